@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Clock: the seam for time. Real: AsioClock. Simulated: VirtualClock of the test kit.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace grove {
+
+class Clock {
+ public:
+  using Duration = std::chrono::nanoseconds;
+  struct Source {  // tag: time points of this seam do not mix with the system's
+    using duration = Duration;
+    using rep = Duration::rep;
+    using period = Duration::period;
+    using time_point = std::chrono::time_point<Source>;
+    static constexpr bool is_steady = true;
+  };
+  using TimePoint = std::chrono::time_point<Source>;
+  using AlarmId = std::uint64_t;  // never 0
+
+  virtual ~Clock() = default;
+  /// Monotonic. Threads: any. Cost: tens of nanoseconds.
+  [[nodiscard]] virtual TimePoint now() const = 0;
+  /// Microseconds since 1970; may jump. For lives and logs, never for intervals.
+  [[nodiscard]] virtual std::uint64_t wall_micros() const = 0;
+  /// Runs `action` once, not before `when`. Threads: any; `action` runs on the clock's own thread
+  /// and must not block.
+  virtual AlarmId call_at(TimePoint when, std::function<void()> action) = 0;
+  /// Returns: true when the action will never run; false when it ran or is about to.
+  virtual bool cancel(AlarmId alarm) = 0;
+};
+
+/// The machine's time; alarms run on one thread of its own, woken by Asio.
+[[nodiscard]] std::unique_ptr<Clock> make_asio_clock();
+
+}  // namespace grove

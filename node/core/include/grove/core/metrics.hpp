@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Metrics: counts of what was dropped, refused or lost, by reason. Names follow Prometheus.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace grove {
+
+enum class Metric : std::uint8_t {
+  processes_spawned,
+  processes_exited,
+  processes_crashed,
+  dead_letters_no_process,       // sent to a pid that is no more, here or on a dead life
+  dead_letters_no_name,          // sent to a name nobody has
+  dead_letters_no_connection,    // sent to a node without a session
+  dead_letters_no_wire_form,     // a type without GROVE_MESSAGE sent to another node
+  dead_letters_unknown_type,     // came from a node that knows a type we do not
+  dead_letters_unhandled,        // reached a server that does not handle its type
+  dead_letters_late_reply,       // a reply after its call had ended
+  frames_stale,                  // of a session that is over, or of a dead life
+  frames_malformed,
+  handshakes_refused,
+  sessions_up,
+  sessions_down,
+  downs_normal,                  // DOWN messages delivered, by kind of reason
+  downs_noproc,
+  downs_noconnection,
+  downs_other,
+  name_conflicts,
+  k_count
+};
+
+/// `dead_letters_total{reason="no_process"}` and so on.
+[[nodiscard]] std::string_view to_string(Metric metric) noexcept;
+
+/// Thread-safety: all members from any thread.
+class Metrics {
+ public:
+  void add(Metric metric, std::uint64_t count = 1) noexcept {
+    values_[static_cast<std::size_t>(metric)].fetch_add(count, std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::uint64_t get(Metric metric) const noexcept {
+    return values_[static_cast<std::size_t>(metric)].load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] std::vector<std::pair<std::string_view, std::uint64_t>> all() const;
+
+ private:
+  std::array<std::atomic<std::uint64_t>, static_cast<std::size_t>(Metric::k_count)> values_{};
+};
+
+}  // namespace grove

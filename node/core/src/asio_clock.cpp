@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <asio/executor_work_guard.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "grove/core/clock.hpp"
+
+namespace grove {
+namespace {
+
+/// One Asio timer, always set to the earliest alarm.
+class AsioClock final : public Clock {
+ public:
+  AsioClock() : thread_{[this] { io_.run(); }} {}
+  ~AsioClock() override {
+    work_.reset();
+    io_.stop();
+    thread_.join();
+  }
+
+  TimePoint now() const override {
+    return TimePoint{std::chrono::steady_clock::now().time_since_epoch()};
+  }
+  std::uint64_t wall_micros() const override {
+    const auto since = std::chrono::system_clock::now().time_since_epoch();
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(since).count());
+  }
+  AlarmId call_at(TimePoint when, std::function<void()> action) override {
+    const std::lock_guard lock{mutex_};
+    const AlarmId id = ++last_id_;
+    const auto place = alarms_.emplace(std::pair{when, id}, std::move(action)).first;
+    deadlines_.emplace(id, when);
+    if (place == alarms_.begin()) wake();
+    return id;
+  }
+  bool cancel(AlarmId alarm) override {
+    const std::lock_guard lock{mutex_};
+    const auto place = deadlines_.find(alarm);
+    if (place == deadlines_.end()) return false;
+    alarms_.erase({place->second, alarm});
+    deadlines_.erase(place);
+    return true;
+  }
+
+ private:
+  void wake() {
+    asio::post(io_, [this] { arm(); });
+  }
+  void arm() {
+    std::unique_lock lock{mutex_};
+    while (!alarms_.empty() && alarms_.begin()->first.first <= now()) {
+      auto alarm = alarms_.extract(alarms_.begin());
+      deadlines_.erase(alarm.key().second);
+      lock.unlock();
+      alarm.mapped()();
+      lock.lock();
+    }
+    if (alarms_.empty()) return;
+    timer_.expires_at(
+        std::chrono::steady_clock::time_point{alarms_.begin()->first.first.time_since_epoch()});
+    timer_.async_wait([this](const std::error_code& error) {
+      if (!error) arm();
+    });
+  }
+
+  asio::io_context io_{1};
+  asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
+  asio::steady_timer timer_{io_};  // the clock's thread only
+  std::mutex mutex_;               // guards the three below
+  AlarmId last_id_ = 0;
+  std::map<std::pair<TimePoint, AlarmId>, std::function<void()>> alarms_;
+  std::unordered_map<AlarmId, TimePoint> deadlines_;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+}  // namespace
+
+std::unique_ptr<Clock> make_asio_clock() { return std::make_unique<AsioClock>(); }
+
+}  // namespace grove

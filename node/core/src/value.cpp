@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/core/value.hpp"
+
+#include <charconv>
+
+namespace grove {
+
+Value Value::list(Items items) {
+  Value value;
+  value.data_ = List{std::make_shared<const Items>(std::move(items))};
+  return value;
+}
+Value Value::tuple(Items items) {
+  Value value;
+  value.data_ = Tuple{std::make_shared<const Items>(std::move(items))};
+  return value;
+}
+Value Value::map(Entries entries) {
+  Value value;
+  value.data_ = Map{std::make_shared<const Entries>(std::move(entries))};
+  return value;
+}
+
+const std::string* Value::as_symbol() const {
+  const Symbol* symbol = std::get_if<Symbol>(&data_);
+  return symbol != nullptr ? &symbol->text : nullptr;
+}
+const Value::Bytes* Value::as_bytes() const {
+  const auto* bytes = std::get_if<std::shared_ptr<const Bytes>>(&data_);
+  return bytes != nullptr ? bytes->get() : nullptr;
+}
+const Value::Items* Value::as_list() const {
+  const List* list = std::get_if<List>(&data_);
+  return list != nullptr ? list->items.get() : nullptr;
+}
+const Value::Items* Value::as_tuple() const {
+  const Tuple* tuple = std::get_if<Tuple>(&data_);
+  return tuple != nullptr ? tuple->items.get() : nullptr;
+}
+const Value::Entries* Value::as_map() const {
+  const Map* map = std::get_if<Map>(&data_);
+  return map != nullptr ? map->entries.get() : nullptr;
+}
+
+bool operator==(const Value& a, const Value& b) {
+  if (a.kind() != b.kind()) return false;
+  switch (a.kind()) {
+    case Value::Kind::nil: return true;
+    case Value::Kind::boolean: return *a.as_bool() == *b.as_bool();
+    case Value::Kind::integer: return *a.as_integer() == *b.as_integer();
+    case Value::Kind::real: return *a.as_real() == *b.as_real();
+    case Value::Kind::string: return *a.as_string() == *b.as_string();
+    case Value::Kind::symbol: return *a.as_symbol() == *b.as_symbol();
+    case Value::Kind::bytes: return *a.as_bytes() == *b.as_bytes();
+    case Value::Kind::pid: return *a.as_pid() == *b.as_pid();
+    case Value::Kind::ref: return *a.as_ref() == *b.as_ref();
+    case Value::Kind::list: return *a.as_list() == *b.as_list();
+    case Value::Kind::tuple: return *a.as_tuple() == *b.as_tuple();
+    case Value::Kind::map: return *a.as_map() == *b.as_map();
+  }
+  return false;
+}
+
+namespace {
+
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (c == '\n') {
+      out += "\\n";
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+std::string joined(const Value::Items& items, char open, char close) {
+  std::string out{open};
+  for (const Value& item : items) {
+    if (out.size() > 1) out += ',';
+    out += to_string(item);
+  }
+  return out + close;
+}
+
+std::string real_text(double value) {
+  char buffer[32];
+  const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
+  std::string out{buffer, result.ptr};
+  if (out.find_first_of(".en") == std::string::npos) out += ".0";
+  return out;
+}
+
+}  // namespace
+
+std::string to_string(const Value& value) {
+  switch (value.kind()) {
+    case Value::Kind::nil: return "nil";
+    case Value::Kind::boolean: return *value.as_bool() ? "true" : "false";
+    case Value::Kind::integer: return std::to_string(*value.as_integer());
+    case Value::Kind::real: return real_text(*value.as_real());
+    case Value::Kind::string: return quoted(*value.as_string());
+    case Value::Kind::symbol: return *value.as_symbol();
+    case Value::Kind::bytes:
+      return "<<" + std::to_string(value.as_bytes()->size()) + " bytes>>";
+    case Value::Kind::pid: return to_string(*value.as_pid());
+    case Value::Kind::ref: return to_string(*value.as_ref());
+    case Value::Kind::list: return joined(*value.as_list(), '[', ']');
+    case Value::Kind::tuple: return joined(*value.as_tuple(), '{', '}');
+    case Value::Kind::map: {
+      std::string out = "#{";
+      for (const auto& [key, item] : *value.as_map()) {
+        if (out.size() > 2) out += ',';
+        out += to_string(key) + " => " + to_string(item);
+      }
+      return out + '}';
+    }
+  }
+  return "nil";
+}
+
+}  // namespace grove

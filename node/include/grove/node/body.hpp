@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Body: what a process does. Users write handlers, servers and coroutines; this is what the run
+// loop sees of all three.
+#pragma once
+
+#include <exception>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "grove/node/envelope.hpp"
+#include "grove/node/task.hpp"
+
+namespace grove {
+
+class Context;
+
+/// Ends the process that lets it go, with this reason. Also what a failed call throws.
+class ProcessExit : public std::exception {
+ public:
+  explicit ProcessExit(ExitReason reason) : reason_{std::move(reason)} {}
+  [[nodiscard]] const ExitReason& reason() const noexcept { return reason_; }
+  [[nodiscard]] const char* what() const noexcept override { return "grove::ProcessExit"; }
+
+ private:
+  ExitReason reason_;
+};
+
+/// The exit reason of a process that lets this exception go.
+[[nodiscard]] ExitReason exit_reason_of(const std::exception_ptr& failure);
+
+/// The handler form of a process: one object, one message at a time.
+/// Threads: confined to its process; its constructor and destructor run there too.
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  /// One message of any kind. Runs to completion; an exception ends the process.
+  virtual void handle(Context& context, Envelope& envelope) = 0;
+};
+
+namespace detail {
+
+class Body {
+ public:
+  virtual ~Body() = default;
+  /// First turn, in the new process. Returns: a coroutine to run, or none.
+  virtual Task<> start(Context& context) = 0;
+  /// One message, while no coroutine of this body runs. Returns as start().
+  virtual Task<> handle(Context& context, Envelope& envelope) = 0;
+  /// Whether the process ends when its coroutine does.
+  [[nodiscard]] virtual bool ends_with_task() const noexcept { return false; }
+};
+
+/// A coroutine function with its arguments, kept alive for as long as the coroutine runs.
+template <class F, class... Args>
+class CoroutineBody final : public Body {
+ public:
+  template <class G, class... As>
+  explicit CoroutineBody(G&& function, As&&... args)
+      : function_{std::forward<G>(function)}, args_{std::forward<As>(args)...} {}
+
+  Task<> start(Context& context) override {
+    return std::apply(
+        [&](Args&... args) -> Task<> { return function_(context, std::move(args)...); }, args_);
+  }
+  Task<> handle(Context&, Envelope&) override { return {}; }
+  bool ends_with_task() const noexcept override { return true; }
+
+ private:
+  F function_;
+  std::tuple<Args...> args_;
+};
+
+template <class H, class... Args>
+class HandlerBody final : public Body {
+ public:
+  template <class... As>
+  explicit HandlerBody(As&&... args) : args_{std::forward<As>(args)...} {}
+
+  Task<> start(Context&) override {
+    std::apply([&](Args&... args) { handler_.emplace(std::move(args)...); }, args_);
+    return {};
+  }
+  Task<> handle(Context& context, Envelope& envelope) override {
+    handler_->handle(context, envelope);
+    return {};
+  }
+
+ private:
+  std::tuple<Args...> args_;
+  std::optional<H> handler_;
+};
+
+template <class F, class... Args>
+concept ProcessFunction = std::is_invocable_r_v<Task<>, F&, Context&, Args...>;
+
+template <class F, class... Args>
+std::unique_ptr<Body> make_coroutine_body(F&& function, Args&&... args) {
+  static_assert(ProcessFunction<std::decay_t<F>, std::decay_t<Args>...>,
+                "a process is a coroutine `Task<> f(Context&, args...)` that takes its arguments "
+                "by value");
+  return std::make_unique<CoroutineBody<std::decay_t<F>, std::decay_t<Args>...>>(
+      std::forward<F>(function), std::forward<Args>(args)...);
+}
+
+template <class H, class... Args>
+std::unique_ptr<Body> make_handler_body(Args&&... args) {
+  return std::make_unique<HandlerBody<H, std::decay_t<Args>...>>(std::forward<Args>(args)...);
+}
+
+}  // namespace detail
+}  // namespace grove

@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Context: what a process can do. Every process has one for its whole life; coroutines get it as
+// their first parameter, handlers with each message, servers through their base class.
+//
+// Thread-safety: confined to its process.
+#pragma once
+
+#include <chrono>
+#include <coroutine>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+
+#include "grove/core/clock.hpp"
+#include "grove/core/result.hpp"
+#include "grove/node/body.hpp"
+#include "grove/node/router.hpp"
+
+namespace grove {
+
+class Node;
+
+/// Where a name is known: on its node, or in the whole cluster.
+enum class Scope : std::uint8_t { local, cluster };
+
+/// A cluster-wide name, as a target. A plain string is a local one.
+struct Global {
+  std::string name;
+};
+
+/// Who waits for an answer.
+struct From {
+  Pid pid;
+  std::uint64_t serial = 0;
+};
+
+/// Flags of demonitor().
+enum class Flush : bool { no, yes };
+
+/// What a spawn may be asked for.
+struct SpawnOptions {
+  bool link = false;
+  bool monitor = false;
+  bool trap_exit = false;
+  std::uint64_t start_serial = 0;  // the runtime's own: of a server start that is awaited
+  std::string label = {};  // shown by inspection; the program's word for what this process is
+};
+
+struct Spawned {
+  Pid pid;
+  Ref ref;  // of the monitor, when one was asked for
+};
+
+/// How a start of a server went (OTP: ok, ignore, {error, Reason}).
+struct StartResult {
+  enum class Status : std::uint8_t { ok, ignored, already_started, failed };
+  Status status = Status::failed;
+  Pid pid;            // the server, or for already_started the one that runs
+  ExitReason reason;  // for failed
+  [[nodiscard]] bool ok() const noexcept { return status == Status::ok; }
+};
+[[nodiscard]] std::string to_string(const StartResult& result);
+
+inline constexpr std::chrono::milliseconds k_call_timeout{5000};  // as OTP's
+using Timeout = std::optional<Clock::Duration>;                   // none: for ever
+
+namespace detail {
+
+class Process;
+
+/// A coroutine of a process that waits for a message. Lives in the coroutine's frame.
+class Waiter {
+ public:
+  explicit Waiter(Context& context, Timeout timeout);
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+  bool await_ready();
+  void await_suspend(std::coroutine_handle<> handle);
+
+ protected:
+  ~Waiter();
+  /// Whether this is the message waited for; it is then in `taken_` when the coroutine goes on.
+  virtual bool matches(Envelope& envelope) = 0;
+  [[nodiscard]] Context& context() const noexcept { return context_; }
+  [[nodiscard]] EnvelopePtr take() noexcept { return std::move(taken_); }
+
+ private:
+  friend class Process;
+  Context& context_;
+  Timeout timeout_;
+  Clock::TimePoint deadline_ = Clock::TimePoint::max();
+  std::coroutine_handle<> handle_;
+  EnvelopePtr taken_;
+  bool from_tail_ = false;  // set by a call: only messages that come from now on can match
+  friend class CallWaiter;
+};
+
+/// A plain message: something that was sent, not a reply to a call.
+[[nodiscard]] inline bool is_plain(const Envelope& envelope) noexcept {
+  return envelope.kind() != SignalKind::reply;
+}
+
+template <class T, class Predicate, bool k_timed>
+class Receive final : public Waiter {
+ public:
+  Receive(Context& context, Predicate predicate, Timeout timeout)
+      : Waiter{context, timeout}, predicate_{std::move(predicate)} {}
+  auto await_resume() {
+    EnvelopePtr envelope = take();
+    if constexpr (k_timed) {
+      if (envelope == nullptr) return std::optional<T>{};
+      return std::optional<T>{std::move(*envelope->message.template get<T>())};
+    } else {
+      return T{std::move(*envelope->message.template get<T>())};
+    }
+  }
+
+ private:
+  bool matches(Envelope& envelope) override {
+    const T* message = is_plain(envelope) ? envelope.message.get<T>() : nullptr;
+    return message != nullptr && predicate_(*message);
+  }
+  [[no_unique_address]] Predicate predicate_;
+};
+
+/// The oldest message, of whatever type.
+class ReceiveAny final : public Waiter {
+ public:
+  using Waiter::Waiter;
+  EnvelopePtr await_resume() { return take(); }
+
+ private:
+  bool matches(Envelope& envelope) override { return is_plain(envelope); }
+};
+
+class Sleep final : public Waiter {
+ public:
+  using Waiter::Waiter;
+  void await_resume() noexcept {}
+
+ private:
+  bool matches(Envelope&) override { return false; }
+};
+
+/// The answer to one call, or the end of the server.
+class CallWaiter final : public Waiter {
+ public:
+  CallWaiter(Context& context, std::uint64_t serial, Timeout timeout);
+  ~CallWaiter();
+  /// Throws ProcessExit: the server's reason, noproc, noconnection, or timeout.
+  Message await_resume();
+
+ private:
+  bool matches(Envelope& envelope) override;
+  std::uint64_t serial_;
+  bool done_ = false;
+};
+
+template <class Reply>
+class Call final {
+ public:
+  Call(Context& context, std::uint64_t serial, Timeout timeout)
+      : waiter_{context, serial, timeout} {}
+  bool await_ready() { return waiter_.await_ready(); }
+  void await_suspend(std::coroutine_handle<> handle) { waiter_.await_suspend(handle); }
+  Reply await_resume() {
+    Message message = waiter_.await_resume();
+    if constexpr (!std::is_void_v<Reply>) {
+      Reply* reply = message.get<Reply>();
+      if (reply == nullptr) {
+        throw ProcessExit{ExitReason::error("bad_reply", message.type()->name)};
+      }
+      return std::move(*reply);
+    }
+  }
+
+ private:
+  CallWaiter waiter_;
+};
+
+struct Always {
+  template <class T>
+  bool operator()(const T&) const noexcept {
+    return true;
+  }
+};
+
+template <class T>
+struct ReplyOf {
+  using type = void;
+};
+template <class T>
+  requires requires { typename T::Reply; }
+struct ReplyOf<T> {
+  using type = typename T::Reply;
+};
+
+/// What a call without an answer's value answers with.
+struct Ok {};
+
+/// g++ 12 destroys such an argument twice when it is a temporary inside a co_await expression.
+template <class T>
+concept UnsafeTemporary = !std::is_lvalue_reference_v<T> &&
+                          std::is_aggregate_v<std::remove_cvref_t<T>> &&
+                          !std::is_array_v<std::remove_cvref_t<T>> &&
+                          !std::is_trivially_destructible_v<std::remove_cvref_t<T>>;
+
+}  // namespace detail
+
+class Context {
+ public:
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+  /// The process that this thread is running. Only inside a process.
+  [[nodiscard]] static Context& current();
+
+  [[nodiscard]] Pid self() const noexcept;
+  [[nodiscard]] Node& node() const noexcept;
+  [[nodiscard]] Pid parent() const noexcept;  // who spawned it; nobody, when from outside
+  [[nodiscard]] Ref make_ref() noexcept;
+
+  // -- spawning -----------------------------------------------------------------------------
+
+  /// Starts a process and returns at once. Messages sent to it from now on are queued.
+  template <class F, class... Args>
+    requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...>
+  Pid spawn(F&& function, Args&&... args) {
+    return spawn_body({}, detail::make_coroutine_body(std::forward<F>(function),
+                                                      std::forward<Args>(args)...))
+        .pid;
+  }
+  template <class F, class... Args>
+    requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...>
+  Pid spawn_link(F&& function, Args&&... args) {
+    return spawn_body({.link = true}, detail::make_coroutine_body(std::forward<F>(function),
+                                                                  std::forward<Args>(args)...))
+        .pid;
+  }
+  template <class F, class... Args>
+    requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...>
+  Spawned spawn_monitor(F&& function, Args&&... args) {
+    return spawn_body({.monitor = true}, detail::make_coroutine_body(std::forward<F>(function),
+                                                                     std::forward<Args>(args)...));
+  }
+  /// The handler form: an H is made from `args` in the new process.
+  template <std::derived_from<Handler> H, class... Args>
+  Pid spawn(Args&&... args) {
+    return spawn_body({}, detail::make_handler_body<H>(std::forward<Args>(args)...)).pid;
+  }
+  template <std::derived_from<Handler> H, class... Args>
+  Pid spawn_link(Args&&... args) {
+    return spawn_body({.link = true}, detail::make_handler_body<H>(std::forward<Args>(args)...))
+        .pid;
+  }
+  template <std::derived_from<Handler> H, class... Args>
+  Spawned spawn_monitor(Args&&... args) {
+    return spawn_body({.monitor = true},
+                      detail::make_handler_body<H>(std::forward<Args>(args)...));
+  }
+  /// All of the above; link and monitor are in place before the child runs.
+  Spawned spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body);
+
+  // -- messages -----------------------------------------------------------------------------
+
+  /// Sends a T made from `args`. Never blocks; to a dead or unknown target it is a dead letter.
+  template <class T, class... Args>
+  void send(const Pid& to, Args&&... args) {
+    post(to, SignalKind::info, 0, Message::make<T>(std::forward<Args>(args)...));
+  }
+  template <class T>
+  void send(const Pid& to, T message) {
+    post(to, SignalKind::info, 0, Message::make<T>(std::move(message)));
+  }
+  template <class T>
+  void send(const Global& to, T message) {
+    post_name(to, SignalKind::info, Message::make<T>(std::move(message)));
+  }
+  template <class T>
+  void send(std::string_view local_name, T message) {
+    post_name(local_name, SignalKind::info, Message::make<T>(std::move(message)));
+  }
+  template <class T>
+  void send(const RemoteName& to, T message) {
+    post_name(to, SignalKind::info, Message::make<T>(std::move(message)));
+  }
+  template <class T>
+  void cast(const Pid& server, T message) {
+    post(server, SignalKind::cast, 0, Message::make<T>(std::move(message)));
+  }
+  void forward(const Pid& to, Message message) {
+    post(to, SignalKind::info, 0, std::move(message));
+  }
+  /// Delivers `message` to `to` once, not before `delay`. A process's own death does not stop it.
+  template <class T>
+  Clock::AlarmId send_after(Clock::Duration delay, const Pid& to, T message) {
+    return post_after(delay, to, Message::make<T>(std::move(message)));
+  }
+  /// Returns: true when the timer will never fire.
+  bool cancel_timer(Clock::AlarmId timer);
+
+  /// Waits for the oldest message of type T that fulfils `predicate`; others stay, in order.
+  template <class T, class Predicate = detail::Always>
+  [[nodiscard]] auto receive(Predicate predicate = {}) {
+    return detail::Receive<T, Predicate, false>{*this, std::move(predicate), std::nullopt};
+  }
+  /// The same, for at most `timeout`; then an empty optional. With 0: what is already there.
+  template <class T, class Predicate = detail::Always>
+  [[nodiscard]] auto receive_for(Clock::Duration timeout, Predicate predicate = {}) {
+    return detail::Receive<T, Predicate, true>{*this, std::move(predicate), timeout};
+  }
+  /// The oldest message of any type; null after `timeout`.
+  [[nodiscard]] detail::ReceiveAny receive_any(Timeout timeout = std::nullopt) {
+    return detail::ReceiveAny{*this, timeout};
+  }
+  [[nodiscard]] detail::Sleep sleep_for(Clock::Duration duration) {
+    return detail::Sleep{*this, duration};
+  }
+
+  /// Asks a server and waits. Throws ProcessExit when it fails (noproc, noconnection, timeout, or
+  /// the server's exit reason); a late answer never reaches the mailbox.
+  template <class T, class... Args>
+    requires(!(detail::UnsafeTemporary<Args&&> || ...))
+  [[nodiscard]] auto call(const Pid& server, Args&&... args) {
+    return call_for<T>(k_call_timeout, server, std::forward<Args>(args)...);
+  }
+  template <class T, class... Args>
+    requires(!(detail::UnsafeTemporary<Args&&> || ...))
+  [[nodiscard]] auto call_for(Timeout timeout, const Pid& server, Args&&... args) {
+    return detail::Call<typename detail::ReplyOf<T>::type>{
+        *this, begin_call(server, Message::make<T>(std::forward<Args>(args)...)), timeout};
+  }
+  /// Answers a call. From any process, at any time, once.
+  template <class T>
+  void reply(const From& from, T value) {
+    post(from.pid, SignalKind::reply, from.serial, Message::make<T>(std::move(value)));
+  }
+  void reply(const From& from) {
+    post(from.pid, SignalKind::reply, from.serial, Message::make<detail::Ok>());
+  }
+
+  // -- links, monitors, exits ---------------------------------------------------------------
+
+  /// Links both ways; a second link is a no-op. Throws ProcessExit(noproc) when the process is
+  /// local and dead and this one does not trap exits; else an EXIT(noproc) follows.
+  void link(const Pid& pid);
+  void unlink(const Pid& pid);
+  /// Each call is one monitor and gives one Down.
+  Ref monitor(const Pid& pid);
+  Ref monitor(std::string_view local_name);
+  Ref monitor(const Global& name);
+  Ref monitor(const RemoteName& name);
+  /// No Down for `ref` is added any more; with Flush::yes one that is queued is removed too.
+  /// Returns: true when the monitor was still active.
+  bool demonitor(const Ref& ref, Flush flush = Flush::no);
+  /// Sends an exit signal. `kill` cannot be trapped.
+  void exit(const Pid& pid, const ExitReason& reason);
+  /// Ends this process.
+  [[noreturn]] void exit(const ExitReason& reason) { throw ProcessExit{reason}; }
+  /// Ends this process after the current handler, without the cost of an exception.
+  void stop(const ExitReason& reason);
+  /// Exit signals other than kill become Exit messages. Returns: the previous setting.
+  bool trap_exit(bool trap) noexcept;
+  [[nodiscard]] bool traps_exit() const noexcept;
+
+  // -- names --------------------------------------------------------------------------------
+
+  /// Gives `pid` (a local, living process without a name in that scope) a name.
+  /// Errors: name_taken, noproc, bad_argument, already_started (the process has a name).
+  Result<void> register_name(const std::string& name, const Pid& pid, Scope scope = Scope::local);
+  bool unregister_name(const std::string& name, Scope scope = Scope::local);
+  [[nodiscard]] std::optional<Pid> whereis(std::string_view name,
+                                           Scope scope = Scope::local) const;
+
+  /// What inspection shows this process as.
+  void set_label(std::string label);
+
+ protected:
+  Context() = default;
+  ~Context() = default;
+
+ private:
+  friend class detail::CallWaiter;
+  void post(const Pid& to, SignalKind kind, std::uint64_t serial, Message message);
+  void post_name(const Global& to, SignalKind kind, Message message);
+  void post_name(std::string_view to, SignalKind kind, Message message);
+  void post_name(const RemoteName& to, SignalKind kind, Message message);
+  Clock::AlarmId post_after(Clock::Duration delay, const Pid& to, Message message);
+  std::uint64_t begin_call(const Pid& server, Message request);
+  void end_call(std::uint64_t serial);
+};
+
+}  // namespace grove
+
+/// Answers may travel.
+GROVE_MESSAGE(grove::detail::Ok, "grove.ok")

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Envelope: one signal on its way to one process, and the messages that signals become.
+//
+// 64 bytes, one cache line. Messages, exits, links, monitors and DOWNs are all envelopes in one
+// queue, so whatever one process sends to another arrives in the order sent.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "grove/core/exit_reason.hpp"
+#include "grove/core/ids.hpp"
+#include "grove/core/message.hpp"
+
+namespace grove {
+
+/// Numbers travel on the wire: pinned and append-only.
+enum class SignalKind : std::uint8_t {
+  info = 1,        // a plain message
+  cast = 2,        // a message for a server that wants no answer
+  call = 3,        // a request; also monitors the server until it is answered
+  reply = 4,       // the answer to a call; dropped when the call is over
+  exit = 5,        // ExitSignal
+  down = 6,        // DownSignal: `serial` is the monitor's
+  link = 7,        // SessionMark
+  unlink = 8,      // `serial` is the unlink's id
+  unlink_ack = 9,  // `serial` is the unlink's id
+  monitor = 10,    // SessionMark; `serial` is the watcher's
+  demonitor = 11,  // `serial` is the watcher's
+  // These never leave a node:
+  node_lost = 32,  // NodeLost
+  tick = 33,       // look at the clock: a deadline may have passed
+  inspect = 34,    // InspectRequest
+};
+
+/// A session's number on this node; grows. 0: none.
+using SessionId = std::uint64_t;
+
+/// A linked process ended, or somebody sent an exit signal, and this process traps exits.
+struct Exit {
+  Pid from;
+  ExitReason reason;
+};
+
+/// A monitored process ended (or never was: noproc; or is out of reach: noconnection).
+struct Down {
+  Ref ref;
+  Pid pid;  // nobody, when a name was monitored that no process had
+  ExitReason reason;
+  std::string name;  // set when the monitor named its target
+};
+
+/// A message whose type this program does not know.
+struct Opaque {
+  std::uint64_t wire_id;
+};
+
+struct Envelope {
+  Envelope() : serial{0}, kind_bits{0}, flags{0} {}
+  Envelope(SignalKind kind, Pid sender, std::uint64_t number = 0)
+      : from{sender},
+        serial{number & k_serial_mask},
+        kind_bits{static_cast<std::uint64_t>(kind)},
+        flags{0} {}
+
+  [[nodiscard]] SignalKind kind() const noexcept {
+    return static_cast<SignalKind>(static_cast<std::uint8_t>(kind_bits));
+  }
+  void set_kind(SignalKind kind) noexcept { kind_bits = static_cast<std::uint8_t>(kind); }
+
+  static constexpr std::uint64_t k_serial_mask = (std::uint64_t{1} << 48U) - 1;
+  static constexpr std::uint64_t k_packed = 1;  // flag: the message is still in its wire form
+
+  static void* operator new(std::size_t size) { return detail::allocate(size); }
+  static void operator delete(void* memory, std::size_t size) noexcept {
+    detail::deallocate(memory, size);
+  }
+
+  Envelope* next = nullptr;      // the queue's, while queued
+  Message message;
+  Pid from;
+  std::uint32_t generation = 0;  // the life of its target that it is meant for
+  std::uint64_t serial : 48;
+  std::uint64_t kind_bits : 8;
+  std::uint64_t flags : 8;
+};
+static_assert(sizeof(Envelope) == 64);
+
+using EnvelopePtr = std::unique_ptr<Envelope>;
+
+namespace detail {
+
+/// What the signals that are not messages carry.
+struct ExitSignal {
+  ExitReason reason;
+  bool of_link = false;  // the sender ended, or is out of reach; ignored when the link is gone
+};
+struct DownSignal {
+  ExitReason reason;
+};
+struct SessionMark {
+  SessionId session = 0;  // the session it came over; 0 for a local sender
+};
+struct NodeLost {
+  NodeId node;
+  SessionId session = 0;  // this one and all before it
+};
+
+}  // namespace detail
+}  // namespace grove

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Node: the processes of one life of one node, and the way into them from outside.
+//
+// Thread-safety: all members from any thread, unless they say otherwise.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "grove/core/clock.hpp"
+#include "grove/core/metrics.hpp"
+#include "grove/core/log.hpp"
+#include "grove/core/random.hpp"
+#include "grove/core/scheduler.hpp"
+#include "grove/node/context.hpp"
+
+namespace grove {
+
+struct NodeConfig {
+  std::string name = "nonode";
+  Life life{};           // 0: the clock's wall time
+  Clock* clock = nullptr;
+  Scheduler* scheduler = nullptr;
+  std::shared_ptr<Log> log;  // null: drops everything
+};
+
+/// One process as others may see it, taken between two of its messages.
+struct ProcessInfo {
+  Pid pid;
+  std::string name;    // local name, or empty
+  std::string label;
+  Pid parent;
+  std::string status;  // "waiting", "runnable"
+  std::uint64_t mailbox = 0;
+  std::uint64_t reductions = 0;
+  bool trap_exit = false;
+  std::vector<Pid> links;
+  std::vector<Pid> monitors;
+  std::vector<Pid> monitored_by;
+};
+
+namespace detail {
+
+class NameTable;
+class ProcessTable;
+
+/// Asks a process for its ProcessInfo; when the last copy goes unanswered, it is gone.
+struct InspectRequest {
+  std::function<void(ProcessInfo)> answer;
+};
+
+}  // namespace detail
+
+class Node {
+ public:
+  /// Bounds: clock and scheduler are set, and outlive the node; the name is a node name (checked).
+  explicit Node(NodeConfig config);
+  /// All processes must have ended (kill_all), or the scheduler have stopped.
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  [[nodiscard]] NodeId id() const noexcept { return id_; }
+  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] Life life() const noexcept { return life_; }
+  [[nodiscard]] Clock& clock() const noexcept { return *clock_; }
+  [[nodiscard]] Log& log() const noexcept { return *log_; }
+  [[nodiscard]] Metrics& metrics() noexcept { return metrics_; }
+  [[nodiscard]] Router* router() const noexcept { return router_; }
+  /// Before the first process; the router outlives them all. Null: a node alone.
+  void set_router(Router* router) noexcept { router_ = router; }
+
+  // -- as a process would, from outside ------------------------------------------------------
+
+  template <class F, class... Args>
+    requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...>
+  Pid spawn(F&& function, Args&&... args) {
+    return spawn_body(nullptr, {}, detail::make_coroutine_body(std::forward<F>(function),
+                                                               std::forward<Args>(args)...))
+        .pid;
+  }
+  template <std::derived_from<Handler> H, class... Args>
+  Pid spawn(Args&&... args) {
+    return spawn_body(nullptr, {}, detail::make_handler_body<H>(std::forward<Args>(args)...)).pid;
+  }
+  template <class T>
+  void send(const Pid& to, T message) {
+    send_message(to, Message::make<T>(std::move(message)));
+  }
+  void send_message(const Pid& to, Message message);
+  void exit(const Pid& pid, const ExitReason& reason);
+  /// Whether a local process lives now. False for any other pid.
+  [[nodiscard]] bool is_alive(const Pid& pid) const noexcept;
+  Result<void> register_name(const std::string& name, const Pid& pid, Scope scope = Scope::local);
+  bool unregister_name(const std::string& name, Scope scope = Scope::local);
+  [[nodiscard]] std::optional<Pid> whereis(std::string_view name,
+                                           Scope scope = Scope::local) const;
+
+  /// Runs `function` (a coroutine `Task<R> f(Context&)`) as a process of its own.
+  /// Returns: its result, or the ProcessExit or other exception that ended it.
+  template <class F>
+  std::future<detail::TaskResult<F&, Context&>> async(F function);
+
+  // -- inspection ----------------------------------------------------------------------------
+
+  [[nodiscard]] std::vector<Pid> processes() const;
+  [[nodiscard]] std::size_t process_count() const noexcept {
+    return live_.load(std::memory_order_acquire);
+  }
+  /// Calls `done` once with one row for each that answered: when all have, or have ended.
+  /// A process answers between two messages; one stuck in its handler holds `done` back.
+  void inspect(const std::vector<Pid>& pids, std::function<void(std::vector<ProcessInfo>)> done);
+
+  // -- ending --------------------------------------------------------------------------------
+
+  /// Kills every process, and whatever is spawned later.
+  void kill_all();
+  /// Waits until no process is left. Returns: false after `timeout`. Blocks.
+  bool wait_until_empty(std::chrono::milliseconds timeout);
+
+  // -- for the router and the runtime --------------------------------------------------------
+
+  /// Puts a signal into a local process's queue; to a dead life it is answered as OTP does.
+  void deliver(const Pid& to, EnvelopePtr envelope);
+  Spawned spawn_body(Context* parent, SpawnOptions options, std::unique_ptr<detail::Body> body);
+  /// Runs deliver(to, tick) at `when`, if the node still stands then.
+  Clock::AlarmId deliver_at(Clock::TimePoint when, const Pid& to, EnvelopePtr envelope);
+
+ private:
+  friend class detail::Process;
+
+  void ended();
+
+  std::string name_;
+  Life life_;
+  NodeId id_;
+  Clock* clock_;
+  Scheduler* scheduler_;
+  std::shared_ptr<Log> log_;
+  Router* router_ = nullptr;
+  Metrics metrics_;
+  std::unique_ptr<detail::ProcessTable> table_;
+  std::unique_ptr<detail::NameTable> names_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<std::size_t> live_{0};
+  mutable std::mutex empty_mutex_;
+  std::condition_variable empty_;
+  struct Lifeline;  // lets alarms find out that the node is gone
+  std::shared_ptr<Lifeline> lifeline_;
+};
+
+template <class F>
+std::future<detail::TaskResult<F&, Context&>> Node::async(F function) {
+  using R = detail::TaskResult<F&, Context&>;
+  auto promise = std::make_shared<std::promise<R>>();
+  std::future<R> future = promise->get_future();
+  spawn([function = std::move(function), promise](Context& context) mutable -> Task<> {
+    try {
+      if constexpr (std::is_void_v<R>) {
+        co_await function(context);
+        promise->set_value();
+      } else {
+        promise->set_value(co_await function(context));
+      }
+    } catch (...) {
+      promise->set_exception(std::current_exception());
+    }
+  });
+  return future;
+}
+
+}  // namespace grove

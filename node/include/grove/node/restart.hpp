@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// When to restart: the decisions of a supervisor, as values.
+//
+// Source: OTP supervisor, "Restart Strategies and Maximum Restart Intensity".
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+
+#include "grove/core/clock.hpp"
+#include "grove/core/exit_reason.hpp"
+
+namespace grove {
+
+enum class Strategy : std::uint8_t { one_for_one };
+inline constexpr Strategy one_for_one = Strategy::one_for_one;
+
+enum class Restart : std::uint8_t {
+  permanent,  // always
+  transient,  // when it ended with anything but normal, shutdown or {shutdown, _}
+  temporary,  // never
+};
+inline constexpr Restart permanent = Restart::permanent;
+inline constexpr Restart transient = Restart::transient;
+inline constexpr Restart temporary = Restart::temporary;
+
+/// Whether a child of this kind that ended for `reason` is started again.
+[[nodiscard]] bool needs_restart(Restart kind, const ExitReason& reason);
+
+struct RestartIntensity {
+  std::size_t restarts = 3;
+  std::chrono::seconds period{5};
+};
+
+/// Counts restarts in a sliding period and says when the limit is passed.
+/// Thread-safety: confined to its supervisor. Invariant: `times_` is sorted and within the period.
+class RestartWindow {
+ public:
+  explicit RestartWindow(RestartIntensity intensity) : intensity_{intensity} {}
+  /// Records a restart at `now`. Returns: false when the supervisor must give up.
+  /// Cost: O(restarts that leave the period).
+  [[nodiscard]] bool allow(Clock::TimePoint now);
+
+ private:
+  RestartIntensity intensity_;
+  std::deque<Clock::TimePoint> times_;
+};
+
+}  // namespace grove

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Router: what a node asks of the world outside it. The cluster implements it; a node alone has none.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "grove/core/result.hpp"
+#include "grove/node/envelope.hpp"
+
+namespace grove {
+
+/// A name registered on one particular node.
+struct RemoteName {
+  std::string name;
+  std::string node;
+};
+
+class Router {
+ public:
+  /// What route() returns when there is no session: the node is out of reach, or that life is over.
+  static constexpr SessionId k_no_connection = 0;
+  static constexpr SessionId k_dead_life = ~SessionId{0};
+
+  virtual ~Router() = default;
+
+  /// Sends a signal to a process elsewhere, in order after all that this process sent before.
+  /// Never blocks. A signal that makes a relation (link, monitor, call) also makes the sender hear
+  /// `node_lost` when that session ends.
+  /// Returns: the session it goes over, or one of the two constants above (the signal is dropped).
+  virtual SessionId route(const Pid& to, EnvelopePtr envelope) = 0;
+  virtual SessionId route(const RemoteName& to, EnvelopePtr envelope) = 0;
+  /// Hands over what route() has gathered. Called at the end of a process's turn.
+  virtual void flush() = 0;
+
+  /// Turns a message in wire form into its type, on the receiver's worker.
+  /// Returns: false when the bytes are not a value of that type (counted, session closed).
+  virtual bool unpack(Envelope& envelope) = 0;
+
+  /// The process is gone; it had remote relations or cluster-wide names.
+  virtual void process_ended(const Pid& pid) = 0;
+
+  /// Cluster-wide names. Errors: name_taken (detail: the holder's pid), bad_argument.
+  virtual Result<void> register_name(const std::string& name, const Pid& pid) = 0;
+  virtual bool unregister_name(const std::string& name) = 0;
+  [[nodiscard]] virtual std::optional<Pid> whereis(const std::string& name) const = 0;
+};
+
+}  // namespace grove

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Supervisor: starts children in order, restarts those that fail, ends them in reverse order.
+//
+// This version knows the strategy one_for_one. More restarts than `intensity` within `period`
+// end the supervisor with `shutdown`, and its children before it.
+// Defaults are Elixir's: 3 restarts in 5 seconds; children are permanent, with 5 s to shut down.
+//
+// Source: OTP supervisor; semantics.md SUP-*.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "grove/node/gen_server.hpp"
+#include "grove/node/restart.hpp"
+
+namespace grove {
+
+/// How long a child gets to end by itself when told to shut down, before it is killed.
+struct Shutdown {
+  Timeout wait;            // none: for ever
+  bool brutal = false;     // kill at once
+  static Shutdown within(std::chrono::milliseconds time) { return {time, false}; }
+  static Shutdown infinity() { return {std::nullopt, false}; }
+  static Shutdown brutal_kill() { return {std::nullopt, true}; }
+};
+
+struct ChildSpec {
+  /// Starts the child, linked to the supervisor, and waits for its init.
+  using Start = std::function<Task<StartResult>(Context& supervisor, ServerOptions options)>;
+
+  std::string id;
+  Start start;
+  Restart restart = Restart::permanent;
+  Shutdown shutdown = Shutdown::within(std::chrono::seconds{5});
+  bool supervisor = false;
+  ServerOptions options;  // its name; the label is the id
+
+  ChildSpec(std::string child_id, Start start_function)
+      : id{std::move(child_id)}, start{std::move(start_function)} {}
+  ChildSpec with(Restart value) && {
+    restart = value;
+    return std::move(*this);
+  }
+  ChildSpec with(Shutdown value) && {
+    shutdown = value;
+    return std::move(*this);
+  }
+  /// Registers the child under `name` before its init runs, at each start.
+  ChildSpec as(std::string name, Scope scope = Scope::local) && {
+    options.name = std::move(name);
+    options.scope = scope;
+    return std::move(*this);
+  }
+};
+
+/// A child that is a server made from (copies of) `args` at each start.
+template <std::derived_from<GenServer> Impl, class... Args>
+[[nodiscard]] ChildSpec child(std::string id, Args... args) {
+  return {std::move(id), [args...](Context& context, ServerOptions options) {
+            return start_server<Impl, Args...>(context, std::move(options), args...);
+          }};
+}
+
+struct SupervisorSpec {
+  Strategy strategy = Strategy::one_for_one;
+  std::vector<ChildSpec> children = {};
+  RestartIntensity intensity = {};
+};
+
+struct ChildInfo {
+  std::string id;
+  Pid pid;  // nobody: not running
+  bool supervisor = false;
+};
+
+/// Starts a supervisor and its children, linked to the caller.
+[[nodiscard]] Task<StartResult> start_supervisor(Context& context, SupervisorSpec spec,
+                                                 ServerOptions options = {});
+
+/// A supervisor as somebody's child.
+[[nodiscard]] ChildSpec supervisor(std::string id, SupervisorSpec spec);
+
+/// Adds a child to a running supervisor and starts it.
+/// Returns: ok, ignored, already_started (the id runs), or failed (reason `already_present` when
+/// the id is known but not running, or what its init ended with; no spec stays behind then).
+[[nodiscard]] Task<StartResult> start_child(Context& context, Pid supervisor, ChildSpec spec);
+/// Ends a child and keeps its spec (unless temporary). Errors: not_found.
+[[nodiscard]] Task<Result<void>> terminate_child(Context& context, Pid supervisor,
+                                                 std::string id);
+/// Most recently started first.
+[[nodiscard]] Task<std::vector<ChildInfo>> which_children(Context& context, Pid supervisor);
+
+}  // namespace grove

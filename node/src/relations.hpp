@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Relations: the links and monitors of one process, and the rules of OTP's link protocol.
+//
+// Decides only: each member takes an event and says what it means; Process acts on the answer.
+// Source: OTP "erl_dist_protocol", Link Protocol; Reference Manual, "Processes".
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "grove/node/envelope.hpp"
+#include "small_map.hpp"
+
+namespace grove::detail {
+
+/// The other end of a monitor that others have on us.
+struct Watcher {
+  Pid pid;
+  std::uint64_t serial;
+  friend bool operator==(const Watcher&, const Watcher&) = default;
+};
+struct WatcherHash {
+  std::size_t operator()(const Watcher& watcher) const noexcept {
+    return std::hash<Pid>{}(watcher.pid) ^ (watcher.serial * 0x9E3779B97F4A7C15U);
+  }
+};
+
+/// A monitor, or a call, that we made. Filters all that may come late: DOWNs and replies.
+struct Watch {
+  Pid target;
+  SessionId session = 0;
+  bool is_call = false;
+  std::string name = {};  // what was monitored, when that was a name
+};
+
+class Relations {
+ public:
+  struct Link {
+    SessionId session = 0;
+    std::uint64_t unlink_id = 0;  // not 0: unlinked here and not confirmed yet; inactive
+  };
+  struct Lost {
+    std::vector<Pid> links;
+    std::vector<std::pair<std::uint64_t, Watch>> watches;
+  };
+
+  /// Returns: true when the other side must be told of this link.
+  bool link(const Pid& pid) {
+    if (Link* entry = links_.find(pid)) return std::exchange(entry->unlink_id, 0) != 0;
+    links_.insert(pid, {});
+    return true;
+  }
+  /// Returns: true when the other side must be told, with `id`.
+  bool unlink(const Pid& pid, std::uint64_t id) {
+    Link* entry = links_.find(pid);
+    if (entry == nullptr || entry->unlink_id != 0) return false;
+    entry->unlink_id = id;
+    return true;
+  }
+  void set_session(const Pid& pid, SessionId session) {
+    if (Link* entry = links_.find(pid)) entry->session = session;
+  }
+  void drop_link(const Pid& pid) { links_.erase(pid); }
+
+  // While an unlink of ours is unconfirmed, the other side's LINK and EXIT are of the old link.
+  void on_link(const Pid& from, SessionId session) { links_.insert(from, {.session = session}); }
+  void on_unlink(const Pid& from) {
+    const Link* entry = links_.find(from);
+    if (entry != nullptr && entry->unlink_id == 0) links_.erase(from);
+  }
+  void on_unlink_ack(const Pid& from, std::uint64_t id) {
+    const Link* entry = links_.find(from);
+    if (entry != nullptr && entry->unlink_id == id) links_.erase(from);
+  }
+  /// A linked process ended. Returns: whether the link was active, so that its exit counts.
+  bool on_linked_exit(const Pid& from) {
+    const Link* entry = links_.find(from);
+    if (entry == nullptr || entry->unlink_id != 0) return false;
+    return links_.erase(from);
+  }
+
+  void watch(std::uint64_t serial, Watch watch) { watches_.insert(serial, std::move(watch)); }
+  [[nodiscard]] Watch* find_watch(std::uint64_t serial) { return watches_.find(serial); }
+  /// Returns: the monitor or call that `serial` ends; nothing when it is over already.
+  std::optional<Watch> end_watch(std::uint64_t serial) {
+    Watch* found = watches_.find(serial);
+    if (found == nullptr) return std::nullopt;
+    std::optional<Watch> ended{std::move(*found)};
+    watches_.erase(serial);
+    return ended;
+  }
+  void on_monitor(const Watcher& watcher, SessionId session) {
+    watchers_.insert(watcher, session);
+  }
+  void on_demonitor(const Watcher& watcher) { watchers_.erase(watcher); }
+
+  /// The session to `node` is over: what it carried is gone. Later sessions are not touched.
+  Lost on_node_lost(NodeId node, SessionId session) {
+    Lost lost;
+    for (const auto& [pid, link] : links_.entries()) {
+      if (pid.node == node && link.session <= session) lost.links.push_back(pid);
+    }
+    for (const auto& [serial, watch] : watches_.entries()) {
+      if (watch.target.node == node && watch.session <= session) {
+        lost.watches.emplace_back(serial, watch);
+      }
+    }
+    std::vector<Watcher> gone;
+    for (const auto& [watcher, its_session] : watchers_.entries()) {
+      if (watcher.pid.node == node && its_session <= session) gone.push_back(watcher);
+    }
+    for (const Watcher& watcher : gone) watchers_.erase(watcher);
+    for (const auto& entry : lost.watches) watches_.erase(entry.first);
+    std::erase_if(lost.links, [this](const Pid& pid) {
+      const bool was_active = links_.find(pid)->unlink_id == 0;
+      links_.erase(pid);
+      return !was_active;
+    });
+    return lost;
+  }
+
+  [[nodiscard]] const auto& links() const noexcept { return links_.entries(); }
+  [[nodiscard]] const auto& watches() const noexcept { return watches_.entries(); }
+  [[nodiscard]] const auto& watchers() const noexcept { return watchers_.entries(); }
+
+ private:
+  SmallMap<Pid, Link> links_;
+  SmallMap<std::uint64_t, Watch> watches_;
+  SmallMap<Watcher, SessionId, WatcherHash> watchers_;
+};
+
+}  // namespace grove::detail

@@ -1,0 +1,310 @@
+%% SPDX-License-Identifier: Apache-2.0
+%%
+%% Erlang's side of Grove's benchmark rows. run.sh starts a node for each suffix:
+%%
+%%     erl ... -run grove_bench_peer main ROW SUFFIX
+%%
+%% prints "ROW[.FIGURE]SUFFIX erlang VALUE UNIT" and halts: 0 if all went well. Distributed rows
+%% start their second node themselves (start_peer/1), with as many schedulers as this one has, and
+%% stop it before they end. A peer halts when its standard input closes, so it never outlives us.
+%%
+%% Every row is one measurement after a warm-up of a tenth of its size. GROVE_BENCH_SCALE
+%% multiplies the sizes.
+-module(grove_bench_peer).
+
+-export([main/1, peer_main/0]).
+-export([pong/0, sink/2, idle/0]).
+
+-define(TIME_LIMIT, 180_000).
+-define(PEER_START_LIMIT, 30_000).
+-define(KILL_LIMIT, 10_000).
+
+main([Row, Suffix]) ->
+    spawn(fun() ->
+        timer:sleep(?TIME_LIMIT),
+        fail("~s: not done after ~b ms", [Row, ?TIME_LIMIT])
+    end),
+    spawn(fun() ->
+        try
+            [io:format("~s~s~s erlang ~s ~s~n", [Row, Figure, Suffix, number(Value), Unit])
+             || {Figure, Value, Unit} <- row(Row)],
+            halt(0)
+        catch
+            Class:Reason:Stack -> fail("~s: ~p:~p~n~p", [Row, Class, Reason, Stack])
+        end
+    end).
+
+row("pingpong") ->
+    warm_then_run(3_000_000, fun pingpong/1);
+row("fanin") ->
+    warm_then_run(1_000_000, fun fanin/1);
+row("spawn") ->
+    warm_then_run(1_000_000, fun spawn_all/1);
+row("remote_latency") ->
+    with_peer(fun(Node) -> warm_then_run(50_000, fun(N) -> remote_latency(Node, N) end) end);
+row("remote_throughput") ->
+    with_peer(fun(Node) ->
+        warm_then_run(1_000_000, fun(N) -> remote_throughput(".1x1", Node, 1, N) end) ++
+            warm_then_run(125_000, fun(N) -> remote_throughput(".8x8", Node, 8, N) end)
+    end);
+row("kill_to_down") ->
+    kill_to_down(max(5, scaled(15))).
+
+%%% Rows of one node.
+
+%% Two processes, N round trips of {tag, int}; messages of both directions count.
+pingpong(N) ->
+    Ponger = spawn_link(fun pong/0),
+    Seconds = in_fresh_process(fun() -> ping(Ponger, N) end),
+    Ponger ! stop,
+    [{"", 2 * N / Seconds, "msg/s"}].
+
+ping(Ponger, N) ->
+    Ponger ! {self(), start},
+    receive ready -> ok end,
+    timed(fun() -> ping_loop(Ponger, N) end).
+
+ping_loop(_Ponger, 0) ->
+    ok;
+ping_loop(Ponger, N) ->
+    Ponger ! {ping, N},
+    receive {pong, N} -> ping_loop(Ponger, N - 1) end.
+
+pong() ->
+    receive
+        {Pinger, start} ->
+            Pinger ! ready,
+            pong_loop(Pinger)
+    end.
+
+pong_loop(Pinger) ->
+    receive
+        {ping, N} ->
+            Pinger ! {pong, N},
+            pong_loop(Pinger);
+        stop ->
+            ok
+    end.
+
+%% Eight senders of N messages each, one receiver whose queue is kept off its heap.
+fanin(N) ->
+    Senders = 8,
+    Seconds = in_fresh_process(
+        fun() ->
+            Self = self(),
+            Pids = [spawn_link(fun() -> receive go -> send_loop(Self, N) end end)
+                    || _ <- lists:seq(1, Senders)],
+            timed(fun() ->
+                [Pid ! go || Pid <- Pids],
+                receive_loop(Senders * N)
+            end)
+        end,
+        [{message_queue_data, off_heap}]),
+    [{"", Senders * N / Seconds, "msg/s"}].
+
+send_loop(_To, 0) ->
+    ok;
+send_loop(To, N) ->
+    To ! {tag, N},
+    send_loop(To, N - 1).
+
+receive_loop(0) ->
+    ok;
+receive_loop(N) ->
+    receive {tag, _} -> receive_loop(N - 1) end.
+
+%% Spawns N processes that run and exit, until all of them are gone.
+spawn_all(N) ->
+    Seconds = in_fresh_process(fun() ->
+        Before = erlang:system_info(process_count),
+        timed(fun() ->
+            spawn_loop(N),
+            wait_until_gone(Before)
+        end)
+    end),
+    [{"", N / Seconds, "proc/s"}].
+
+spawn_loop(0) ->
+    ok;
+spawn_loop(N) ->
+    spawn(fun() -> ok end),
+    spawn_loop(N - 1).
+
+wait_until_gone(Before) ->
+    case erlang:system_info(process_count) > Before of
+        true ->
+            erlang:yield(),
+            wait_until_gone(Before);
+        false ->
+            ok
+    end.
+
+%%% Rows of two nodes.
+
+%% N round trips of {tag, int} with a process of the other node, each one timed.
+remote_latency(Node, N) ->
+    Samples = in_fresh_process(fun() ->
+        Echo = spawn(Node, ?MODULE, pong, []),
+        Echo ! {self(), start},
+        receive ready -> ok end,
+        Samples = latency_loop(Echo, N, []),
+        Echo ! stop,
+        Samples
+    end),
+    [{".p50", percentile(Samples, 0.50) / 1.0e3, "us"},
+     {".p99", percentile(Samples, 0.99) / 1.0e3, "us"}].
+
+latency_loop(_Echo, 0, Samples) ->
+    Samples;
+latency_loop(Echo, N, Samples) ->
+    Start = erlang:monotonic_time(nanosecond),
+    Echo ! {ping, N},
+    receive {pong, N} -> ok end,
+    latency_loop(Echo, N - 1, [erlang:monotonic_time(nanosecond) - Start | Samples]).
+
+%% Pairs senders here, as many receivers there, N messages for each pair; the clock stops when
+%% every receiver has acknowledged its last message.
+remote_throughput(Figure, Node, Pairs, N) ->
+    Seconds = in_fresh_process(fun() ->
+        Self = self(),
+        Sinks = [spawn(Node, ?MODULE, sink, [Self, N]) || _ <- lists:seq(1, Pairs)],
+        [receive {ready, Sink} -> ok end || Sink <- Sinks],
+        Senders = [spawn_link(fun() -> receive go -> send_loop(Sink, N) end end)
+                   || Sink <- Sinks],
+        timed(fun() ->
+            [Sender ! go || Sender <- Senders],
+            [receive {done, Sink} -> ok end || Sink <- Sinks]
+        end)
+    end),
+    [{Figure, Pairs * N / Seconds, "msg/s"}].
+
+sink(Owner, N) ->
+    Owner ! {ready, self()},
+    receive_loop(N),
+    Owner ! {done, self()}.
+
+%% SIGKILL of the other node's OS process until DOWN(noconnection), the median of several kills.
+%% The clock starts when a shell that already waits is told to kill: that adds a tenth of a
+%% millisecond or two, where os:cmd/1 would add the time to start a shell.
+kill_to_down(Kills) ->
+    _ = kill_once(0),
+    Samples = [kill_once(I) || I <- lists:seq(1, Kills)],
+    [{"", percentile(Samples, 0.50) / 1.0e6, "ms"}].
+
+kill_once(Index) ->
+    {Node, OsPid, Port} = start_peer("victim" ++ integer_to_list(Index)),
+    Killer = open_port({spawn_executable, "/bin/sh"},
+                       [{args, ["-c", "read go && kill -KILL " ++ integer_to_list(OsPid)]}]),
+    Nanoseconds = in_fresh_process(fun() ->
+        Pid = spawn(Node, ?MODULE, idle, []),
+        Monitor = erlang:monitor(process, Pid),
+        Pid ! {self(), hello},
+        receive hello -> ok end,
+        timer:sleep(200),
+        Start = erlang:monotonic_time(nanosecond),
+        true = port_command(Killer, "go\n"),
+        receive
+            {'DOWN', Monitor, process, Pid, noconnection} ->
+                erlang:monotonic_time(nanosecond) - Start
+        after ?KILL_LIMIT ->
+            error(no_down_after_kill)
+        end
+    end),
+    await_exit(Port),
+    Nanoseconds.
+
+idle() ->
+    receive {From, hello} -> From ! hello end,
+    idle().
+
+%%% The second node.
+
+with_peer(Fun) ->
+    {Node, OsPid, Port} = start_peer("peer"),
+    true = monitor_node(Node, true),
+    try
+        Fun(Node)
+    after
+        _ = os:cmd("kill -KILL " ++ integer_to_list(OsPid)),
+        await_exit(Port)
+    end.
+
+%% The peer takes its flags from the ERL_FLAGS that run.sh set for this node too. It says on its
+%% standard output where it listens.
+start_peer(Name) ->
+    Port = open_port({spawn_executable, os:find_executable("erl")},
+                     [{args, ["-name", Name ++ "@127.0.0.1", "-run", ?MODULE_STRING, "peer_main"]},
+                      {line, 1000}, exit_status]),
+    {os_pid, OsPid} = erlang:port_info(Port, os_pid),
+    grove_bench_epmd:add(Name, peer_listens_at(Port)),
+    Node = list_to_atom(Name ++ "@127.0.0.1"),
+    true = net_kernel:connect_node(Node),
+    {Node, OsPid, Port}.
+
+peer_listens_at(Port) ->
+    receive
+        {Port, {data, {eol, "listening " ++ Number}}} -> list_to_integer(Number);
+        {Port, {data, _}} -> peer_listens_at(Port);
+        {Port, {exit_status, Status}} -> error({peer_exited, Status})
+    after ?PEER_START_LIMIT -> error(peer_does_not_start)
+    end.
+
+peer_main() ->
+    spawn(fun() ->
+        io:format("listening ~b~n", [grove_bench_epmd:own_port()]),
+        _ = io:get_line(""),
+        halt(0)
+    end).
+
+await_exit(Port) ->
+    receive
+        {Port, {exit_status, _}} -> ok
+    after ?KILL_LIMIT -> error(peer_survives_kill)
+    end.
+
+%%% Measuring.
+
+scaled(N) ->
+    Scale = case os:getenv("GROVE_BENCH_SCALE") of
+        false -> 1;
+        "" -> 1;
+        Text -> to_number(Text)
+    end,
+    max(1, round(N * Scale)).
+
+to_number(Text) ->
+    case string:to_float(Text) of
+        {Float, ""} -> Float;
+        _ -> list_to_integer(Text)
+    end.
+
+warm_then_run(Size, Fun) ->
+    N = max(10, scaled(Size)),
+    _ = Fun(N div 10),
+    Fun(N).
+
+timed(Fun) ->
+    Start = erlang:monotonic_time(nanosecond),
+    Fun(),
+    (erlang:monotonic_time(nanosecond) - Start) / 1.0e9.
+
+in_fresh_process(Fun) -> in_fresh_process(Fun, []).
+
+in_fresh_process(Fun, Options) ->
+    {Pid, Monitor} = spawn_opt(fun() -> exit({result, Fun()}) end, [monitor | Options]),
+    receive
+        {'DOWN', Monitor, process, Pid, {result, Result}} -> Result;
+        {'DOWN', Monitor, process, Pid, Reason} -> error(Reason);
+        {nodedown, Node} -> error({nodedown, Node})
+    end.
+
+%% Nearest rank.
+percentile(Samples, Fraction) ->
+    lists:nth(max(1, ceil(Fraction * length(Samples))), lists:sort(Samples)).
+
+number(Value) when Value >= 1000 -> integer_to_list(round(Value));
+number(Value) -> float_to_list(float(Value), [{decimals, 3}]).
+
+fail(Format, Args) ->
+    io:format(standard_error, "grove_bench_peer: " ++ Format ++ "~n", Args),
+    halt(1).

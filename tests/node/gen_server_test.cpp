@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/node/gen_server.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <stdexcept>
+
+#include "support/local_world.hpp"
+
+namespace grove {
+namespace {
+
+using namespace std::chrono_literals;
+using testkit::LocalWorld;
+
+struct Read {
+  using Reply = int;
+};
+struct Bump {
+  int by = 0;
+};
+struct Crash {
+  using Reply = int;
+};
+struct Never {
+  using Reply = int;
+};
+struct Unknown {
+  using Reply = int;
+};
+
+class Counter : public GenServer {
+ public:
+  using Handles = grove::Handles<Read, Bump, Crash, Never>;
+  explicit Counter(int start) : count_{start} {}
+  int handle_call(Read) { return count_; }
+  int handle_call(Crash) { throw std::runtime_error("boom"); }
+  NoReply handle_call(Never) { return {}; }
+  void handle_cast(Bump bump) { count_ += bump.by; }
+
+ private:
+  int count_;
+};
+
+/// Asks another server while its own caller waits.
+class Proxy : public GenServer {
+ public:
+  using Handles = grove::Handles<Read>;
+  explicit Proxy(Pid behind) : behind_{behind} {}
+  Task<int> handle_call(Read) {
+    const int value = co_await context().call<Read>(behind_);
+    co_return value + 1;
+  }
+
+ private:
+  Pid behind_;
+};
+
+class Refusing : public GenServer {
+ public:
+  using Handles = grove::Handles<Read>;
+  explicit Refusing(Init answer) : answer_{std::move(answer)} {}
+  Init init() { return answer_; }
+
+ private:
+  Init answer_;
+};
+
+class BadConstructor : public GenServer {
+ public:
+  using Handles = grove::Handles<>;
+  BadConstructor() { throw std::runtime_error("no"); }
+};
+
+struct Terminated {
+  ExitReason reason;
+};
+
+class Reporting : public GenServer {
+ public:
+  using Handles = grove::Handles<Crash, Read>;
+  Reporting(Pid to, bool trap) : to_{to} { context().trap_exit(trap); }
+  int handle_call(Crash) { throw std::runtime_error("boom"); }
+  int handle_call(Read) {
+    stop(ExitReason::symbol("done"));
+    return 1;
+  }
+  void terminate(const ExitReason& reason) { context().send(to_, Terminated{reason}); }
+
+ private:
+  Pid to_;
+};
+
+Task<std::string> failure_of(Task<int> call) {
+  try {
+    co_await call;
+  } catch (const ProcessExit& exit) {
+    co_return to_string(exit.reason());
+  }
+  co_return "";
+}
+
+Task<int> read(Context& context, Pid server, Timeout timeout = 5s) {
+  co_return co_await context.call_for<Read>(timeout, server);
+}
+Task<int> crash(Context& context, Pid server) { co_return co_await context.call<Crash>(server); }
+
+TEST(GenServer, AnswersCallsAndHandlesCastsInOrder) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult counter = co_await start_link<Counter>(context, 5);
+    EXPECT_TRUE(counter.ok());
+    context.cast(counter.pid, Bump{2});
+    context.cast(counter.pid, Bump{3});
+    EXPECT_EQ(co_await context.call<Read>(counter.pid), 10);
+  });
+}
+
+TEST(GenServer, ACoroutineHandlerMayAskAnotherServer) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult counter = co_await start_link<Counter>(context, 41);
+    const StartResult proxy = co_await start_link<Proxy>(context, counter.pid);
+    EXPECT_EQ(co_await context.call<Read>(proxy.pid), 42);
+  });
+}
+
+TEST(GenServer, CallFailuresAreTheCallersExit) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const StartResult counter = co_await start_link<Counter>(context, 0);
+    Task<int> crashing = crash(context, counter.pid);
+    EXPECT_EQ(co_await failure_of(std::move(crashing)),
+              "{error,\"std::runtime_error\",\"boom\"}");
+    Task<int> dead = read(context, counter.pid);
+    EXPECT_EQ(co_await failure_of(std::move(dead)), "noproc");
+    Task<int> nobody = read(context, Pid{});
+    EXPECT_EQ(co_await failure_of(std::move(nobody)), "noproc");
+    Task<int> self = read(context, context.self());
+    EXPECT_EQ(co_await failure_of(std::move(self)), "calling_self");
+  });
+}
+
+TEST(GenServer, ALateReplyNeverReachesTheMailbox) {
+  LocalWorld world;
+  world.run([&world](Context& context) -> Task<> {
+    const Pid slow = context.spawn([](Context& server) -> Task<> {
+      const EnvelopePtr request = co_await server.receive_any();
+      co_await server.sleep_for(1s);
+      server.reply(From{request->from, request->serial}, 7);
+      co_await server.receive_any();
+    });
+    Task<int> asking = read(context, slow, 500ms);
+    EXPECT_EQ(co_await failure_of(std::move(asking)), "timeout");
+    EXPECT_EQ(co_await context.receive_any(2s), nullptr);
+    EXPECT_EQ(world.node().metrics().get(Metric::dead_letters_late_reply), 1U);
+  });
+}
+
+TEST(GenServer, AnUnknownCallCrashesTheServer) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const StartResult counter = co_await start_link<Counter>(context, 0);
+    EXPECT_THROW(co_await context.call<Unknown>(counter.pid), ProcessExit);
+    const Exit exit = co_await context.receive<Exit>();
+    EXPECT_EQ(exit.from, counter.pid);
+    EXPECT_FALSE(exit.reason.is_clean());
+  });
+}
+
+TEST(GenServer, AnUnknownPlainMessageIsLoggedAndCounted) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult counter = co_await start_link<Counter>(context, 1);
+    context.send(counter.pid, Unknown{});
+    EXPECT_EQ(co_await context.call<Read>(counter.pid), 1);
+  });
+  EXPECT_EQ(world.node().metrics().get(Metric::dead_letters_unhandled), 1U);
+  EXPECT_EQ(world.log().count(LogLevel::warning), 1U);
+}
+
+TEST(GenServerStart, ReportsWhatInitSays) {
+  LocalWorld world;
+  world.run([&world](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const StartResult ignored = co_await start_link<Refusing>(context, Init::ignore());
+    EXPECT_EQ(ignored.status, StartResult::Status::ignored);
+    const Init stopping = Init::stop(ExitReason::symbol("no_disk"));
+    const StartResult stopped = co_await start_link<Refusing>(context, stopping);
+    EXPECT_EQ(stopped.status, StartResult::Status::failed);
+    EXPECT_EQ(stopped.reason, ExitReason::symbol("no_disk"));
+    const StartResult thrown = co_await start_link<BadConstructor>(context);
+    EXPECT_EQ(to_string(thrown), "failed: {error,\"std::runtime_error\",\"no\"}");
+    EXPECT_EQ(world.node().process_count(), 1U);  // this process
+  });
+}
+
+TEST(GenServerStart, ATakenNameGivesItsHolderAndNoExit) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult first =
+        co_await start_server<Counter>(context, named("counter"), 1);
+    EXPECT_TRUE(first.ok());
+    EXPECT_EQ(context.whereis("counter"), first.pid);
+    const StartResult second =
+        co_await start_server<Counter>(context, named("counter"), 2);
+    EXPECT_EQ(second.status, StartResult::Status::already_started);
+    EXPECT_EQ(second.pid, first.pid);
+    co_await context.sleep_for(1s);  // an exit over the link would end this process
+    EXPECT_EQ(co_await context.call<Read>(first.pid), 1);
+  });
+}
+
+TEST(GenServerStop, RunsTerminateThenEndsWithTheReason) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const StartResult server = co_await start_link<Reporting>(context, context.self(), false);
+    co_await stop_server(context, server.pid, ExitReason::symbol("bye"));
+    const Terminated terminated = co_await context.receive<Terminated>();
+    EXPECT_EQ(terminated.reason, ExitReason::symbol("bye"));
+    EXPECT_THROW(co_await stop_server(context, server.pid), ProcessExit);
+  });
+}
+
+TEST(GenServerTerminate, RunsWhenOtpRunsIt) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const Pid self = context.self();
+    const auto reason = [&context]() -> Task<std::string> {
+      const auto terminated = co_await context.receive_for<Terminated>(1s);
+      co_return terminated ? to_string(terminated->reason) : "not called";
+    };
+    const StartResult asked = co_await start_link<Reporting>(context, self, false);
+    EXPECT_EQ(co_await context.call<Read>(asked.pid), 1);
+    EXPECT_EQ(co_await reason(), "done");
+    const StartResult crashed = co_await start_link<Reporting>(context, self, false);
+    EXPECT_THROW(co_await context.call<Crash>(crashed.pid), ProcessExit);
+    EXPECT_EQ(co_await reason(), "{error,\"std::runtime_error\",\"boom\"}");
+    const StartResult plain = co_await start_link<Reporting>(context, self, false);
+    context.exit(plain.pid, ExitReason::shutdown());
+    EXPECT_EQ(co_await reason(), "not called");
+    const StartResult trapping = co_await start_link<Reporting>(context, self, true);
+    context.exit(trapping.pid, ExitReason::shutdown());
+    EXPECT_EQ(co_await reason(), "shutdown");
+    const StartResult killed = co_await start_link<Reporting>(context, self, true);
+    context.exit(killed.pid, ExitReason::kill());
+    EXPECT_EQ(co_await reason(), "not called");
+  });
+}
+
+}  // namespace
+}  // namespace grove

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/node/supervisor.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <stdexcept>
+
+#include "support/local_world.hpp"
+
+namespace grove {
+namespace {
+
+using namespace std::chrono_literals;
+using testkit::LocalWorld;
+
+struct Work {};
+
+class Worker : public GenServer {
+ public:
+  using Handles = grove::Handles<Work>;
+  explicit Worker(std::string name) {
+    if (name == "bad") throw std::runtime_error("cannot start");
+    EXPECT_TRUE(context().register_name(name, self()));
+  }
+  void handle_cast(Work) {}
+};
+
+/// Ignores the shutdown signal: only a kill ends it.
+class Stubborn : public GenServer {
+ public:
+  using Handles = grove::Handles<Work>;
+  Stubborn() { context().trap_exit(true); }
+  Task<> terminate(ExitReason) { co_await context().sleep_for(1h); }
+};
+
+Task<Pid> wait_for_name(Context& context, std::string name, Pid other_than) {
+  for (;;) {
+    const auto pid = context.whereis(name);
+    if (pid && *pid != other_than) co_return *pid;
+    co_await context.sleep_for(1ms);
+  }
+}
+
+SupervisorSpec three_workers(Restart kind) {
+  SupervisorSpec spec;
+  for (const char* name : {"one", "two", "three"}) {
+    spec.children.push_back(child<Worker>(name, std::string{name}).with(kind));
+  }
+  return spec;
+}
+
+TEST(OneForOne, RestartsOnlyTheChildThatDied) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult sup = co_await start_supervisor(context, three_workers(permanent));
+    EXPECT_TRUE(sup.ok());
+    const Pid one = *context.whereis("one");
+    const Pid two = *context.whereis("two");
+    const Pid three = *context.whereis("three");
+    context.exit(two, ExitReason::symbol("boom"));
+    const Pid again = co_await wait_for_name(context, "two", two);
+    EXPECT_NE(again, two);
+    EXPECT_EQ(context.whereis("one"), one);
+    EXPECT_EQ(context.whereis("three"), three);
+  });
+}
+
+TEST(OneForOne, EndsChildrenInReverseOrder) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const StartResult sup = co_await start_supervisor(context, three_workers(permanent));
+    for (const char* name : {"one", "two", "three"}) context.monitor(name);
+    context.exit(sup.pid, ExitReason::shutdown());
+    for (const char* expected : {"three", "two", "one"}) {
+      const Down down = co_await context.receive<Down>();
+      EXPECT_EQ(down.name, expected);
+      EXPECT_EQ(down.reason, ExitReason::shutdown());
+    }
+    const Exit exit = co_await context.receive<Exit>();
+    EXPECT_EQ(exit.from, sup.pid);
+  });
+}
+
+TEST(OneForOne, AChildThatCannotStartRollsTheOthersBack) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    SupervisorSpec spec;
+    spec.children.push_back(child<Worker>("one", std::string{"one"}));
+    spec.children.push_back(child<Worker>("bad", std::string{"bad"}));
+    spec.children.push_back(child<Worker>("three", std::string{"three"}));
+    const StartResult sup = co_await start_supervisor(context, spec);
+    EXPECT_EQ(to_string(sup),
+              "failed: {shutdown,{failed_to_start_child,\"bad\",{error,\"std::runtime_error\","
+              "\"cannot start\"}}}");
+    EXPECT_EQ(context.whereis("one"), std::nullopt);
+    EXPECT_EQ(context.whereis("three"), std::nullopt);
+  });
+}
+
+TEST(OneForOne, GivesUpAfterTooManyRestarts) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const StartResult sup = co_await start_supervisor(context, three_workers(permanent));
+    Pid victim = *context.whereis("two");
+    for (int crash = 0; crash < 3; ++crash) {
+      context.exit(victim, ExitReason::symbol("boom"));
+      victim = co_await wait_for_name(context, "two", victim);
+    }
+    context.exit(victim, ExitReason::symbol("boom"));
+    const Exit exit = co_await context.receive<Exit>();
+    EXPECT_EQ(exit.from, sup.pid);
+    EXPECT_EQ(exit.reason, ExitReason::shutdown());
+    EXPECT_EQ(context.whereis("one"), std::nullopt);
+  });
+}
+
+TEST(OneForOne, TransientAndTemporaryFollowTheirKind) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    SupervisorSpec spec;
+    spec.children.push_back(child<Worker>("t", std::string{"transient"}).with(transient));
+    spec.children.push_back(child<Worker>("x", std::string{"temporary"}).with(temporary));
+    const StartResult sup = co_await start_supervisor(context, spec);
+    co_await stop_server(context, *context.whereis("transient"));
+    context.exit(*context.whereis("temporary"), ExitReason::symbol("boom"));
+    co_await context.sleep_for(1s);
+    const std::vector<ChildInfo> children = co_await which_children(context, sup.pid);
+    EXPECT_EQ(children.size(), 1U);
+    EXPECT_EQ(children[0].id, "t");
+    EXPECT_FALSE(children[0].pid);
+  });
+}
+
+TEST(OneForOne, KillsAChildThatDoesNotShutDownInTime) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    SupervisorSpec spec;
+    spec.children.push_back(child<Stubborn>("s").with(Shutdown::within(100ms)));
+    const StartResult sup = co_await start_supervisor(context, spec);
+    const std::vector<ChildInfo> children = co_await which_children(context, sup.pid);
+    context.monitor(children[0].pid);
+    context.exit(sup.pid, ExitReason::shutdown());
+    const Down down = co_await context.receive<Down>();
+    EXPECT_EQ(down.reason, ExitReason::killed());
+  });
+}
+
+TEST(SupervisorApi, AddsAndEndsChildren) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult sup = co_await start_supervisor(context, {});
+    const ChildSpec spec = child<Worker>("w", std::string{"w"});
+    const StartResult added = co_await start_child(context, sup.pid, spec);
+    EXPECT_TRUE(added.ok());
+    const StartResult twice = co_await start_child(context, sup.pid, spec);
+    EXPECT_EQ(twice.status, StartResult::Status::already_started);
+    EXPECT_EQ(twice.pid, added.pid);
+    const auto ended = co_await terminate_child(context, sup.pid, "w");
+    EXPECT_TRUE(ended.has_value());
+    EXPECT_EQ(context.whereis("w"), std::nullopt);
+    const auto unknown = co_await terminate_child(context, sup.pid, "nope");
+    EXPECT_EQ(unknown.error().code, Errc::not_found);
+    const ChildSpec bad = child<Worker>("bad", std::string{"bad"});
+    const StartResult failed = co_await start_child(context, sup.pid, bad);
+    EXPECT_EQ(failed.status, StartResult::Status::failed);
+    const std::vector<ChildInfo> children = co_await which_children(context, sup.pid);
+    EXPECT_EQ(children.size(), 1U);  // w, ended; nothing of bad
+  });
+}
+
+TEST(SupervisorApi, AStrangersExitSignalDoesNothing) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult sup = co_await start_supervisor(context, three_workers(permanent));
+    context.spawn([pid = sup.pid](Context& stranger) -> Task<> {
+      stranger.exit(pid, ExitReason::shutdown());
+      co_return;
+    });
+    co_await context.sleep_for(1s);
+    EXPECT_TRUE(context.node().is_alive(sup.pid));
+    EXPECT_TRUE(context.whereis("one").has_value());
+  });
+}
+
+class NeedsRestart : public testing::TestWithParam<std::tuple<Restart, const char*, bool>> {};
+
+TEST_P(NeedsRestart, AsOtpSays) {
+  const auto& [kind, reason, expected] = GetParam();
+  const ExitReason exit = std::string_view{reason} == "shutdown_value"
+                              ? ExitReason::shutdown(Value{1})
+                              : ExitReason::symbol(reason);
+  EXPECT_EQ(needs_restart(kind, exit), expected);
+}
+
+std::string row_name(const testing::TestParamInfo<NeedsRestart::ParamType>& row) {
+  const auto& [kind, reason, expected] = row.param;
+  const char* kinds[] = {"permanent_", "transient_", "temporary_"};
+  return kinds[static_cast<int>(kind)] + std::string{reason} +
+         (expected ? "_restarts" : "_stays_down");
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Matrix, NeedsRestart,
+    testing::Values(std::tuple{permanent, "normal", true}, std::tuple{permanent, "shutdown", true},
+                    std::tuple{permanent, "shutdown_value", true},
+                    std::tuple{permanent, "abnormal", true}, std::tuple{transient, "normal", false},
+                    std::tuple{transient, "shutdown", false},
+                    std::tuple{transient, "shutdown_value", false},
+                    std::tuple{transient, "abnormal", true},
+                    std::tuple{transient, "killed", true}, std::tuple{temporary, "normal", false},
+                    std::tuple{temporary, "abnormal", false}),
+    row_name);
+
+TEST(RestartWindow, AllowsTheIntensityAndSlides) {
+  RestartWindow window{{.restarts = 2, .period = 5s}};
+  const Clock::TimePoint start{};
+  EXPECT_TRUE(window.allow(start));
+  EXPECT_TRUE(window.allow(start + 1s));
+  EXPECT_FALSE(window.allow(start + 2s));
+  RestartWindow sliding{{.restarts = 1, .period = 1s}};
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(sliding.allow(start + i * 2100ms));
+  RestartWindow none{{.restarts = 0, .period = 1s}};
+  EXPECT_FALSE(none.allow(start));
+}
+
+}  // namespace
+}  // namespace grove
