@@ -176,16 +176,18 @@ Ref Context::monitor(const RemoteName& name) {
   if (name.node == node().name()) return monitor(std::string_view{name.name});
   detail::Process& process = process_of(*this);
   const Ref ref = make_ref();
-  process.relations().watch(ref.serial, {});
-  process.name_watch(ref.serial, name.name);
+  Router* router = node().router();
+  // Its pid stays unknown here; its node tells what the end of a session ends.
+  const Pid target{router != nullptr ? router->connected(name.node) : NodeId{}, 0, 0};
+  process.relations().watch(ref.serial, {.target = target, .name = name.name});
   SessionId session = Router::k_no_connection;
-  if (Router* router = node().router()) {
+  if (router != nullptr) {
     auto envelope = std::make_unique<Envelope>(SignalKind::monitor, self(), ref.serial);
     envelope->message = Message::make<detail::SessionMark>();
     process.routed_ = process.abroad_ = true;
     session = router->route(name, std::move(envelope));
   }
-  process.settle_watch(ref.serial, {}, session);
+  process.settle_watch(ref.serial, target, session);
   return ref;
 }
 
@@ -232,7 +234,6 @@ bool Context::traps_exit() const noexcept { return process_of(*this).trap_exit_;
 // -- names ----------------------------------------------------------------------------------
 
 Result<void> Context::register_name(const std::string& name, const Pid& pid, Scope scope) {
-  if (scope == Scope::cluster && pid == self()) process_of(*this).abroad_ = true;
   return node().register_name(name, pid, scope);
 }
 bool Context::unregister_name(const std::string& name, Scope scope) {

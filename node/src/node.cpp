@@ -2,6 +2,7 @@
 #include "grove/node/node.hpp"
 
 #include <shared_mutex>
+#include <thread>
 
 #include "grove/core/check.hpp"
 #include "name_table.hpp"
@@ -34,6 +35,14 @@ Node::~Node() {
   {
     const std::unique_lock lock{lifeline_->mutex};
     lifeline_->node = nullptr;
+  }
+  if (scheduler_->running()) {
+    // Its workers may still answer late signals to dead processes. A place that is claimed here
+    // is never scheduled again.
+    GROVE_CHECK(process_count() == 0);
+    table_->for_each([](detail::Process& process) {
+      while (!process.claim()) std::this_thread::yield();
+    });
   }
   router_ = nullptr;
   table_->for_each([](detail::Process& process) { process.discard(); });
@@ -70,14 +79,16 @@ Spawned Node::spawn_body(Context* parent, SpawnOptions options,
   }
   metrics_.add(Metric::processes_spawned);
   live_.fetch_add(1, std::memory_order_acq_rel);
-  if (stopping_.load(std::memory_order_acquire)) child->doom(ExitReason::killed());
+  // kill_all() says that it stops and then looks for lives, we the other way round: one of us sees
+  // the other, so no process outlives it. All four accesses are sequentially consistent.
+  if (stopping_.load(std::memory_order_seq_cst)) child->doom(ExitReason::killed());
   scheduler_->submit(*child);
   return spawned;
 }
 
 void Node::ended() {
   metrics_.add(Metric::processes_exited);
-  if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1 && stopping_.load()) {
+  if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
     const std::lock_guard lock{empty_mutex_};
     empty_.notify_all();
   }
@@ -141,6 +152,9 @@ Result<void> Node::register_name(const std::string& name, const Pid& pid, Scope 
   }
   if (scope == Scope::local) return names_->add(name, pid, *table_);
   if (router_ == nullptr) return Error{Errc::unavailable, "this node is in no cluster"};
+  detail::Process* process = table_->find(pid.index);
+  // Before the router looks whether it lives: its end looks at this after it is marked dead.
+  if (process != nullptr) process->named_.store(true, std::memory_order_seq_cst);
   if (!is_alive(pid)) return Error{Errc::noproc, "the process has ended"};
   return router_->register_name(name, pid);
 }
@@ -160,7 +174,7 @@ std::optional<Pid> Node::whereis(std::string_view name, Scope scope) const {
 std::vector<Pid> Node::processes() const {
   std::vector<Pid> pids;
   table_->for_each([&](const detail::Process& process) {
-    const Pid pid{id_, process.index_, process.generation_.load(std::memory_order_acquire)};
+    const Pid pid{id_, process.index_, process.generation_.load(std::memory_order_seq_cst)};
     if (pid.generation % 2 == 1) pids.push_back(pid);
   });
   return pids;
@@ -189,7 +203,7 @@ void Node::inspect(const std::vector<Pid>& pids,
 // -- ending ---------------------------------------------------------------------------------
 
 void Node::kill_all() {
-  stopping_.store(true, std::memory_order_release);
+  stopping_.store(true, std::memory_order_seq_cst);
   for (const Pid& pid : processes()) exit(pid, ExitReason::kill());
 }
 

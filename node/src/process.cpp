@@ -40,7 +40,7 @@ void Process::begin(Node& node, Pid parent, SpawnOptions options, std::unique_pt
   trap_exit_ = options.trap_exit;
   label_ = std::move(options.label);
   body_ = std::move(body);
-  generation_.fetch_add(1, std::memory_order_release);  // odd from now on
+  generation_.fetch_add(1, std::memory_order_seq_cst);  // odd from now on
   alive_ = true;
   started_ = doomed_ = crashed_ = routed_ = abroad_ = false;
   tick_at_ = Clock::TimePoint::max();
@@ -72,13 +72,11 @@ bool Process::run() {
       node_->router_->flush();
     }
     if (again) break;
-    Node& node = *node_;
-    const std::uint32_t index = index_;
+    // A free place can be claimed once it is parked; released after that, it could outlive its
+    // node.
+    if (std::exchange(ended, false)) node_->table_->release(index_);
     // From here on another worker may run this place: touch nothing of it any more.
-    if (inbox_.park()) {
-      if (ended) node.table_->release(index);
-      break;
-    }
+    if (inbox_.park()) break;
   }
   t_running = outer;
   return again;
@@ -95,8 +93,13 @@ bool Process::work() {
     return true;
   }
   if (waiter_ != nullptr) {
-    EnvelopePtr found =
-        mailbox_.scan([this](Envelope& envelope) { return waiter_->matches(envelope); });
+    EnvelopePtr found;
+    try {
+      found = mailbox_.scan([this](Envelope& envelope) { return waiter_->matches(envelope); });
+    } catch (...) {  // the predicate is the program's
+      fail(std::current_exception());
+      return true;
+    }
     if (found == nullptr && !overdue()) return false;
     Waiter& waiter = *std::exchange(waiter_, nullptr);
     waiter.taken_ = std::move(found);
@@ -186,6 +189,7 @@ void Process::act(EnvelopePtr envelope) {
   if ((envelope->flags & Envelope::k_packed) != 0 && !node_->router_->unpack(*envelope)) return;
   const Pid from = envelope->from;
   const std::uint64_t serial = envelope->serial;
+  if (from.node != node_->id()) abroad_ = true;
   switch (envelope->kind()) {
     case SignalKind::info:
     case SignalKind::cast: mailbox_.append(std::move(envelope)); return;
@@ -205,7 +209,9 @@ void Process::act(EnvelopePtr envelope) {
       handle_exit(from, signal->reason, signal->of_link);
       return;
     }
-    case SignalKind::down: on_down(serial, envelope->message.get<DownSignal>()->reason); return;
+    case SignalKind::down:
+      on_down(from, serial, envelope->message.get<DownSignal>()->reason);
+      return;
     case SignalKind::link:
       relations().on_link(from, envelope->message.get<SessionMark>()->session);
       return;
@@ -272,11 +278,11 @@ void Process::handle_exit(const Pid& from, const ExitReason& reason, bool of_lin
   }
 }
 
-void Process::on_down(std::uint64_t serial, const ExitReason& reason) {
+void Process::on_down(const Pid& from, std::uint64_t serial, const ExitReason& reason) {
   if (relations_ == nullptr) return;
   std::optional<Watch> watch = relations_->end_watch(serial);
   if (!watch) return;
-  auto envelope = std::make_unique<Envelope>(SignalKind::info, watch->target, serial);
+  auto envelope = std::make_unique<Envelope>(SignalKind::info, from, serial);
   if (watch->is_call) {
     envelope->set_kind(SignalKind::reply);
     envelope->message = Message::make<ExitReason>(reason);
@@ -286,14 +292,14 @@ void Process::on_down(std::uint64_t serial, const ExitReason& reason) {
     if (reason == ExitReason::noproc()) metric = Metric::downs_noproc;
     if (reason == ExitReason::noconnection()) metric = Metric::downs_noconnection;
     node_->metrics().add(metric);
-    envelope->message = Message::make<Down>(Ref{node_->id(), index_, serial}, watch->target,
-                                            reason, std::move(watch->name));
+    envelope->message = Message::make<Down>(Ref{node_->id(), index_, serial}, from, reason,
+                                            std::move(watch->name));
   }
   mailbox_.append(std::move(envelope));
 }
 
 void Process::settle_watch(std::uint64_t serial, const Pid& target, SessionId session) {
-  if (target && target.node == node_->id()) return;
+  if (target.node == node_->id()) return;
   if (session != Router::k_no_connection && session != Router::k_dead_life) {
     if (Watch* watch = relations_->find_watch(serial)) watch->session = session;
     return;
@@ -315,8 +321,9 @@ void Process::on_node_lost(const NodeLost& lost) {
   if (relations_ == nullptr) return;
   Relations::Lost gone = relations_->on_node_lost(lost.node, lost.session);
   for (auto& [serial, watch] : gone.watches) {
+    const Pid target = watch.target;
     relations_->watch(serial, std::move(watch));  // so that it ends in the one place that does
-    on_down(serial, ExitReason::noconnection());
+    on_down(target, serial, ExitReason::noconnection());
   }
   for (const Pid& pid : gone.links) {
     relations_->on_link(pid, 0);
@@ -352,8 +359,9 @@ void Process::die() {
   body_.reset();
   alive_ = false;
   generation_.store(self.generation + 1, std::memory_order_seq_cst);
-  if (named_.exchange(false, std::memory_order_seq_cst)) node_->names_->release(self);
-  if (abroad_) node_->router_->process_ended(self);
+  const bool named = named_.exchange(false, std::memory_order_seq_cst);
+  if (named) node_->names_->release(self);
+  if ((named || abroad_) && node_->router_ != nullptr) node_->router_->process_ended(self);
   tell_relations(reason);
   relations_.reset();
   mailbox_.clear();

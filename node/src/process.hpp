@@ -47,11 +47,11 @@ class alignas(64) Process final : public Context, public Runnable {
   Node* node_ = nullptr;
   std::uint32_t index_ = 0;
   std::atomic<std::uint32_t> generation_{0};  // odd: of the life that runs; even: none runs
-  std::atomic<bool> named_{false};            // may have a local name
+  std::atomic<bool> named_{false};            // may have a name
   bool trap_exit_ = false;
   bool alive_ = false;
   bool routed_ = false;   // sent something elsewhere in this turn
-  bool abroad_ = false;   // the router may know this process: remote relations, cluster names
+  bool abroad_ = false;   // the router may know this process: it has dealt with others elsewhere
   Pid parent_;
   Mailbox mailbox_;
   std::unique_ptr<Body> body_;
@@ -86,7 +86,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void fail(const std::exception_ptr& failure);
   void act(EnvelopePtr envelope);          // one signal for this life
   void act_stale(EnvelopePtr envelope);    // one signal for a life that is over
-  void on_down(std::uint64_t serial, const ExitReason& reason);
+  void on_down(const Pid& from, std::uint64_t serial, const ExitReason& reason);
   void on_node_lost(const NodeLost& lost);
   void die();
   void tell_relations(const ExitReason& reason);

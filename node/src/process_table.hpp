@@ -59,7 +59,7 @@ class ProcessTable {
   }
   template <class F>
   void for_each(F&& visit) const {
-    const std::uint32_t used = used_.load(std::memory_order_acquire);
+    const std::uint32_t used = used_.load(std::memory_order_seq_cst);
     for (std::uint32_t index = 1; index < used; ++index) visit(*find(index));
   }
   ~ProcessTable() {
@@ -78,7 +78,7 @@ class ProcessTable {
     process.node_ = &node_;
     process.index_ = index;
     GROVE_CHECK(process.claim());
-    used_.store(index + 1, std::memory_order_release);
+    used_.store(index + 1, std::memory_order_seq_cst);
     return &process;
   }
 

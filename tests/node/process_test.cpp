@@ -124,6 +124,19 @@ TEST(Receive, ZeroTimeoutTakesWhatIsQueuedAlready) {
   });
 }
 
+TEST(Receive, APredicateThatThrowsEndsItsProcess) {
+  LocalWorld world;
+  const ExitReason reason = monitored_end(world, [](Context& context) {
+    const Pid child = context.spawn([](Context& self) -> Task<> {
+      const auto throws = [](const Ping&) -> bool { throw std::runtime_error("picky"); };
+      co_await self.receive<Ping>(throws);
+    });
+    context.send(child, Ping{});
+    return child;
+  });
+  EXPECT_EQ(to_string(reason), "{error,\"std::runtime_error\",\"picky\"}");
+}
+
 TEST(Monitor, SeesEveryKindOfEnd) {
   LocalWorld world;
   const auto reason = [&world](auto&& start) { return to_string(monitored_end(world, start)); };

@@ -91,6 +91,17 @@ bool register_message_type(const MessageType& type) {
   return true;
 }
 
+namespace {
+
+bool register_builtins() {
+#define GROVE_DETAIL_REGISTER(Type, name) register_message_type(k_message_type<Type>);
+  GROVE_DETAIL_BUILTINS(GROVE_DETAIL_REGISTER)
+#undef GROVE_DETAIL_REGISTER
+  return true;
+}
+[[maybe_unused]] const bool k_builtins_registered = register_builtins();
+
+}  // namespace
 }  // namespace detail
 
 const MessageType* find_message_type(std::uint64_t wire_id) noexcept {

@@ -21,7 +21,8 @@
 namespace grove {
 namespace {
 
-constexpr unsigned k_queue_turn = 64;     // every so many picks the queue goes before the slot
+constexpr unsigned k_queue_turn = 64;     // every so many picks the queue's old end goes first
+constexpr unsigned k_inject_turn = 16;    // and what came from outside
 constexpr unsigned k_search_rounds = 50;  // looks at everybody's queue before a worker sleeps
 
 class SpinLock {
@@ -114,7 +115,7 @@ class ThreadScheduler final : public Scheduler {
   void submit(Runnable& work) override {
     Worker* worker = t_worker;
     if (worker == nullptr || &worker->scheduler != this) {
-      injected_.push_old(work);
+      injected_.push_new(work);
       wake_one();
       return;
     }
@@ -123,6 +124,8 @@ class ThreadScheduler final : public Scheduler {
     worker->queue.push_new(*displaced);
     wake_one();
   }
+
+  bool running() const noexcept override { return !stopping_.load(); }
 
   void stop() override {
     {
@@ -157,13 +160,24 @@ class ThreadScheduler final : public Scheduler {
     }
 
     Runnable* pick() {
+      // By turns, so that neither the queue nor what comes from outside can starve the other.
       if (++picks % k_queue_turn == 0) {
-        if (Runnable* work = queue.pop_old()) return work;
-        if (Runnable* work = scheduler.injected_.pop_new()) return work;
+        if (Runnable* work = queue.pop_old()) return before_slot(*work);
+      } else if (picks % k_inject_turn == k_inject_turn / 2) {
+        if (Runnable* work = scheduler.injected_.steal_half(queue)) return before_slot(*work);
       }
       if (slot != nullptr) return std::exchange(slot, nullptr);
       if (Runnable* work = queue.pop_new()) return work;
-      return scheduler.injected_.pop_new();
+      return scheduler.injected_.pop_old();
+    }
+
+    /// Lays the slot open to thieves: `work` may block, and nobody else can empty the slot.
+    Runnable* before_slot(Runnable& work) {
+      if (Runnable* displaced = std::exchange(slot, nullptr)) {
+        queue.push_new(*displaced);
+        scheduler.wake_one();
+      }
+      return &work;
     }
   };
 
@@ -171,14 +185,15 @@ class ThreadScheduler final : public Scheduler {
     if (searching_.exchange(true)) return nullptr;
     Runnable* found = nullptr;
     for (unsigned round = 0; round < k_search_rounds && found == nullptr; ++round) {
-      found = injected_.pop_new();
+      found = injected_.pop_old();
       for (Worker& victim : workers_) {
         if (found != nullptr) break;
         if (&victim != &thief) found = victim.queue.steal_half(thief.queue);
       }
     }
     searching_.store(false);
-    if (found != nullptr && !thief.queue.empty()) wake_one();  // enough for one more
+    // Enough for one more? Who submitted during the search has left the waking to us.
+    if (found != nullptr && anything_queued()) wake_one();
     return found;
   }
 

@@ -107,6 +107,12 @@ struct NodeLost {
   NodeId node;
   SessionId session = 0;  // this one and all before it
 };
+/// A message in its wire form: the record that carries it, in a frame that somebody keeps alive.
+struct Packed {
+  std::shared_ptr<const void> owner;
+  const std::byte* record = nullptr;
+};
+static_assert(!k_boxed<Packed>);
 
 }  // namespace detail
 }  // namespace grove

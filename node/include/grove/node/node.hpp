@@ -33,7 +33,7 @@ struct NodeConfig {
   Life life{};           // 0: the clock's wall time
   Clock* clock = nullptr;
   Scheduler* scheduler = nullptr;
-  std::shared_ptr<Log> log;  // null: drops everything
+  std::shared_ptr<Log> log = {};  // null: drops everything
 };
 
 /// One process as others may see it, taken between two of its messages.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Router: what a node asks of the world outside it. The cluster implements it; a node alone has none.
+// Router: what a node asks of the world outside it. The cluster implements it; a node alone has
+// none.
 #pragma once
 
 #include <optional>
@@ -31,6 +32,8 @@ class Router {
   /// Returns: the session it goes over, or one of the two constants above (the signal is dropped).
   virtual SessionId route(const Pid& to, EnvelopePtr envelope) = 0;
   virtual SessionId route(const RemoteName& to, EnvelopePtr envelope) = 0;
+  /// The life of the node of that name that we have a session with; none: 0.
+  [[nodiscard]] virtual NodeId connected(const std::string& node) const = 0;
   /// Hands over what route() has gathered. Called at the end of a process's turn.
   virtual void flush() = 0;
 

@@ -81,6 +81,26 @@ consteval std::string_view type_name() {
 
 inline constexpr std::size_t k_inline_size = 24;
 
+/// Types that travel without a declaration, as messages and above all as replies.
+template <class T>
+inline constexpr std::string_view k_builtin_name{};
+#define GROVE_DETAIL_BUILTINS(apply) \
+  apply(bool, "bool") apply(std::int32_t, "i32") apply(std::uint32_t, "u32") \
+  apply(std::int64_t, "i64") apply(std::uint64_t, "u64") apply(double, "f64") \
+  apply(std::string, "string") apply(Symbol, "symbol") apply(Value, "value") \
+  apply(Pid, "pid") apply(Ref, "ref") apply(std::vector<std::byte>, "bytes") \
+  apply(std::vector<std::int64_t>, "list.i64") apply(std::vector<double>, "list.f64") \
+  apply(std::vector<std::string>, "list.string") apply(std::vector<Value>, "list.value") \
+  apply(std::vector<Pid>, "list.pid")
+#define GROVE_DETAIL_NAME(Type, name) \
+  template <> \
+  inline constexpr std::string_view k_builtin_name<Type>{name};
+GROVE_DETAIL_BUILTINS(GROVE_DETAIL_NAME)
+#undef GROVE_DETAIL_NAME
+
+template <class T>
+concept Travels = wire::Declared<T> || !k_builtin_name<T>.empty();
+
 template <class T>
 inline constexpr bool k_boxed =
     sizeof(T) > k_inline_size || alignof(T) > 8 || !std::is_nothrow_move_constructible_v<T>;
@@ -98,10 +118,14 @@ consteval MessageType make_message_type() {
       static_cast<T*>(from)->~T();
     }
   };
-  if constexpr (wire::Declared<T>) {
+  if constexpr (Travels<T>) {
     static_assert(std::is_default_constructible_v<T>,
                   "a message that travels needs a default constructor to be read into");
-    type.name = MessageTraits<T>::k_name;
+    if constexpr (wire::Declared<T>) {
+      type.name = MessageTraits<T>::k_name;
+    } else {
+      type.name = k_builtin_name<T>;
+    }
     type.wire_id = wire_id_of(type.name);
     type.make = []() -> void* { return ::new (allocate(sizeof(T))) T{}; };
     type.write = [](Writer& out, const void* object) {

@@ -28,6 +28,8 @@ class Scheduler {
   virtual ~Scheduler() = default;
   /// Makes `work` run soon. It must not be queued already, nor running. Threads: any.
   virtual void submit(Runnable& work) = 0;
+  /// Whether threads of its own run what was submitted, so that only they can finish it.
+  [[nodiscard]] virtual bool running() const noexcept = 0;
   /// Stops the workers and waits for them. Idempotent.
   virtual void stop() = 0;
 };
@@ -41,6 +43,7 @@ class SeededScheduler final : public Scheduler {
   /// With a null `random`, first come first served.
   explicit SeededScheduler(Random* random) : random_{random} {}
   void submit(Runnable& work) override;
+  [[nodiscard]] bool running() const noexcept override { return false; }
   void stop() override { ready_.clear(); }
   /// Runs one runnable for one turn. Returns: false when none was ready.
   bool step();

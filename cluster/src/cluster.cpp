@@ -1,0 +1,654 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/cluster/cluster.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <set>
+#include <shared_mutex>
+#include <unordered_set>
+#include <utility>
+
+#include "control.hpp"
+#include "grove/core/check.hpp"
+#include "grove/transport/codec.hpp"
+#include "name_log.hpp"
+#include "peer_link.hpp"
+
+namespace grove {
+
+using cluster::PeerLink;
+using cluster::PeerLinkPtr;
+using transport::Frame;
+using transport::LinkId;
+using transport::Record;
+using transport::Route;
+using transport::Sessions;
+
+namespace {
+
+constexpr std::uint8_t k_flag_of_link = 1;   // an exit record that a link's end sent
+constexpr auto k_retry = std::chrono::milliseconds{1};
+constexpr auto k_leave_wait = std::chrono::seconds{1};
+
+/// The links that this thread has appended to since it last flushed.
+std::vector<PeerLinkPtr>& dirty_links() {
+  static thread_local std::vector<PeerLinkPtr> links;
+  return links;
+}
+
+bool is_loopback(const std::string& address) {
+  const auto parts = transport::split_address(address);
+  return parts && (parts->host.starts_with("127.") || parts->host == "::1" ||
+                   parts->host == "localhost");
+}
+
+void pack_reason(transport::Bytes& out, const ExitReason& reason) {
+  transport::pack(out, [&](Writer& writer) { wire::write(writer, reason); });
+}
+
+}  // namespace
+
+class Cluster::Impl final : public Router, private transport::Transport::Events {
+ public:
+  Impl(Node& node, transport::Transport& transport, ClusterConfig config)
+      : node_{node}, transport_{transport}, config_{std::move(config)}, names_{node.id()} {
+    node_.set_router(this);
+  }
+  ~Impl() { stop(); }
+
+  // -- Cluster -------------------------------------------------------------------------------
+
+  Result<std::string> start() {
+    if (config_.cookie.empty() && !is_loopback(config_.listen)) {
+      return Error{Errc::refused,
+                   "without a cookie a node listens on this machine's loopback only, not on " +
+                       config_.listen + "; set GROVE_COOKIE (the same on all nodes)"};
+    }
+    for (const std::string& seed : config_.seeds) {
+      if (const auto parts = transport::split_address(seed); !parts) return parts.error();
+    }
+    auto bound = transport_.listen(config_.listen);
+    if (!bound) return bound;
+    transport::SessionsConfig sessions;
+    sessions.name = node_.name();
+    sessions.life = node_.life();
+    sessions.cluster = config_.cluster;
+    sessions.address = config_.advertise.empty() ? *bound : config_.advertise;
+    sessions.seeds = config_.seeds;
+    sessions.cookie = config_.cookie;
+    sessions.times = config_.times;
+    sessions.random_seed = config_.random_seed;
+    sessions.nonce = config_.nonce;
+    address_ = sessions.address;
+    sessions_ = std::make_unique<Sessions>(std::move(sessions));
+    transport_.start(*this);
+    started_ = true;
+    return bound;
+  }
+
+  void stop() {
+    if (!std::exchange(started_, false)) return;
+    transport_.stop();
+    // No event comes any more: this thread is the loop now.
+    perform(sessions_->stop(now()));
+  }
+
+  Result<void> join(const std::string& address) {
+    if (const auto parts = transport::split_address(address); !parts) return parts.error();
+    transport_.post([this, address] { perform(sessions_->add_seed(address, now())); });
+    return {};
+  }
+
+  void leave(std::function<void()> done) {
+    transport_.post([this, done = std::move(done)]() mutable {
+      leaving_ = std::move(done);
+      leave_by_ = now() + k_leave_wait;
+      for (const PeerLinkPtr& link : links()) tell(*link, cluster::Leaving{});
+      flush();
+      finish_leaving();
+    });
+  }
+
+  void members(std::function<void(std::vector<Member>)> use) {
+    transport_.post([this, use = std::move(use)] {
+      std::vector<Member> members{
+          {node_.name(), node_.life(), address_, Member::State::up, true, {}}};
+      for (const Sessions::PeerView& peer : sessions_->peers()) {
+        if (peer.life == Life{}) continue;  // an address of which nobody has answered yet
+        Member member{peer.name, peer.life, peer.address, Member::State::down, false, {}};
+        if (peer.up) {
+          member.state = Member::State::up;
+        } else if (peer.left) {
+          member.state = Member::State::left;
+        } else {
+          member.trouble = peer.trouble;
+        }
+        members.push_back(std::move(member));
+      }
+      use(std::move(members));
+    });
+  }
+
+  void trouble(std::function<void(std::vector<std::string>)> use) {
+    transport_.post([this, use = std::move(use)] {
+      std::vector<std::string> lines;
+      for (const auto& [seed, why] : sessions_->seed_trouble()) lines.push_back(seed + ": " + why);
+      use(std::move(lines));
+    });
+  }
+
+  std::size_t sessions() const {
+    const std::shared_lock lock{links_mutex_};
+    return by_node_.size();
+  }
+
+  std::vector<GlobalName> names() const {
+    const std::shared_lock lock{names_mutex_};
+    std::vector<GlobalName> rows;
+    for (const auto& entry : names_.all()) rows.push_back({entry.name, entry.pid});
+    return rows;
+  }
+
+  // -- Router: from processes to frames -------------------------------------------------------
+
+  SessionId route(const Pid& to, EnvelopePtr envelope) override {
+    const PeerLinkPtr link = find(to.node);
+    if (link == nullptr) return no_session(to.node, *envelope);
+    Record record;
+    record.to = transport::local_id(to);
+    return send(link, record, *envelope);
+  }
+
+  SessionId route(const RemoteName& to, EnvelopePtr envelope) override {
+    const PeerLinkPtr link = find(connected(to.node));
+    if (link == nullptr) return no_session({}, *envelope);
+    Record record;
+    record.name = std::string_view{to.name}.substr(0, 255);
+    return send(link, record, *envelope);
+  }
+
+  NodeId connected(const std::string& name) const override {
+    const std::shared_lock lock{links_mutex_};
+    const auto place = by_name_.find(name);
+    return place == by_name_.end() ? NodeId{} : place->second->peer;
+  }
+
+  void flush() override {
+    for (const PeerLinkPtr& link : std::exchange(dirty_links(), {})) {
+      switch (link->flush()) {
+        case PeerLink::Pressure::none: break;
+        case PeerLink::Pressure::waiting:
+          if (!retrying_.exchange(true)) transport_.post([] {});
+          break;
+        case PeerLink::Pressure::over_budget:
+          end_later(link->peer, "too slow: its queue is over budget");
+          break;
+      }
+    }
+  }
+
+  bool unpack(Envelope& envelope) override {
+    const Message packed_message = std::move(envelope.message);
+    const auto* packed = packed_message.get<detail::Packed>();
+    GROVE_CHECK(packed != nullptr);
+    envelope.flags = 0;
+    std::size_t offset = 0;
+    bool malformed = false;
+    const std::span<const std::byte> bytes{packed->record, transport::k_frame_bytes_max};
+    const auto record = transport::next_record(bytes, offset, malformed);
+    GROVE_CHECK(record.has_value());  // it was parsed when it arrived
+    const MessageType* type = find_message_type(record->type);
+    if (type == nullptr) {
+      node_.metrics().add(Metric::dead_letters_unknown_type);
+      log_once("a message of a type that this program does not know came from " +
+               node_name(envelope.from.node) + " (wire id " + std::to_string(record->type) + ")");
+      envelope.message = Message::make<Opaque>(record->type);
+      return true;
+    }
+    Message message = Message::make_default(*type);
+    if (!transport::unpack(record->body,
+                           [&](Reader& in) { type->read(in, message.object()); })) {
+      node_.metrics().add(Metric::frames_malformed);
+      end_later(envelope.from.node, "sent a malformed " + std::string{type->name});
+      return false;
+    }
+    envelope.message = std::move(message);
+    return true;
+  }
+
+  void process_ended(const Pid& pid) override {
+    {
+      const std::unique_lock lock{names_mutex_};
+      if (auto delta = names_.remove_all(pid)) tell_all(std::move(*delta));
+    }
+    for (const PeerLinkPtr& link : links()) link->forget(pid);
+    flush();
+  }
+
+  Result<void> register_name(const std::string& name, const Pid& pid) override {
+    const std::unique_lock lock{names_mutex_};
+    auto delta = names_.add(name, pid, node_.clock().wall_micros());
+    if (!delta) return delta.error();
+    if (!node_.is_alive(pid)) {  // its end may have looked for names before this one was there
+      names_.remove(name);
+      return Error{Errc::noproc, "the process has ended"};
+    }
+    tell_all(std::move(*delta));
+    flush();
+    return {};
+  }
+
+  bool unregister_name(const std::string& name) override {
+    const std::unique_lock lock{names_mutex_};
+    auto delta = names_.remove(name);
+    if (!delta) return false;
+    tell_all(std::move(*delta));
+    flush();
+    return true;
+  }
+
+  std::optional<Pid> whereis(const std::string& name) const override {
+    const std::shared_lock lock{names_mutex_};
+    return names_.find(name);
+  }
+
+ private:
+  // -- sending -------------------------------------------------------------------------------
+
+  PeerLinkPtr find(NodeId node) const {
+    const std::shared_lock lock{links_mutex_};
+    const auto place = by_node_.find(node);
+    return place == by_node_.end() ? nullptr : place->second;
+  }
+  std::vector<PeerLinkPtr> links() const {
+    const std::shared_lock lock{links_mutex_};
+    std::vector<PeerLinkPtr> all;
+    for (const auto& [name, link] : by_name_) all.push_back(link);  // the same order each run
+    return all;
+  }
+
+  SessionId no_session(NodeId node, const Envelope& envelope) {
+    if (envelope.kind() <= SignalKind::reply) {
+      node_.metrics().add(Metric::dead_letters_no_connection);
+    }
+    if (node == NodeId{}) return k_no_connection;
+    const std::string& name = node_name(node);
+    if (name == node_.name()) return k_dead_life;
+    const NodeId now_connected = connected(name);
+    return now_connected != NodeId{} && node_life(now_connected) > node_life(node)
+               ? k_dead_life
+               : k_no_connection;
+  }
+
+  SessionId send(const PeerLinkPtr& link, Record record, Envelope& envelope) {
+    const SignalKind kind = envelope.kind();
+    record.kind = static_cast<std::uint8_t>(kind);
+    record.from = transport::local_id(envelope.from);
+    record.serial = envelope.serial;
+    const bool relates = kind == SignalKind::call || kind == SignalKind::link ||
+                         kind == SignalKind::monitor;
+    const Pid watcher = relates ? envelope.from : Pid{};
+    const MessageType* type = kind <= SignalKind::reply ? envelope.message.type() : nullptr;
+    if (type != nullptr && type->write == nullptr) {
+      no_wire_form(*type, envelope);
+      return link->session;
+    }
+    if (type != nullptr) record.type = type->wire_id;
+    const ExitReason* reason = nullptr;
+    if (const auto* exit = envelope.message.get<detail::ExitSignal>()) {
+      reason = &exit->reason;
+      record.flags = exit->of_link ? k_flag_of_link : 0;
+    } else if (const auto* down = envelope.message.get<detail::DownSignal>()) {
+      reason = &down->reason;
+    }
+    const bool sent = link->append(record, watcher, [&](transport::Bytes& out) {
+      if (type != nullptr) {
+        transport::pack(out, [&](Writer& to) { type->write(to, envelope.message.object()); });
+      } else if (reason != nullptr) {
+        pack_reason(out, *reason);
+      }
+    });
+    if (!sent) return no_session(link->peer, envelope);
+    mark_dirty(link);
+    return link->session;
+  }
+
+  static void mark_dirty(const PeerLinkPtr& link) {
+    auto& dirty = dirty_links();
+    if (std::find(dirty.begin(), dirty.end(), link) == dirty.end()) dirty.push_back(link);
+  }
+
+  void no_wire_form(const MessageType& type, const Envelope& envelope) {
+    node_.metrics().add(Metric::dead_letters_no_wire_form);
+    log_once("a message of type " + std::string{type.name} +
+             " was sent to another node, but has no GROVE_MESSAGE declaration: dropped");
+    if (envelope.kind() != SignalKind::call) return;
+    auto down = std::make_unique<Envelope>(SignalKind::down, Pid{}, envelope.serial);
+    down->message = Message::make<detail::DownSignal>(ExitReason::error("no_wire_form", type.name));
+    node_.deliver(envelope.from, std::move(down));
+  }
+
+  /// A message from node to node. Not flushed.
+  template <class T>
+  void tell(PeerLink& link, const T& message) {
+    Record record;
+    record.kind = cluster::k_control;
+    record.type = k_message_type<T>.wire_id;
+    link.append(record, {}, [&](transport::Bytes& out) {
+      transport::pack(out, [&](Writer& writer) { wire::write(writer, message); });
+    });
+    for (const PeerLinkPtr& known : links()) {
+      if (known.get() == &link) mark_dirty(known);
+    }
+  }
+  /// Under the names lock, so that versions leave in order.
+  void tell_all(const cluster::NamesDelta& delta) {
+    for (const PeerLinkPtr& link : links()) {
+      if (link->names_sent) tell(*link, delta);
+    }
+  }
+
+  void end_later(NodeId peer, const std::string& why) {
+    transport_.post([this, peer, why] { perform(sessions_->end(peer, why, now())); });
+  }
+
+  void log_once(const std::string& text) {
+    {
+      const std::lock_guard lock{logged_mutex_};
+      if (logged_.size() > 1000 || !logged_.insert(text).second) return;
+    }
+    node_.log().warning(text);
+  }
+
+  // -- the transport's loop ------------------------------------------------------------------
+
+  Clock::TimePoint now() const { return node_.clock().now(); }
+  void on_frame(const Route& from, Frame frame) override {
+    perform(sessions_->on_frame(from, frame, now()));
+  }
+  void on_answer(LinkId link, Frame frame) override {
+    perform(sessions_->on_answer(link, frame, now()));
+  }
+  void on_link_up(LinkId link) override { perform(sessions_->on_link_up(link, now())); }
+  void on_link_down(LinkId link, const std::string& why) override {
+    perform(sessions_->on_link_down(link, why, now()));
+  }
+  Clock::TimePoint on_tick() override {
+    if (now() >= sessions_->next_tick()) perform(sessions_->on_tick(now()));
+    finish_leaving();
+    if (!retrying_.exchange(false)) return sessions_->next_tick();
+    for (const PeerLinkPtr& link : links()) mark_dirty(link);
+    flush();
+    return retrying_ ? now() + k_retry : sessions_->next_tick();
+  }
+
+  void perform(Sessions::Actions actions) {
+    for (Sessions::Action& action : actions) {
+      std::visit([this](auto& one) { act(one); }, action);
+    }
+  }
+
+  void act(Sessions::Dial& dial) { transport_.dial(dial.link, dial.address); }
+  void act(Sessions::HangUp& hang_up) { transport_.hang_up(hang_up.link); }
+  void act(Sessions::Resolve& resolve) {
+    transport_.resolve(resolve.address, [this, seed = resolve.address](const auto& found) {
+      perform(sessions_->on_resolved(seed, found, now()));
+    });
+  }
+  void act(Sessions::Send& send) { transport_.send(send.link, send.frame); }
+  void act(Sessions::Answer& answer) { transport_.answer(answer.route, std::move(answer.frame)); }
+  void act(Sessions::Say& say) {
+    node_.log().write(say.warning ? LogLevel::warning : LogLevel::info, say.text);
+  }
+  void act(Sessions::Count& count) {
+    switch (count.what) {
+      case Sessions::Count::What::stale: node_.metrics().add(Metric::frames_stale); break;
+      case Sessions::Count::What::malformed: node_.metrics().add(Metric::frames_malformed); break;
+      case Sessions::Count::What::refused: node_.metrics().add(Metric::handshakes_refused); break;
+    }
+  }
+
+  void act(Sessions::Up& up) {
+    node_.metrics().add(Metric::sessions_up);
+    node_.log().info("node " + node_name(up.peer) + " at " + up.address + " is up");
+    transport_.share(up.link);
+    const auto link = std::make_shared<PeerLink>(transport_, up);
+    {
+      const std::unique_lock lock{links_mutex_};
+      by_node_[up.peer] = link;
+      by_name_[node_name(up.peer)] = link;
+    }
+    {
+      const std::unique_lock lock{names_mutex_};
+      tell(*link, names_.snapshot());
+      link->names_sent = true;
+    }
+    tell(*link, peer_list());
+    const cluster::PeerList news{
+        {{node_name(up.peer), node_life(up.peer).value, up.address}}};
+    for (const PeerLinkPtr& other : links()) {
+      if (other != link) tell(*other, news);
+    }
+    flush();
+  }
+
+  void act(Sessions::Down& down) {
+    node_.metrics().add(Metric::sessions_down);
+    node_.log().info("node " + node_name(down.peer) + " is down: " + down.why);
+    const PeerLinkPtr link = find(down.peer);
+    GROVE_CHECK(link != nullptr && link->session == down.session);
+    {
+      const std::unique_lock lock{links_mutex_};
+      by_node_.erase(down.peer);
+      by_name_.erase(node_name(down.peer));
+    }
+    // Names first: whoever hears of the loss finds them gone.
+    {
+      const std::unique_lock lock{names_mutex_};
+      names_.drop(down.peer);
+    }
+    for (const Pid& watcher : link->close()) {
+      auto lost = std::make_unique<Envelope>(SignalKind::node_lost, Pid{down.peer, 0, 0});
+      lost->message = Message::make<detail::NodeLost>(down.peer, down.session);
+      node_.deliver(watcher, std::move(lost));
+    }
+    finish_leaving();
+  }
+
+  cluster::PeerList peer_list() const {
+    cluster::PeerList list;
+    for (const Sessions::PeerView& peer : sessions_->peers()) {
+      if (peer.up) list.peers.push_back({peer.name, peer.life.value, peer.address});
+    }
+    return list;
+  }
+
+  void finish_leaving() {
+    if (!leaving_ || (sessions() > 0 && now() < leave_by_)) return;
+    std::exchange(leaving_, {})();
+  }
+
+  // -- from frames to processes --------------------------------------------------------------
+
+  void act(Sessions::Deliver& deliver) {
+    const PeerLinkPtr link = find(deliver.peer);
+    if (link == nullptr) return;
+    std::size_t offset = transport::k_session_header_bytes;
+    bool malformed = false;
+    for (;;) {
+      const std::size_t at = offset;
+      const auto record = transport::next_record(deliver.frame.bytes, offset, malformed);
+      if (!record) break;
+      const std::byte* start = deliver.frame.bytes.data() + at;
+      malformed = record->kind == cluster::k_control
+                      ? !control(*link, *record)
+                      : !signal(link, *record, {deliver.frame.owner, start});
+      if (malformed) break;
+    }
+    if (malformed) {
+      node_.metrics().add(Metric::frames_malformed);
+      perform(sessions_->end(deliver.peer, "sent a malformed batch", now()));
+    }
+    flush();
+  }
+
+  /// Returns: false when the record is malformed.
+  bool signal(const PeerLinkPtr& link, const Record& record, detail::Packed packed) {
+    const auto kind = static_cast<SignalKind>(record.kind);
+    if (kind < SignalKind::info || kind > SignalKind::demonitor) return false;
+    auto envelope = std::make_unique<Envelope>(
+        kind, transport::pid_of(link->peer, record.from), record.serial);
+    const Pid to = target(record);
+    const bool relates = kind == SignalKind::call || kind == SignalKind::link ||
+                         kind == SignalKind::monitor;
+    switch (kind) {
+      case SignalKind::info:
+      case SignalKind::cast:
+      case SignalKind::call:
+      case SignalKind::reply:
+        envelope->flags = Envelope::k_packed;
+        envelope->message = Message::make<detail::Packed>(std::move(packed));
+        break;
+      case SignalKind::exit:
+      case SignalKind::down: {
+        ExitReason reason;
+        if (!transport::unpack(record.body, [&](Reader& in) { wire::read(in, reason); })) {
+          return false;
+        }
+        envelope->message =
+            kind == SignalKind::exit
+                ? Message::make<detail::ExitSignal>(reason, (record.flags & k_flag_of_link) != 0)
+                : Message::make<detail::DownSignal>(reason);
+        break;
+      }
+      case SignalKind::link:
+      case SignalKind::monitor:
+        envelope->message = Message::make<detail::SessionMark>(link->session);
+        break;
+      default: break;
+    }
+    if (!to) {
+      no_such_name(link, *envelope);
+      return true;
+    }
+    if (relates) link->watch(to);
+    if (kind == SignalKind::call) {
+      auto monitor =
+          std::make_unique<Envelope>(SignalKind::monitor, envelope->from, record.serial);
+      monitor->message = Message::make<detail::SessionMark>(link->session);
+      node_.deliver(to, std::move(monitor));
+    }
+    node_.deliver(to, std::move(envelope));
+    return true;
+  }
+
+  Pid target(const Record& record) const {
+    if (record.name.empty()) return transport::pid_of(node_.id(), record.to);
+    return node_.whereis(record.name).value_or(Pid{});
+  }
+
+  void no_such_name(const PeerLinkPtr& link, const Envelope& envelope) {
+    if (envelope.kind() <= SignalKind::reply) node_.metrics().add(Metric::dead_letters_no_name);
+    if (envelope.kind() != SignalKind::monitor && envelope.kind() != SignalKind::call) return;
+    Record answer;
+    answer.to = transport::local_id(envelope.from);
+    Envelope down{SignalKind::down, Pid{}, envelope.serial};
+    down.message = Message::make<detail::DownSignal>(ExitReason::noproc());
+    send(link, answer, down);
+  }
+
+  /// Returns: false when the record is malformed; a control message we do not know is skipped.
+  bool control(PeerLink& link, const Record& record) {
+    if (record.type == k_message_type<cluster::NamesSnapshot>.wire_id) {
+      return with<cluster::NamesSnapshot>(record, [&](const auto& snapshot) {
+        const std::unique_lock lock{names_mutex_};
+        settle(link, names_.apply(link.peer, snapshot));
+      });
+    }
+    if (record.type == k_message_type<cluster::NamesDelta>.wire_id) {
+      return with<cluster::NamesDelta>(record, [&](const auto& delta) {
+        const std::unique_lock lock{names_mutex_};
+        settle(link, names_.apply(link.peer, delta));
+      });
+    }
+    if (record.type == k_message_type<cluster::NamesRequest>.wire_id) {
+      const std::unique_lock lock{names_mutex_};
+      tell(link, names_.snapshot());
+      return true;
+    }
+    if (record.type == k_message_type<cluster::PeerList>.wire_id) {
+      return with<cluster::PeerList>(record, [&](const auto& list) {
+        for (const cluster::PeerEntry& peer : list.peers) {
+          perform(sessions_->add_peer(peer.name, Life{peer.life}, peer.address, now()));
+        }
+      });
+    }
+    if (record.type == k_message_type<cluster::Leaving>.wire_id) {
+      sessions_->mark_left(node_name(link.peer));
+      end_later(link.peer, "it left");
+      return true;
+    }
+    return true;
+  }
+
+  template <class T, class F>
+  bool with(const Record& record, F&& use) {
+    T message;
+    if (!transport::unpack(record.body, [&](Reader& in) { wire::read(in, message); })) {
+      return false;
+    }
+    use(message);
+    return true;
+  }
+
+  /// Under the names lock.
+  void settle(PeerLink& link, const cluster::NameLog::Applied& applied) {
+    if (applied.gap) tell(link, cluster::NamesRequest{});
+    for (const auto& lost : applied.lost) {
+      node_.metrics().add(Metric::name_conflicts);
+      node_.log().warning("name conflict: " + lost.name + " is held by " +
+                          to_string(lost.winner) + "; " + to_string(lost.loser) + " loses it");
+      if (auto delta = names_.remove(lost.name)) tell_all(*delta);
+      node_.exit(lost.loser,
+                 ExitReason{Value::tuple({Value::symbol("name_conflict"), Value{lost.name},
+                                          Value{lost.winner}})});
+    }
+  }
+
+  Node& node_;
+  transport::Transport& transport_;
+  const ClusterConfig config_;
+  std::string address_;
+  bool started_ = false;
+  std::unique_ptr<Sessions> sessions_;    // the loop's
+  std::function<void()> leaving_;         // the loop's
+  Clock::TimePoint leave_by_{};           // the loop's
+  mutable std::shared_mutex links_mutex_;  // guards the two maps; taken after names_mutex_
+  std::map<NodeId, PeerLinkPtr> by_node_;
+  std::map<std::string, PeerLinkPtr> by_name_;
+  std::atomic<bool> retrying_{false};     // some link has frames that wait
+  mutable std::shared_mutex names_mutex_;  // guards names_ and the links' names_sent
+  cluster::NameLog names_;
+  std::mutex logged_mutex_;               // guards logged_
+  std::unordered_set<std::string> logged_;
+};
+
+Cluster::Cluster(Node& node, transport::Transport& transport, ClusterConfig config)
+    : impl_{std::make_unique<Impl>(node, transport, std::move(config))} {}
+Cluster::~Cluster() = default;
+
+Result<std::string> Cluster::start() { return impl_->start(); }
+void Cluster::stop() { impl_->stop(); }
+Result<void> Cluster::join(const std::string& address) { return impl_->join(address); }
+void Cluster::leave(std::function<void()> done) { impl_->leave(std::move(done)); }
+void Cluster::members(std::function<void(std::vector<Member>)> use) {
+  impl_->members(std::move(use));
+}
+std::size_t Cluster::sessions() const { return impl_->sessions(); }
+std::vector<GlobalName> Cluster::names() const { return impl_->names(); }
+void Cluster::trouble(std::function<void(std::vector<std::string>)> use) {
+  impl_->trouble(std::move(use));
+}
+
+}  // namespace grove

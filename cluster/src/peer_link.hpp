@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// PeerLink: one session's way out. Signals of many processes gather in a batch; whoever ends its
+// turn sends it, at once, from its own thread.
+//
+// Threads: all members from any; a lock per peer, none shared between peers.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "grove/node/envelope.hpp"
+#include "grove/transport/sessions.hpp"
+
+namespace grove::cluster {
+
+class PeerLink {
+ public:
+  enum class Pressure : std::uint8_t { none, waiting, over_budget };
+
+  PeerLink(transport::Transport& transport, const transport::Sessions::Up& up)
+      : peer{up.peer}, session{up.session}, transport_{transport}, link_{up.link},
+        header_{up.header}, batch_(transport::k_session_header_bytes) {}
+
+  /// Appends a record; `write_body` appends its body. With `watcher`, that local process hears of
+  /// the session's end. Returns: false when the session is over.
+  template <class F>
+  bool append(const transport::Record& record, const Pid& watcher, F&& write_body) {
+    const std::lock_guard lock{mutex_};
+    if (!open_) return false;
+    if (watcher) watchers_.insert(watcher);
+    const std::size_t at = transport::begin_record(batch_, record);
+    write_body(batch_);
+    transport::finish_record(batch_, at);
+    if (batch_.size() >= k_batch_bytes) seal();
+    return true;
+  }
+  /// A local process that somebody over there watches or is linked to.
+  void watch(const Pid& local) {
+    const std::lock_guard lock{mutex_};
+    watchers_.insert(local);
+  }
+  void forget(const Pid& local) {
+    const std::lock_guard lock{mutex_};
+    watchers_.erase(local);
+  }
+  /// Sends what has gathered, as far as the transport takes it.
+  Pressure flush() {
+    const std::lock_guard lock{mutex_};
+    if (batch_.size() > transport::k_session_header_bytes) seal();
+    while (!waiting_.empty()) {
+      transport::Bytes& frame = waiting_.front();
+      const std::size_t size = frame.size();
+      switch (transport_.send(link_, frame)) {
+        case transport::SendResult::sent:
+          waiting_bytes_ -= size;
+          waiting_.pop_front();
+          break;
+        case transport::SendResult::full:
+          return waiting_bytes_ > k_budget_bytes ? Pressure::over_budget : Pressure::waiting;
+        case transport::SendResult::gone:  // its end is on the way to us
+          waiting_.clear();
+          waiting_bytes_ = 0;
+          return Pressure::none;
+      }
+    }
+    return Pressure::none;
+  }
+  /// Takes no more. Returns: the local processes that must hear of it, in a stable order.
+  std::vector<Pid> close() {
+    const std::lock_guard lock{mutex_};
+    open_ = false;
+    waiting_.clear();
+    const std::set<Pid> watchers = std::exchange(watchers_, {});
+    return {watchers.begin(), watchers.end()};
+  }
+
+  const NodeId peer;
+  const SessionId session;
+  bool names_sent = false;  // guarded by the cluster's names lock
+
+ private:
+  static constexpr std::size_t k_batch_bytes = std::size_t{64} << 10U;
+  static constexpr std::size_t k_budget_bytes = std::size_t{64} << 20U;
+
+  void seal() {
+    ++header_.sequence;
+    transport::encode(transport::FrameKind::batch, header_, batch_);
+    waiting_bytes_ += batch_.size();
+    waiting_.push_back(std::move(batch_));
+    batch_ = transport::Bytes(transport::k_session_header_bytes);
+  }
+
+  transport::Transport& transport_;
+  const transport::LinkId link_;
+  std::mutex mutex_;  // guards all below
+  bool open_ = true;
+  transport::SessionHeader header_;
+  transport::Bytes batch_;
+  std::deque<transport::Bytes> waiting_;
+  std::size_t waiting_bytes_ = 0;
+  std::set<Pid> watchers_;
+};
+using PeerLinkPtr = std::shared_ptr<PeerLink>;
+
+}  // namespace grove::cluster

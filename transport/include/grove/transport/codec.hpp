@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Codec: Writer and Reader over MessagePack. The only place that knows the format.
+//
+// Limits come from the bytes at hand: no array, map or string may claim more elements than the body
+// has bytes, and nothing nests deeper than k_depth_max; a body that asks for more is refused before
+// it allocates.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+
+#include "grove/core/wire.hpp"
+#include "grove/transport/frame.hpp"
+
+namespace grove::transport {
+
+inline constexpr std::size_t k_depth_max = 32;
+
+/// Appends what `write` writes to `out`.
+void pack(Bytes& out, const std::function<void(Writer&)>& write);
+
+/// Reads one whole body. Returns: false when it is no MessagePack within the limits, when `read`
+/// met something other than it expected, or when bytes are left over.
+[[nodiscard]] bool unpack(std::span<const std::byte> body,
+                          const std::function<void(Reader&)>& read);
+
+}  // namespace grove::transport

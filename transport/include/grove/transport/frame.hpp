@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The wire's fixed vocabulary: frames, handshakes, records. All integers little-endian.
+//
+// Parsing is by hand, with bounds, and allocates only what the frame's own length allows; nothing
+// here knows MessagePack. A parse that fails returns nothing: the caller counts and refuses.
+//
+//   every frame     'G' 'V' version:u8 kind:u8
+//   hello           min:u8 max:u8 0:u16 life:u64 epoch:u64 nonce:16 cluster:s8 name:s8 address:s8
+//   welcome         version:u8 0:u8 0:u16 life:u64 nonce:16 name:s8 address:s8 proof:32
+//   auth            proof:32
+//   accept, bye     (nothing)
+//   refuse          reason:u8 text:s8
+//   heartbeat       0:u32 from_life:u64 to_life:u64 from_epoch:u64 to_epoch:u64 sequence:u64
+//   batch           as heartbeat, then records until the frame ends
+//   record          length:u32 kind:u8 flags:u8 name_length:u16 from:u64 to:u64 serial:u64 type:u64
+//                   name body              (length counts everything after itself)
+//   s8              length:u8 and that many bytes
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "grove/core/ids.hpp"
+
+namespace grove::transport {
+
+inline constexpr std::uint8_t k_protocol_version = 1;
+inline constexpr std::size_t k_frame_bytes_max = std::size_t{16} << 20U;
+
+using Bytes = std::vector<std::byte>;
+using Nonce = std::array<std::byte, 16>;
+using Proof = std::array<std::byte, 32>;
+
+/// A received frame: bytes that somebody keeps alive.
+struct Frame {
+  std::shared_ptr<const void> owner;
+  std::span<const std::byte> bytes;
+
+  [[nodiscard]] static Frame own(Bytes bytes);
+};
+
+/// Pinned and append-only.
+enum class FrameKind : std::uint8_t {
+  hello = 1,
+  welcome = 2,
+  auth = 3,
+  accept = 4,
+  refuse = 5,
+  bye = 6,  // the session that this link carries is over
+  heartbeat = 16,
+  batch = 17,
+};
+
+/// Pinned and append-only. Why a handshake was refused.
+enum class Refusal : std::uint8_t {
+  version = 1,
+  cluster = 2,
+  cookie = 3,
+  older_life = 4,
+  name_in_use = 5,
+  malformed = 6,
+};
+[[nodiscard]] std::string_view to_string(Refusal reason) noexcept;
+
+struct Hello {
+  std::uint8_t version_min = k_protocol_version;
+  std::uint8_t version_max = k_protocol_version;
+  Life life;
+  std::uint64_t epoch = 0;
+  Nonce nonce{};
+  std::string cluster;
+  std::string name;
+  std::string address;  // where to dial back
+};
+
+struct Welcome {
+  std::uint8_t version = k_protocol_version;
+  Life life;
+  Nonce nonce{};
+  std::string name;
+  std::string address;
+};
+
+struct RefuseFrame {
+  Refusal reason{};
+  std::string text;
+};
+
+/// Which session a batch or heartbeat belongs to, and its place in it (heartbeats: 0).
+struct SessionHeader {
+  Life from_life;
+  Life to_life;
+  std::uint64_t from_epoch = 0;
+  std::uint64_t to_epoch = 0;
+  std::uint64_t sequence = 0;
+};
+inline constexpr std::size_t k_session_header_bytes = 48;
+
+/// One signal inside a batch. Views point into the frame.
+struct Record {
+  std::uint8_t kind = 0;
+  std::uint8_t flags = 0;
+  std::uint64_t from = 0;  // index and generation of a process; 0: the node itself
+  std::uint64_t to = 0;    // 0: see `name`, or the node itself
+  std::uint64_t serial = 0;
+  std::uint64_t type = 0;  // wire id of the message in `body`; 0: none, or a term
+  std::string_view name;
+  std::span<const std::byte> body;
+};
+
+[[nodiscard]] inline std::uint64_t local_id(const Pid& pid) noexcept {
+  return (std::uint64_t{pid.index} << 32U) | pid.generation;
+}
+[[nodiscard]] inline Pid pid_of(NodeId node, std::uint64_t local) noexcept {
+  return {node, static_cast<std::uint32_t>(local >> 32U), static_cast<std::uint32_t>(local)};
+}
+
+/// The kind of a frame of our protocol and version; nothing for anything else.
+[[nodiscard]] std::optional<FrameKind> kind_of(std::span<const std::byte> frame) noexcept;
+
+[[nodiscard]] Bytes encode(const Hello& hello);
+[[nodiscard]] Bytes encode(const Welcome& welcome);  // without its proof
+[[nodiscard]] Bytes encode_auth(const Proof& proof);
+[[nodiscard]] Bytes encode(const RefuseFrame& refuse);
+[[nodiscard]] Bytes encode_empty(FrameKind kind);
+void encode(FrameKind kind, const SessionHeader& header, std::span<std::byte> into);
+/// Appends a record but for its body. Returns: where it starts, for finish_record.
+std::size_t begin_record(Bytes& batch, const Record& record);
+/// Sets the length of the record that starts at `at`, once its body is appended.
+void finish_record(Bytes& batch, std::size_t at) noexcept;
+
+[[nodiscard]] std::optional<Hello> parse_hello(std::span<const std::byte> frame);
+struct WelcomeAndProof {
+  Welcome welcome;
+  Proof proof{};
+  std::span<const std::byte> signed_part;
+};
+[[nodiscard]] std::optional<WelcomeAndProof> parse_welcome(std::span<const std::byte> frame);
+[[nodiscard]] std::optional<Proof> parse_auth(std::span<const std::byte> frame);
+[[nodiscard]] std::optional<RefuseFrame> parse_refuse(std::span<const std::byte> frame);
+[[nodiscard]] std::optional<SessionHeader> parse_session_header(std::span<const std::byte> frame);
+
+/// Reads the next record at `offset` of a batch and moves it on.
+/// Returns: nothing at the end, or when the record is malformed; then `malformed` is set.
+[[nodiscard]] std::optional<Record> next_record(std::span<const std::byte> frame,
+                                                std::size_t& offset, bool& malformed);
+
+}  // namespace grove::transport

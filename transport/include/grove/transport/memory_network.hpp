@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// MemoryNetwork: a network inside one program, with the same promises as the real one and faults
+// on demand: delay, one-way and full partitions, abrupt ends. Behaves as TCP does: a direction is
+// FIFO without holes; what is in flight when a link is hung up may still arrive; a partition
+// delays what is sent into it until it heals.
+//
+// Thread-safety: everything runs on the thread of its clock, or of the simulation that moves it.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "grove/core/clock.hpp"
+#include "grove/core/random.hpp"
+#include "grove/transport/transport.hpp"
+
+namespace grove::transport {
+
+struct MemoryFaults {
+  Clock::Duration delay_min = std::chrono::microseconds{50};
+  Clock::Duration delay_mean = std::chrono::microseconds{200};
+};
+
+class MemoryNetwork {
+ public:
+  /// Both outlive the network and all its endpoints.
+  MemoryNetwork(Clock& clock, Random& random, MemoryFaults faults = {})
+      : clock_{clock}, random_{random}, faults_{faults} {}
+
+  /// A transport on this network; it must not outlive it.
+  [[nodiscard]] std::unique_ptr<Transport> endpoint();
+
+  /// Nothing passes from `from` to `to` (addresses) until heal.
+  void cut(const std::string& from, const std::string& to) { cuts_.insert({from, to}); }
+  void heal(const std::string& from, const std::string& to);
+  void heal_all();
+  /// The endpoint at `address` vanishes as a killed program does: its peers' links break.
+  void kill(const std::string& address);
+  /// Sees every frame that is sent, for traces.
+  using Observer =
+      std::function<void(const std::string& from, const std::string& to, const Bytes& frame)>;
+  void observe(Observer observer) { observer_ = std::move(observer); }
+
+ private:
+  class MemoryEndpoint;
+  /// One direction of one connection.
+  struct Pipe {
+    std::uint64_t number = 0;                 // orders pipes the same in every run
+    std::string from;
+    std::string to;
+    Clock::TimePoint last{};                  // when the latest event in flight arrives
+    std::vector<std::function<void()>> held;  // by a partition
+  };
+  using PipePtr = std::shared_ptr<Pipe>;
+  struct Connection {
+    std::string dialler;
+    std::string listener;
+    LinkId link = 0;
+    PipePtr there;
+    PipePtr back;
+  };
+
+  Clock::Duration delay();
+  PipePtr pipe(const std::string& from, const std::string& to);
+  void carry(const PipePtr& pipe, std::function<void()> arrive);
+  void arrive(const PipePtr& pipe, std::function<void()> action);
+  MemoryEndpoint* find(const std::string& address);
+
+  Clock& clock_;
+  Random& random_;
+  MemoryFaults faults_;
+  std::map<std::string, MemoryEndpoint*> endpoints_;
+  std::map<Route, Connection> connections_;
+  std::set<std::pair<std::string, std::string>> cuts_;
+  std::map<std::uint64_t, PipePtr> held_;  // pipes with something held, by number
+  Observer observer_;
+  std::uint64_t last_route_ = 0;
+  std::uint64_t last_pipe_ = 0;
+};
+
+}  // namespace grove::transport

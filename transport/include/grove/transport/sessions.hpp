@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sessions: who may talk to us, over which link, since when. A pure state machine: events and the
+// time go in, actions come out; it owns no socket, no thread and no clock.
+//
+// A session joins one life of a peer with ours. It needs both directions: a link that we dialled
+// and the peer accepted, and a route on which the peer proved the cookie. Each direction has an
+// epoch that grows with each dial; every batch names both lives and both epochs, so a frame of a
+// session that is over is refused whenever it arrives. Nothing is resent across sessions.
+//
+//   dialler                         listener
+//   HELLO life, epoch, nonce  --->
+//                             <---  WELCOME life, nonce, proof over both
+//   AUTH proof over both      --->
+//                             <---  ACCEPT        (or REFUSE, with a reason)
+//
+// A node dials back only after the proof. Peers are redialled for ever, unless they left.
+// Source: design notes in docs/adr/0003-sessions.md.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "grove/core/clock.hpp"
+#include "grove/core/random.hpp"
+#include "grove/transport/cookie.hpp"
+#include "grove/transport/transport.hpp"
+
+namespace grove::transport {
+
+/// What raising each costs: slower notice of a silent peer, or more traffic.
+struct SessionTimes {
+  Clock::Duration heartbeat = std::chrono::milliseconds{500};
+  /// Silence that ends a session. A peer paused for less is not noticed.
+  Clock::Duration silence = std::chrono::milliseconds{4000};
+  Clock::Duration handshake = std::chrono::seconds{3};
+  /// Between two attempts to reach a peer: doubles from the first to the second.
+  Clock::Duration redial_min = std::chrono::milliseconds{50};
+  Clock::Duration redial_max = std::chrono::seconds{2};
+};
+
+struct SessionsConfig {
+  std::string name;
+  Life life;
+  std::string cluster = "grove";
+  std::string address;             // where peers dial us
+  std::vector<std::string> seeds;  // host:port, tried until they answer, and again for ever
+  Cookie cookie;
+  SessionTimes times;
+  std::uint64_t random_seed = 0;   // spreads the redials of many nodes
+  std::function<Nonce()> nonce = random_nonce;
+};
+
+class Sessions {
+ public:
+  // -- actions -------------------------------------------------------------------------------
+  struct Dial {
+    LinkId link;
+    std::string address;
+  };
+  struct Resolve {
+    std::string address;
+  };
+  struct HangUp {
+    LinkId link;
+  };
+  struct Send {
+    LinkId link;
+    Bytes frame;
+  };
+  struct Answer {
+    Route route;
+    Bytes frame;
+  };
+  /// From here on batches may be sent over `link` under `header` (sequence counts from 1).
+  struct Up {
+    NodeId peer;
+    std::uint64_t session;
+    LinkId link;
+    SessionHeader header;
+    std::string address;
+  };
+  struct Down {
+    NodeId peer;
+    std::uint64_t session;
+    std::string why;
+  };
+  /// A batch of a session that is up, in order.
+  struct Deliver {
+    NodeId peer;
+    std::uint64_t session;
+    Frame frame;
+  };
+  struct Say {
+    bool warning;
+    std::string text;
+  };
+  struct Count {
+    enum class What : std::uint8_t { stale, malformed, refused } what;
+  };
+  using Action = std::variant<Dial, Resolve, HangUp, Send, Answer, Up, Down, Deliver, Say, Count>;
+  using Actions = std::vector<Action>;
+
+  explicit Sessions(SessionsConfig config);
+
+  // -- events --------------------------------------------------------------------------------
+  Actions on_link_up(LinkId link, Clock::TimePoint now);
+  Actions on_link_down(LinkId link, const std::string& why, Clock::TimePoint now);
+  Actions on_answer(LinkId link, const Frame& frame, Clock::TimePoint now);
+  Actions on_frame(const Route& route, const Frame& frame, Clock::TimePoint now);
+  Actions on_resolved(const std::string& seed, const std::vector<std::string>& addresses,
+                      Clock::TimePoint now);
+  Actions on_tick(Clock::TimePoint now);
+  /// Somebody told us of a node: reach it too. Ignored when its life is not newer than one known.
+  Actions add_peer(const std::string& name, Life life, const std::string& address,
+                   Clock::TimePoint now);
+  Actions add_seed(const std::string& address, Clock::TimePoint now);
+  /// The peer said that it leaves: its end is no failure, and it is not redialled.
+  void mark_left(const std::string& name);
+  /// Ends a session from our side, for example because the peer sent nonsense.
+  Actions end(NodeId peer, const std::string& why, Clock::TimePoint now);
+  /// Ends all sessions and dials nobody any more.
+  Actions stop(Clock::TimePoint now);
+
+  [[nodiscard]] Clock::TimePoint next_tick() const noexcept { return next_tick_; }
+
+  // -- what is known -------------------------------------------------------------------------
+  struct PeerView {
+    std::string name;
+    Life life;
+    std::string address;
+    bool up = false;
+    bool left = false;
+    std::string trouble;  // why the last attempt failed; empty: none
+  };
+  [[nodiscard]] std::vector<PeerView> peers() const;
+  /// Why a seed cannot be reached, by seed; for `join` and the log.
+  [[nodiscard]] const std::map<std::string, std::string>& seed_trouble() const {
+    return seed_trouble_;
+  }
+
+ private:
+  enum class Phase : std::uint8_t { connecting, hello_sent, auth_sent, accepted };
+  /// One dialled link.
+  struct Outbound {
+    std::string address;
+    std::string peer;  // known after WELCOME, or before when we redial
+    std::string seed;  // the seed it came from, or empty
+    Phase phase = Phase::connecting;
+    std::uint64_t epoch = 0;
+    Bytes hello;
+    Clock::TimePoint deadline;
+  };
+  /// One route on which somebody said HELLO.
+  struct Inbound {
+    Hello hello;
+    Bytes hello_bytes;
+    Bytes welcome_bytes;
+    bool proved = false;
+    Clock::TimePoint deadline;
+  };
+  struct Peer {
+    Life life;
+    std::string address;
+    bool left = false;
+    LinkId link = 0;     // the one on its way or accepted; 0: none
+    Route route;         // the proved one; empty: none
+    std::uint64_t session = 0;  // 0: down
+    std::uint64_t expected = 1;
+    Clock::TimePoint heard;
+    Clock::TimePoint heartbeat_at;
+    Clock::TimePoint redial_at;
+    Clock::Duration backoff{};
+    std::string trouble;
+  };
+  struct Seed {
+    Clock::TimePoint resolve_at;
+    Clock::Duration backoff{};
+  };
+
+  void dial(const std::string& address, const std::string& peer, const std::string& seed,
+            Clock::TimePoint now);
+  void drop_link(LinkId link, const std::string& why, Clock::TimePoint now);
+  void on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now);
+  void on_refuse(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now);
+  void on_hello(const Route& route, const Frame& frame, Clock::TimePoint now);
+  void on_auth(const Route& route, const Frame& frame, Clock::TimePoint now);
+  void on_session_frame(const Route& route, FrameKind kind, const Frame& frame,
+                        Clock::TimePoint now);
+  void refuse(const Route& route, Refusal reason, const std::string& who);
+  void accepted(const std::string& name, Peer& peer, Clock::TimePoint now);
+  void try_up(const std::string& name, Peer& peer, Clock::TimePoint now);
+  void end_session(const std::string& name, Peer& peer, const std::string& why,
+                   Clock::TimePoint now);
+  void meet(const std::string& name, Peer& peer, Life life, const std::string& address,
+            Clock::TimePoint now);
+  void schedule_redial(Peer& peer, Clock::TimePoint now);
+  bool is_covered(const std::string& address) const;
+  [[nodiscard]] SessionHeader header_of(const Peer& peer) const;
+  [[nodiscard]] Actions take();
+  template <class A>
+  void act(A action) {
+    actions_.emplace_back(std::move(action));
+  }
+  void say(bool warning, std::string text) { act(Say{warning, std::move(text)}); }
+
+  SessionsConfig config_;
+  Random random_;
+  Actions actions_;
+  std::map<std::string, Peer> peers_;
+  std::map<std::string, Seed> seeds_;
+  std::map<std::string, std::string> seed_trouble_;
+  std::set<std::string> own_addresses_;  // answered by ourselves
+  std::map<std::string, std::string> aliases_;  // other addresses of peers, by address
+  std::map<LinkId, Outbound> outbound_;
+  std::unordered_map<Route, Inbound> inbound_;
+  LinkId last_link_ = 0;
+  std::uint64_t last_epoch_ = 0;
+  std::uint64_t last_session_ = 0;
+  Clock::TimePoint next_tick_{};
+  bool stopped_ = false;
+};
+
+}  // namespace grove::transport

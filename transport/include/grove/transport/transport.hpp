@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Transport: the seam for the network. It moves frames and says when links come and go; who is at
+// the other end, and what a frame means, is the sessions' business.
+//
+// A node listens at one address. What it dials is a *link*: it sends frames there and may hear
+// answers. What arrives at its own address comes from a *route*, which it can answer.
+// Real: ZeroMQ, a ROUTER that receives and a DEALER per link. Simulated: MemoryNetwork.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "grove/core/clock.hpp"
+#include "grove/core/result.hpp"
+#include "grove/transport/frame.hpp"
+
+namespace grove::transport {
+
+using LinkId = std::uint64_t;  // chosen by the caller of dial(); never reused
+using Route = std::string;     // opaque; differs for each link that somebody dials to us
+
+enum class SendResult : std::uint8_t {
+  sent,
+  full,  // the link takes no more for now; the frame is still the caller's
+  gone,  // the link is down
+};
+
+class Transport {
+ public:
+  /// Called one at a time, on the transport's own loop.
+  class Events {
+   public:
+    virtual void on_frame(const Route& from, Frame frame) = 0;
+    virtual void on_answer(LinkId link, Frame frame) = 0;
+    virtual void on_link_up(LinkId link) = 0;
+    /// The link is gone for good; `why` is for people.
+    virtual void on_link_down(LinkId link, const std::string& why) = 0;
+    /// Returns: when to call next. Called at least then, perhaps earlier.
+    virtual Clock::TimePoint on_tick() = 0;
+
+   protected:
+    ~Events() = default;
+  };
+
+  virtual ~Transport() = default;
+
+  /// Binds `host:port`; port 0 takes a free one. Returns: the address bound.
+  /// Errors: address_in_use, bad_address. Before start().
+  virtual Result<std::string> listen(const std::string& address) = 0;
+  /// Begins to call `events`, which outlive stop().
+  virtual void start(Events& events) = 0;
+  /// Closes everything; no event comes afterwards. Idempotent.
+  virtual void stop() = 0;
+
+  // On the loop only:
+  /// One attempt to reach `address` (numeric). on_link_up or on_link_down follows.
+  virtual void dial(LinkId link, const std::string& address) = 0;
+  virtual void hang_up(LinkId link) = 0;
+  /// From now on send() may be called from any thread.
+  virtual void share(LinkId link) = 0;
+  virtual void answer(const Route& to, Bytes frame) = 0;
+  /// Looks up `host:port` off the loop and hands all its addresses to `found` on the loop.
+  virtual void resolve(const std::string& address,
+                       std::function<void(std::vector<std::string>)> found) = 0;
+
+  // From any thread:
+  /// Hands a frame over; moved from only when the result is `sent`. Never blocks.
+  virtual SendResult send(LinkId link, Bytes& frame) = 0;
+  /// Runs `action` on the loop.
+  virtual void post(std::function<void()> action) = 0;
+};
+
+/// Splits `host:port` or `[v6]:port`. Errors: bad_address.
+struct HostPort {
+  std::string host;
+  std::string port;
+};
+[[nodiscard]] Result<HostPort> split_address(const std::string& address);
+[[nodiscard]] std::string join_address(const std::string& host, const std::string& port);
+
+}  // namespace grove::transport

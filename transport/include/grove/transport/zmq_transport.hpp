@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The real network: ZeroMQ over TCP.
+//
+// One net thread owns the ROUTER that receives, the monitors of the links and all timing. A link's
+// DEALER belongs to that thread too until share(); then it is used under the link's own lock by
+// whoever sends, so that an idle link costs no hand-off between threads.
+#pragma once
+
+#include <memory>
+
+#include "grove/core/clock.hpp"
+#include "grove/transport/transport.hpp"
+
+namespace grove::transport {
+
+/// `clock` must be the machine's time and outlive the transport.
+[[nodiscard]] std::unique_ptr<Transport> make_zmq_transport(Clock& clock);
+
+}  // namespace grove::transport

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/transport/cookie.hpp"
+
+#include <sodium.h>
+
+#include "grove/core/check.hpp"
+
+namespace grove::transport {
+
+Cookie::Cookie(std::string_view secret) : empty_{secret.empty()} {
+  GROVE_CHECK(sodium_init() >= 0);
+  crypto_hash_sha256(key_.data(), reinterpret_cast<const unsigned char*>(secret.data()),
+                     secret.size());
+}
+
+Proof Cookie::prove(std::string_view role, std::span<const std::byte> hello,
+                    std::span<const std::byte> welcome) const {
+  crypto_auth_hmacsha256_state state;
+  crypto_auth_hmacsha256_init(&state, key_.data(), key_.size());
+  const auto add = [&state](const void* data, std::size_t size) {
+    crypto_auth_hmacsha256_update(&state, static_cast<const unsigned char*>(data), size);
+  };
+  add(role.data(), role.size());
+  const std::uint64_t hello_size = hello.size();  // so that the two cannot be shifted
+  add(&hello_size, sizeof hello_size);
+  add(hello.data(), hello.size());
+  add(welcome.data(), welcome.size());
+  Proof proof{};
+  crypto_auth_hmacsha256_final(&state, reinterpret_cast<unsigned char*>(proof.data()));
+  return proof;
+}
+
+bool Cookie::verify(const Proof& proof, std::string_view role, std::span<const std::byte> hello,
+                    std::span<const std::byte> welcome) const {
+  const Proof expected = prove(role, hello, welcome);
+  return sodium_memcmp(expected.data(), proof.data(), expected.size()) == 0;
+}
+
+Nonce random_nonce() {
+  Nonce nonce;
+  randombytes_buf(nonce.data(), nonce.size());
+  return nonce;
+}
+
+}  // namespace grove::transport

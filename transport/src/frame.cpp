@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/transport/frame.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "grove/core/check.hpp"
+
+namespace grove::transport {
+namespace {
+
+constexpr std::byte k_magic[2] = {std::byte{'G'}, std::byte{'V'}};
+constexpr std::size_t k_record_head = 40;  // kind to type, and the length before them: 4 + 36
+
+template <class T>
+void put(Bytes& out, T value) {
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    out.push_back(static_cast<std::byte>(static_cast<std::uint64_t>(value) >> (8 * i)));
+  }
+}
+template <class T>
+void put_at(std::span<std::byte> out, std::size_t at, T value) {
+  for (std::size_t i = 0; i < sizeof(T); ++i) {
+    out[at + i] = static_cast<std::byte>(static_cast<std::uint64_t>(value) >> (8 * i));
+  }
+}
+void put_bytes(Bytes& out, std::span<const std::byte> bytes) {
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
+void put_text(Bytes& out, std::string_view text) {
+  GROVE_CHECK(text.size() <= 255);
+  put(out, static_cast<std::uint8_t>(text.size()));
+  put_bytes(out, std::as_bytes(std::span{text}));
+}
+Bytes begin(FrameKind kind) {
+  return {k_magic[0], k_magic[1], std::byte{k_protocol_version}, static_cast<std::byte>(kind)};
+}
+
+/// Takes bytes off the front; after the first shortage everything reads as zero.
+class Cursor {
+ public:
+  explicit Cursor(std::span<const std::byte> bytes) : left_{bytes} {}
+  template <class T>
+  T number() {
+    std::uint64_t value = 0;
+    const auto bytes = take(sizeof(T));
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      value |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
+    }
+    return static_cast<T>(value);
+  }
+  std::string text() {
+    const auto bytes = take(number<std::uint8_t>());
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  }
+  template <std::size_t N>
+  std::array<std::byte, N> array() {
+    std::array<std::byte, N> value{};
+    const auto bytes = take(N);
+    std::copy(bytes.begin(), bytes.end(), value.begin());
+    return value;
+  }
+  std::span<const std::byte> take(std::size_t count) {
+    if (!ok_ || count > left_.size()) {
+      ok_ = false;
+      return {};
+    }
+    const auto front = left_.first(count);
+    left_ = left_.subspan(count);
+    return front;
+  }
+  [[nodiscard]] bool ok() const noexcept { return ok_; }
+  [[nodiscard]] std::size_t left() const noexcept { return left_.size(); }
+
+ private:
+  std::span<const std::byte> left_;
+  bool ok_ = true;
+};
+
+Cursor body_of(std::span<const std::byte> frame) {
+  Cursor cursor{frame};
+  cursor.take(4);
+  return cursor;
+}
+
+}  // namespace
+
+Frame Frame::own(Bytes bytes) {
+  auto owner = std::make_shared<const Bytes>(std::move(bytes));
+  const std::span<const std::byte> view{*owner};
+  return {std::move(owner), view};
+}
+
+std::string_view to_string(Refusal reason) noexcept {
+  switch (reason) {
+    case Refusal::version: return "no common protocol version";
+    case Refusal::cluster: return "it belongs to another cluster";
+    case Refusal::cookie: return "wrong cookie";
+    case Refusal::older_life: return "a newer life of that node has been seen";
+    case Refusal::name_in_use: return "a node of that name is running";
+    case Refusal::malformed: return "malformed handshake";
+  }
+  return "unknown reason";
+}
+
+std::optional<FrameKind> kind_of(std::span<const std::byte> frame) noexcept {
+  if (frame.size() < 4 || frame[0] != k_magic[0] || frame[1] != k_magic[1]) return std::nullopt;
+  // A hello or refuse of a newer version is understood far enough to refuse it.
+  const auto kind = std::to_integer<std::uint8_t>(frame[3]);
+  const bool our_version = std::to_integer<std::uint8_t>(frame[2]) == k_protocol_version;
+  if (kind == 1 || kind == 5) return static_cast<FrameKind>(kind);
+  if (our_version && ((kind >= 2 && kind <= 6) || kind == 16 || kind == 17)) {
+    return static_cast<FrameKind>(kind);
+  }
+  return std::nullopt;
+}
+
+Bytes encode(const Hello& hello) {
+  Bytes out = begin(FrameKind::hello);
+  put(out, hello.version_min);
+  put(out, hello.version_max);
+  put(out, std::uint16_t{0});
+  put(out, hello.life.value);
+  put(out, hello.epoch);
+  put_bytes(out, hello.nonce);
+  put_text(out, hello.cluster);
+  put_text(out, hello.name);
+  put_text(out, hello.address);
+  return out;
+}
+
+Bytes encode(const Welcome& welcome) {
+  Bytes out = begin(FrameKind::welcome);
+  put(out, welcome.version);
+  put(out, std::uint8_t{0});
+  put(out, std::uint16_t{0});
+  put(out, welcome.life.value);
+  put_bytes(out, welcome.nonce);
+  put_text(out, welcome.name);
+  put_text(out, welcome.address);
+  return out;
+}
+
+Bytes encode_auth(const Proof& proof) {
+  Bytes out = begin(FrameKind::auth);
+  put_bytes(out, proof);
+  return out;
+}
+
+Bytes encode(const RefuseFrame& refuse) {
+  Bytes out = begin(FrameKind::refuse);
+  put(out, static_cast<std::uint8_t>(refuse.reason));
+  put_text(out, std::string_view{refuse.text}.substr(0, 255));
+  return out;
+}
+
+Bytes encode_empty(FrameKind kind) { return begin(kind); }
+
+void encode(FrameKind kind, const SessionHeader& header, std::span<std::byte> into) {
+  GROVE_CHECK(into.size() >= k_session_header_bytes);
+  into[0] = k_magic[0];
+  into[1] = k_magic[1];
+  into[2] = std::byte{k_protocol_version};
+  into[3] = static_cast<std::byte>(kind);
+  put_at(into, 4, std::uint32_t{0});
+  put_at(into, 8, header.from_life.value);
+  put_at(into, 16, header.to_life.value);
+  put_at(into, 24, header.from_epoch);
+  put_at(into, 32, header.to_epoch);
+  put_at(into, 40, header.sequence);
+}
+
+std::size_t begin_record(Bytes& batch, const Record& record) {
+  const std::size_t at = batch.size();
+  batch.resize(at + k_record_head);
+  const std::span<std::byte> out{batch.data() + at, k_record_head};
+  put_at(out, 4, record.kind);
+  put_at(out, 5, record.flags);
+  put_at(out, 6, static_cast<std::uint16_t>(record.name.size()));
+  put_at(out, 8, record.from);
+  put_at(out, 16, record.to);
+  put_at(out, 24, record.serial);
+  put_at(out, 32, record.type);
+  put_bytes(batch, std::as_bytes(std::span{record.name}));
+  return at;
+}
+
+void finish_record(Bytes& batch, std::size_t at) noexcept {
+  put_at(std::span<std::byte>{batch}, at, static_cast<std::uint32_t>(batch.size() - at - 4));
+}
+
+std::optional<Hello> parse_hello(std::span<const std::byte> frame) {
+  Cursor in = body_of(frame);
+  Hello hello;
+  hello.version_min = in.number<std::uint8_t>();
+  hello.version_max = in.number<std::uint8_t>();
+  in.number<std::uint16_t>();
+  hello.life.value = in.number<std::uint64_t>();
+  hello.epoch = in.number<std::uint64_t>();
+  hello.nonce = in.array<16>();
+  hello.cluster = in.text();
+  hello.name = in.text();
+  hello.address = in.text();
+  if (!in.ok() || !is_node_name(hello.name) || hello.life.value == 0) return std::nullopt;
+  return hello;
+}
+
+std::optional<WelcomeAndProof> parse_welcome(std::span<const std::byte> frame) {
+  Cursor in = body_of(frame);
+  WelcomeAndProof parsed;
+  parsed.welcome.version = in.number<std::uint8_t>();
+  in.number<std::uint8_t>();
+  in.number<std::uint16_t>();
+  parsed.welcome.life.value = in.number<std::uint64_t>();
+  parsed.welcome.nonce = in.array<16>();
+  parsed.welcome.name = in.text();
+  parsed.welcome.address = in.text();
+  if (!in.ok()) return std::nullopt;
+  parsed.signed_part = frame.first(frame.size() - in.left());
+  parsed.proof = in.array<32>();
+  if (!in.ok() || in.left() != 0 || !is_node_name(parsed.welcome.name) ||
+      parsed.welcome.life.value == 0) {
+    return std::nullopt;
+  }
+  return parsed;
+}
+
+std::optional<Proof> parse_auth(std::span<const std::byte> frame) {
+  Cursor in = body_of(frame);
+  const Proof proof = in.array<32>();
+  if (!in.ok() || in.left() != 0) return std::nullopt;
+  return proof;
+}
+
+std::optional<RefuseFrame> parse_refuse(std::span<const std::byte> frame) {
+  Cursor in = body_of(frame);
+  RefuseFrame refuse;
+  refuse.reason = static_cast<Refusal>(in.number<std::uint8_t>());
+  refuse.text = in.text();
+  if (!in.ok()) return std::nullopt;
+  return refuse;
+}
+
+std::optional<SessionHeader> parse_session_header(std::span<const std::byte> frame) {
+  if (frame.size() < k_session_header_bytes) return std::nullopt;
+  Cursor in = body_of(frame);
+  in.number<std::uint32_t>();
+  SessionHeader header;
+  header.from_life.value = in.number<std::uint64_t>();
+  header.to_life.value = in.number<std::uint64_t>();
+  header.from_epoch = in.number<std::uint64_t>();
+  header.to_epoch = in.number<std::uint64_t>();
+  header.sequence = in.number<std::uint64_t>();
+  return header;
+}
+
+std::optional<Record> next_record(std::span<const std::byte> frame, std::size_t& offset,
+                                  bool& malformed) {
+  malformed = false;
+  if (offset == frame.size()) return std::nullopt;
+  Cursor in{frame.subspan(offset)};
+  const auto length = in.number<std::uint32_t>();
+  Cursor head{in.take(length)};
+  Record record;
+  record.kind = head.number<std::uint8_t>();
+  record.flags = head.number<std::uint8_t>();
+  const auto name_length = head.number<std::uint16_t>();
+  record.from = head.number<std::uint64_t>();
+  record.to = head.number<std::uint64_t>();
+  record.serial = head.number<std::uint64_t>();
+  record.type = head.number<std::uint64_t>();
+  const auto name = head.take(name_length);
+  record.body = head.take(head.left());
+  if (!in.ok() || !head.ok()) {
+    malformed = true;
+    return std::nullopt;
+  }
+  record.name = {reinterpret_cast<const char*>(name.data()), name.size()};
+  offset += 4 + std::size_t{length};
+  return record;
+}
+
+}  // namespace grove::transport

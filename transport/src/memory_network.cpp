@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/transport/memory_network.hpp"
+
+#include <algorithm>
+
+namespace grove::transport {
+
+class MemoryNetwork::MemoryEndpoint final : public Transport {
+ public:
+  explicit MemoryEndpoint(MemoryNetwork& network) : network_{network} {}
+  ~MemoryEndpoint() override { stop(); }
+
+  Result<std::string> listen(const std::string& address) override {
+    if (network_.endpoints_.contains(address)) {
+      return Error{Errc::address_in_use, address + " is taken"};
+    }
+    address_ = address;
+    network_.endpoints_[address] = this;
+    return address;
+  }
+
+  void start(Events& events) override {
+    events_ = &events;
+    tick();
+  }
+
+  void stop() override {
+    if (std::exchange(stopped_, true)) return;
+    network_.kill(address_);
+  }
+
+  void dial(LinkId link, const std::string& address) override {
+    const Route route = address_ + '>' + std::to_string(++network_.last_route_);
+    Connection connection{address_, address, link,
+                          network_.pipe(address_, address), network_.pipe(address, address_)};
+    routes_[link] = route;
+    network_.connections_[route] = connection;
+    network_.carry(connection.there, [&network = network_, route] {
+      const auto place = network.connections_.find(route);
+      if (place == network.connections_.end()) return;
+      const bool listening = network.find(place->second.listener) != nullptr;
+      network.carry(place->second.back, [&network, route, listening] {
+        const auto still = network.connections_.find(route);
+        if (still == network.connections_.end()) return;
+        const Connection reached = still->second;
+        MemoryEndpoint* dialler = network.find(reached.dialler);
+        if (dialler == nullptr || !dialler->routes_.contains(reached.link)) return;
+        if (listening) {
+          dialler->events_->on_link_up(reached.link);
+        } else {
+          dialler->events_->on_link_down(reached.link, "connection refused");
+        }
+      });
+    });
+  }
+
+  void hang_up(LinkId link) override {  // what is in flight goes on
+    const auto route = routes_.find(link);
+    if (route == routes_.end()) return;
+    network_.connections_.erase(route->second);
+    routes_.erase(route);
+  }
+  void share(LinkId) override {}
+
+  SendResult send(LinkId link, Bytes& frame) override {
+    const auto route = routes_.find(link);
+    if (route == routes_.end()) return SendResult::gone;
+    const auto place = network_.connections_.find(route->second);
+    if (place == network_.connections_.end()) return SendResult::gone;
+    if (network_.observer_) network_.observer_(address_, place->second.listener, frame);
+    network_.carry(place->second.there,
+                   [&network = network_, route = route->second, to = place->second.listener,
+                    frame = Frame::own(std::move(frame))] {
+                     if (MemoryEndpoint* listener = network.find(to)) {
+                       listener->events_->on_frame(route, frame);
+                     }
+                   });
+    frame.clear();
+    return SendResult::sent;
+  }
+
+  void answer(const Route& to, Bytes frame) override {
+    const auto place = network_.connections_.find(to);
+    if (place == network_.connections_.end() || place->second.listener != address_) return;
+    network_.carry(place->second.back, [&network = network_, dialler = place->second.dialler,
+                                        link = place->second.link,
+                                        frame = Frame::own(std::move(frame))] {
+      MemoryEndpoint* endpoint = network.find(dialler);
+      if (endpoint != nullptr && endpoint->routes_.contains(link)) {
+        endpoint->events_->on_answer(link, frame);
+      }
+    });
+  }
+
+  void resolve(const std::string& address,
+               std::function<void(std::vector<std::string>)> found) override {
+    post([found = std::move(found), address] { found({address}); });
+  }
+
+  void post(std::function<void()> action) override {
+    network_.clock_.call_at(network_.clock_.now(),
+                            [alive = alive_, action = std::move(action), this] {
+                              if (*alive && !stopped_) action();
+                            });
+  }
+
+ private:
+  friend class MemoryNetwork;
+  void tick() {
+    if (stopped_) return;
+    const Clock::TimePoint soonest = network_.clock_.now() + std::chrono::milliseconds{1};
+    network_.clock_.call_at(std::max(events_->on_tick(), soonest), [alive = alive_, this] {
+      if (*alive) tick();
+    });
+  }
+
+  MemoryNetwork& network_;
+  std::string address_;
+  Events* events_ = nullptr;
+  std::map<LinkId, Route> routes_;  // of the links that are not hung up
+  bool stopped_ = false;
+  struct Alive {
+    std::shared_ptr<bool> flag = std::make_shared<bool>(true);
+    ~Alive() { *flag = false; }
+  } life_;
+  std::shared_ptr<bool> alive_ = life_.flag;
+};
+
+std::unique_ptr<Transport> MemoryNetwork::endpoint() {
+  return std::make_unique<MemoryEndpoint>(*this);
+}
+
+MemoryNetwork::MemoryEndpoint* MemoryNetwork::find(const std::string& address) {
+  const auto place = endpoints_.find(address);
+  return place == endpoints_.end() || place->second->events_ == nullptr ? nullptr : place->second;
+}
+
+Clock::Duration MemoryNetwork::delay() {
+  const auto spread = static_cast<std::uint64_t>((faults_.delay_mean - faults_.delay_min).count());
+  return faults_.delay_min + Clock::Duration{random_.below(2 * spread + 1)};
+}
+
+MemoryNetwork::PipePtr MemoryNetwork::pipe(const std::string& from, const std::string& to) {
+  auto made = std::make_shared<Pipe>();
+  made->number = ++last_pipe_;
+  made->from = from;
+  made->to = to;
+  return made;
+}
+
+void MemoryNetwork::carry(const PipePtr& pipe, std::function<void()> action) {
+  pipe->last = std::max(pipe->last, clock_.now() + delay());  // never overtakes
+  clock_.call_at(pipe->last, [this, pipe, action = std::move(action)]() mutable {
+    arrive(pipe, std::move(action));
+  });
+}
+
+void MemoryNetwork::arrive(const PipePtr& pipe, std::function<void()> action) {
+  if (cuts_.contains({pipe->from, pipe->to}) || !pipe->held.empty()) {
+    pipe->held.push_back(std::move(action));
+    held_.emplace(pipe->number, pipe);
+  } else {
+    action();
+  }
+}
+
+void MemoryNetwork::heal(const std::string& from, const std::string& to) {
+  cuts_.erase({from, to});
+  std::vector<PipePtr> healed;
+  for (const auto& [number, pipe] : held_) {
+    if (pipe->from == from && pipe->to == to) healed.push_back(pipe);
+  }
+  for (const PipePtr& pipe : healed) {
+    held_.erase(pipe->number);
+    for (auto& action : std::exchange(pipe->held, {})) carry(pipe, std::move(action));
+  }
+}
+
+void MemoryNetwork::heal_all() {
+  for (const auto& [from, to] : std::set{cuts_}) heal(from, to);
+}
+
+void MemoryNetwork::kill(const std::string& address) {
+  endpoints_.erase(address);
+  for (auto place = connections_.begin(); place != connections_.end();) {
+    const Connection connection = place->second;
+    if (connection.listener == address) {
+      // Its end travels behind what it sent before.
+      carry(connection.back, [this, dialler = connection.dialler, link = connection.link] {
+        MemoryEndpoint* endpoint = find(dialler);
+        if (endpoint != nullptr && endpoint->routes_.contains(link)) {
+          endpoint->events_->on_link_down(link, "connection lost");
+        }
+      });
+    }
+    const bool over = connection.listener == address || connection.dialler == address;
+    place = over ? connections_.erase(place) : std::next(place);
+  }
+}
+
+}  // namespace grove::transport

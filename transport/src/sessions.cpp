@@ -1,0 +1,529 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/transport/sessions.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace grove::transport {
+namespace {
+
+constexpr std::size_t k_handshakes_max = 4096;  // routes that said HELLO and proved nothing yet
+
+Bytes copy(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }
+
+}  // namespace
+
+Sessions::Sessions(SessionsConfig config)
+    : config_{std::move(config)}, random_{config_.random_seed} {
+  for (const std::string& seed : config_.seeds) seeds_.emplace(seed, Seed{});
+}
+
+Sessions::Actions Sessions::take() { return std::exchange(actions_, {}); }
+
+// -- dialling -------------------------------------------------------------------------------
+
+void Sessions::dial(const std::string& address, const std::string& peer, const std::string& seed,
+                    Clock::TimePoint now) {
+  const LinkId link = ++last_link_;
+  Outbound out;
+  out.address = address;
+  out.peer = peer;
+  out.seed = seed;
+  out.deadline = now + config_.times.handshake;
+  outbound_.emplace(link, std::move(out));
+  if (!peer.empty()) peers_[peer].link = link;
+  act(Dial{link, address});
+}
+
+bool Sessions::is_covered(const std::string& address) const {
+  if (address == config_.address || own_addresses_.contains(address)) return true;
+  const auto alias = aliases_.find(address);
+  if (alias != aliases_.end() && peers_.at(alias->second).session != 0) return true;
+  return std::any_of(outbound_.begin(), outbound_.end(),
+                     [&](const auto& entry) { return entry.second.address == address; }) ||
+         std::any_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
+           return entry.second.address == address && !entry.second.left;
+         });
+}
+
+Sessions::Actions Sessions::on_resolved(const std::string& seed,
+                                        const std::vector<std::string>& addresses,
+                                        Clock::TimePoint now) {
+  if (stopped_) return take();
+  if (addresses.empty()) {
+    const std::string why = "cannot resolve " + seed;
+    if (std::exchange(seed_trouble_[seed], why) != why) say(true, why + "; trying again");
+  }
+  for (const std::string& address : addresses) {
+    if (!is_covered(address)) dial(address, {}, seed, now);
+  }
+  return take();
+}
+
+Sessions::Actions Sessions::add_seed(const std::string& address, Clock::TimePoint now) {
+  seeds_.try_emplace(address, Seed{});
+  seeds_[address].resolve_at = now;
+  return on_tick(now);
+}
+
+Sessions::Actions Sessions::add_peer(const std::string& name, Life life,
+                                     const std::string& address, Clock::TimePoint now) {
+  if (stopped_ || name == config_.name || !is_node_name(name)) return take();
+  const auto known = peers_.find(name);
+  if (known != peers_.end() && life <= known->second.life) return take();
+  Peer& peer = peers_[name];
+  if (peer.session == 0 && peer.link == 0) {
+    peer.address = address;
+    peer.left = false;
+    peer.redial_at = now;
+    return on_tick(now);
+  }
+  return take();
+}
+
+void Sessions::mark_left(const std::string& name) {
+  const auto place = peers_.find(name);
+  if (place != peers_.end()) place->second.left = true;
+}
+
+void Sessions::schedule_redial(Peer& peer, Clock::TimePoint now) {
+  peer.backoff = std::clamp(peer.backoff * 2, config_.times.redial_min, config_.times.redial_max);
+  // Up to a quarter more, so that two nodes do not keep missing each other.
+  const auto spread = static_cast<std::uint64_t>(peer.backoff.count()) / 4 + 1;
+  peer.redial_at = now + peer.backoff + Clock::Duration{random_.below(spread)};
+}
+
+Sessions::Actions Sessions::on_link_up(LinkId link, Clock::TimePoint now) {
+  const auto place = outbound_.find(link);
+  if (place == outbound_.end()) return take();
+  Outbound& out = place->second;
+  Hello hello;
+  hello.life = config_.life;
+  hello.epoch = out.epoch = ++last_epoch_;
+  hello.nonce = config_.nonce();
+  hello.cluster = config_.cluster;
+  hello.name = config_.name;
+  hello.address = config_.address;
+  out.hello = encode(hello);
+  out.phase = Phase::hello_sent;
+  out.deadline = now + config_.times.handshake;
+  act(Send{link, out.hello});
+  return take();
+}
+
+Sessions::Actions Sessions::on_link_down(LinkId link, const std::string& why,
+                                         Clock::TimePoint now) {
+  drop_link(link, why, now);
+  return take();
+}
+
+/// The link is gone, or of no use: whatever hung on it ends.
+void Sessions::drop_link(LinkId link, const std::string& why, Clock::TimePoint now) {
+  const auto place = outbound_.find(link);
+  if (place == outbound_.end()) return;
+  const Outbound out = std::move(place->second);
+  outbound_.erase(place);
+  act(HangUp{link});
+  if (!out.seed.empty()) {
+    const std::string trouble = out.address + ": " + why;
+    if (std::exchange(seed_trouble_[out.seed], trouble) != trouble) {
+      say(false, "no answer from seed " + out.seed + " (" + trouble + "); trying again");
+    }
+  }
+  const auto known = peers_.find(out.peer);
+  if (known == peers_.end() || known->second.link != link) return;
+  Peer& peer = known->second;
+  peer.link = 0;
+  peer.trouble = why;
+  if (peer.session != 0) {
+    end_session(out.peer, peer, why, now);
+  } else {
+    schedule_redial(peer, now);
+  }
+}
+
+// -- answers to what we dialled -------------------------------------------------------------
+
+Sessions::Actions Sessions::on_answer(LinkId link, const Frame& frame, Clock::TimePoint now) {
+  const auto place = outbound_.find(link);
+  if (place == outbound_.end()) return take();
+  Outbound& out = place->second;
+  const auto kind = kind_of(frame.bytes);
+  if (kind == FrameKind::welcome && out.phase == Phase::hello_sent) {
+    on_welcome(link, out, frame, now);
+  } else if (kind == FrameKind::accept && out.phase >= Phase::auth_sent) {
+    // A first batch may have come before it, and said as much.
+    if (out.phase == Phase::auth_sent) accepted(out.peer, peers_[out.peer], now);
+  } else if (kind == FrameKind::refuse) {
+    on_refuse(link, out, frame, now);
+  } else if (kind == FrameKind::bye) {
+    drop_link(link, "the peer ended the session", now);
+  } else {
+    act(Count{Count::What::malformed});
+    drop_link(link, "what answers there does not speak Grove's protocol", now);
+  }
+  return take();
+}
+
+void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now) {
+  const auto parsed = parse_welcome(frame.bytes);
+  if (!parsed) {
+    act(Count{Count::What::malformed});
+    drop_link(link, "malformed handshake", now);
+    return;
+  }
+  const Welcome& welcome = parsed->welcome;
+  if (!config_.cookie.verify(parsed->proof, "welcome", out.hello, parsed->signed_part)) {
+    act(Count{Count::What::refused});
+    say(true, "refused " + welcome.name + " at " + out.address +
+                  ": wrong cookie (set the same GROVE_COOKIE on both nodes)");
+    act(Send{link, encode(RefuseFrame{Refusal::cookie, config_.name})});
+    drop_link(link, "wrong cookie", now);
+    return;
+  }
+  if (welcome.name == config_.name) {
+    if (welcome.life == config_.life) {
+      own_addresses_.insert(out.address);  // one of the seeds is ourselves
+    } else {
+      act(Count{Count::What::refused});
+      say(true, "the node at " + out.address + " has our own name, " + config_.name +
+                    "; give one of them another --name");
+    }
+    const LinkId self = link;
+    act(HangUp{self});
+    outbound_.erase(self);
+    return;
+  }
+  Peer& peer = peers_[welcome.name];
+  if (welcome.life < peer.life) {
+    act(Count{Count::What::refused});
+    say(true, "refused " + welcome.name + " at " + out.address + ": " +
+                  std::string{to_string(Refusal::older_life)});
+    drop_link(link, std::string{to_string(Refusal::older_life)}, now);
+    return;
+  }
+  if (peer.link != 0 && peer.link != link) {  // reached already, over another address
+    aliases_[out.address] = welcome.name;
+    act(HangUp{link});
+    outbound_.erase(link);
+    return;
+  }
+  meet(welcome.name, peer, welcome.life, welcome.address, now);
+  peer.link = link;
+  out.peer = welcome.name;
+  out.phase = Phase::auth_sent;
+  act(Send{link,
+           encode_auth(config_.cookie.prove("auth", out.hello, copy(parsed->signed_part)))});
+}
+
+void Sessions::on_refuse(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now) {
+  const auto refuse = parse_refuse(frame.bytes);
+  const std::string why =
+      refuse ? std::string{to_string(refuse->reason)} : std::string{"malformed refusal"};
+  act(Count{Count::What::refused});
+  const auto known = peers_.find(out.peer);
+  if (known == peers_.end() || known->second.trouble != why) {
+    say(true, "the node at " + out.address + " refused us: " + why);
+  }
+  drop_link(link, why, now);
+}
+
+void Sessions::accepted(const std::string& name, Peer& peer, Clock::TimePoint now) {
+  outbound_.at(peer.link).phase = Phase::accepted;
+  try_up(name, peer, now);
+}
+
+// -- what others dialled --------------------------------------------------------------------
+
+Sessions::Actions Sessions::on_frame(const Route& route, const Frame& frame,
+                                     Clock::TimePoint now) {
+  const auto kind = kind_of(frame.bytes);
+  if (stopped_ || !kind) {
+    if (!kind) act(Count{Count::What::malformed});
+    return take();
+  }
+  switch (*kind) {
+    case FrameKind::hello: on_hello(route, frame, now); break;
+    case FrameKind::auth: on_auth(route, frame, now); break;
+    case FrameKind::heartbeat:
+    case FrameKind::batch: on_session_frame(route, *kind, frame, now); break;
+    case FrameKind::refuse: {
+      const auto place = inbound_.find(route);
+      if (place == inbound_.end() || place->second.proved) break;
+      act(Count{Count::What::refused});
+      say(true, "the node " + place->second.hello.name + " at " + place->second.hello.address +
+                    " refused us: wrong cookie");
+      inbound_.erase(place);
+      break;
+    }
+    default: act(Count{Count::What::malformed}); break;
+  }
+  return take();
+}
+
+void Sessions::refuse(const Route& route, Refusal reason, const std::string& who) {
+  act(Count{Count::What::refused});
+  say(true, "refused " + who + ": " + std::string{to_string(reason)});
+  act(Answer{route, encode(RefuseFrame{reason, config_.name})});
+  inbound_.erase(route);
+}
+
+void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint now) {
+  const auto hello = parse_hello(frame.bytes);
+  if (!hello) {
+    act(Count{Count::What::malformed});
+    refuse(route, Refusal::malformed, "a stranger");
+    return;
+  }
+  const std::string who = hello->name + " at " + hello->address;
+  if (hello->version_min > k_protocol_version || hello->version_max < k_protocol_version) {
+    refuse(route, Refusal::version, who);
+    return;
+  }
+  if (hello->cluster != config_.cluster) {
+    refuse(route, Refusal::cluster, who);
+    return;
+  }
+  const auto known = inbound_.find(route);
+  if (known != inbound_.end() && known->second.proved) {  // one link says hello once
+    act(Count{Count::What::malformed});
+    return;
+  }
+  if (inbound_.size() >= k_handshakes_max) return;  // a flood: silence, and it times out
+  Welcome welcome;
+  welcome.life = config_.life;
+  welcome.nonce = config_.nonce();
+  welcome.name = config_.name;
+  welcome.address = config_.address;
+  Inbound inbound;
+  inbound.hello = *hello;
+  inbound.hello_bytes = copy(frame.bytes);
+  inbound.welcome_bytes = encode(welcome);
+  inbound.deadline = now + config_.times.handshake;
+  Bytes answer = inbound.welcome_bytes;
+  const Proof proof =
+      config_.cookie.prove("welcome", inbound.hello_bytes, inbound.welcome_bytes);
+  answer.insert(answer.end(), proof.begin(), proof.end());
+  inbound_[route] = std::move(inbound);
+  act(Answer{route, std::move(answer)});
+}
+
+void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint now) {
+  const auto place = inbound_.find(route);
+  const auto proof = parse_auth(frame.bytes);
+  if (place == inbound_.end() || place->second.proved || !proof) {
+    act(Count{Count::What::malformed});
+    return;
+  }
+  Inbound& inbound = place->second;
+  const std::string name = inbound.hello.name;
+  const std::string who = name + " at " + inbound.hello.address;
+  if (!config_.cookie.verify(*proof, "auth", inbound.hello_bytes, inbound.welcome_bytes)) {
+    refuse(route, Refusal::cookie, who);
+    return;
+  }
+  if (name == config_.name) {  // ourselves are told by the welcome, and never get here
+    refuse(route, Refusal::name_in_use, who);
+    return;
+  }
+  Peer& peer = peers_[name];
+  if (inbound.hello.life < peer.life) {
+    refuse(route, Refusal::older_life, who);
+    return;
+  }
+  if (!peer.route.empty()) {
+    // A new dial of the same peer: the old direction is dead on its side.
+    const Route old = peer.route;
+    if (peer.session != 0) {
+      end_session(name, peer, "the peer dialled anew", now);
+    } else {
+      peer.route.clear();
+      inbound_.erase(old);
+    }
+  }
+  meet(name, peer, inbound.hello.life, inbound.hello.address, now);
+  inbound.proved = true;
+  peer.route = route;
+  act(Answer{route, encode_empty(FrameKind::accept)});
+  if (peer.link == 0) {
+    peer.backoff = {};
+    dial(peer.address, name, {}, now);
+  }
+  try_up(name, peer, now);
+}
+
+/// A life of a peer has proved itself.
+void Sessions::meet(const std::string& name, Peer& peer, Life life, const std::string& address,
+                    Clock::TimePoint now) {
+  if (life > peer.life && peer.life != Life{}) {
+    if (peer.session != 0) end_session(name, peer, "the node was restarted", now);
+    if (peer.link != 0) {  // dialled to the old life
+      const LinkId link = std::exchange(peer.link, 0);
+      const auto out = outbound_.find(link);
+      if (out != outbound_.end() && out->second.phase >= Phase::auth_sent) {
+        act(HangUp{link});
+        outbound_.erase(out);
+      } else {
+        peer.link = link;  // still on its way: it may find the new life
+      }
+    }
+    if (!peer.route.empty()) inbound_.erase(std::exchange(peer.route, {}));
+  }
+  peer.life = life;
+  peer.left = false;
+  if (!address.empty()) peer.address = address;
+  peer.trouble.clear();
+}
+
+// -- sessions -------------------------------------------------------------------------------
+
+SessionHeader Sessions::header_of(const Peer& peer) const {
+  return {config_.life, peer.life, outbound_.at(peer.link).epoch,
+          inbound_.at(peer.route).hello.epoch, 0};
+}
+
+void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now) {
+  if (peer.session != 0 || peer.link == 0 || peer.route.empty() ||
+      outbound_.at(peer.link).phase != Phase::accepted) {
+    return;
+  }
+  peer.session = ++last_session_;
+  peer.expected = 1;
+  peer.heard = now;
+  peer.heartbeat_at = now + config_.times.heartbeat;
+  peer.backoff = {};
+  for (auto& [seed, state] : seeds_) seed_trouble_.erase(seed);
+  next_tick_ = std::min(next_tick_, peer.heartbeat_at);
+  act(Up{intern_node(name, peer.life), peer.session, peer.link, header_of(peer), peer.address});
+}
+
+void Sessions::end_session(const std::string& name, Peer& peer, const std::string& why,
+                           Clock::TimePoint now) {
+  const NodeId node = intern_node(name, peer.life);
+  const std::uint64_t session = std::exchange(peer.session, 0);
+  if (!peer.route.empty()) {
+    act(Answer{peer.route, encode_empty(FrameKind::bye)});
+    inbound_.erase(std::exchange(peer.route, {}));
+  }
+  if (const LinkId link = std::exchange(peer.link, 0); link != 0 && outbound_.erase(link) > 0) {
+    act(HangUp{link});
+  }
+  peer.trouble = why;
+  if (session != 0) act(Down{node, session, why});
+  schedule_redial(peer, now);
+  next_tick_ = std::min(next_tick_, peer.redial_at);
+}
+
+void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame& frame,
+                                Clock::TimePoint now) {
+  const auto header = parse_session_header(frame.bytes);
+  const auto place = inbound_.find(route);
+  if (!header) {
+    act(Count{Count::What::malformed});
+    return;
+  }
+  if (place == inbound_.end() || !place->second.proved) {
+    act(Count{Count::What::stale});
+    // Somebody still talks to a session that is over here: tell it.
+    if (place == inbound_.end()) act(Answer{route, encode_empty(FrameKind::bye)});
+    return;
+  }
+  const Hello& hello = place->second.hello;
+  const std::string name = hello.name;
+  Peer& peer = peers_[name];
+  const auto out = outbound_.find(peer.link);
+  const bool ours = out != outbound_.end() && header->to_life == config_.life &&
+                    header->from_life == hello.life && header->from_epoch == hello.epoch &&
+                    header->to_epoch == out->second.epoch;
+  if (!ours) {
+    act(Count{Count::What::stale});
+    return;
+  }
+  // That the peer uses our epoch says that it accepted us, even if its ACCEPT comes later.
+  if (out->second.phase == Phase::auth_sent) accepted(name, peer, now);
+  if (peer.session == 0) {
+    act(Count{Count::What::stale});
+    return;
+  }
+  peer.heard = now;
+  if (kind == FrameKind::heartbeat) return;
+  if (header->sequence != peer.expected) {
+    end_session(name, peer, "frames are missing", now);
+    return;
+  }
+  ++peer.expected;
+  act(Deliver{intern_node(name, peer.life), peer.session, frame});
+}
+
+Sessions::Actions Sessions::end(NodeId node, const std::string& why, Clock::TimePoint now) {
+  const auto place = peers_.find(node_name(node));
+  if (place != peers_.end() && place->second.life == node_life(node) &&
+      place->second.session != 0) {
+    end_session(place->first, place->second, why, now);
+  }
+  return take();
+}
+
+Sessions::Actions Sessions::stop(Clock::TimePoint now) {
+  stopped_ = true;
+  for (auto& [name, peer] : peers_) {
+    if (peer.session != 0) end_session(name, peer, "this node stops", now);
+  }
+  for (const auto& [link, out] : outbound_) act(HangUp{link});
+  outbound_.clear();
+  return take();
+}
+
+// -- time -----------------------------------------------------------------------------------
+
+Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
+  next_tick_ = now + config_.times.heartbeat;
+  if (stopped_) return take();
+  const auto due = [&](Clock::TimePoint when) {
+    if (when <= now) return true;
+    next_tick_ = std::min(next_tick_, when);
+    return false;
+  };
+  for (auto& [address, seed] : seeds_) {
+    if (!due(seed.resolve_at)) continue;
+    seed.backoff = std::clamp(seed.backoff * 2, config_.times.redial_min * 4,
+                              config_.times.redial_max);
+    seed.resolve_at = now + seed.backoff;
+    due(seed.resolve_at);
+    act(Resolve{address});
+  }
+  std::vector<LinkId> overdue;
+  for (const auto& [link, out] : outbound_) {
+    if (out.phase != Phase::accepted && due(out.deadline)) overdue.push_back(link);
+  }
+  for (const LinkId link : overdue) drop_link(link, "no answer in time", now);
+  std::erase_if(inbound_, [&](const auto& entry) {
+    return !entry.second.proved && entry.second.deadline <= now;
+  });
+  for (auto& [name, peer] : peers_) {
+    if (peer.session != 0) {
+      if (due(peer.heard + config_.times.silence)) {
+        end_session(name, peer, "silent for too long", now);
+      } else if (due(peer.heartbeat_at)) {
+        peer.heartbeat_at = now + config_.times.heartbeat;
+        due(peer.heartbeat_at);
+        Bytes frame(k_session_header_bytes);
+        encode(FrameKind::heartbeat, header_of(peer), frame);
+        act(Send{peer.link, std::move(frame)});
+      }
+    } else if (peer.link == 0 && !peer.left && !peer.address.empty() && due(peer.redial_at)) {
+      dial(peer.address, name, {}, now);
+    }
+  }
+  return take();
+}
+
+std::vector<Sessions::PeerView> Sessions::peers() const {
+  std::vector<PeerView> views;
+  for (const auto& [name, peer] : peers_) {
+    views.push_back({name, peer.life, peer.address, peer.session != 0, peer.left, peer.trouble});
+  }
+  return views;
+}
+
+}  // namespace grove::transport

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/transport/zmq_transport.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
+#include <asio/thread_pool.hpp>
+#include <cstring>
+#include <mutex>
+#include <shared_mutex>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <zmq.hpp>
+
+#include "grove/core/check.hpp"
+
+namespace grove::transport {
+namespace {
+
+constexpr int k_frames_waiting_max = 1000;  // per link, in ZeroMQ's pipe
+constexpr auto k_tick_max = std::chrono::milliseconds{100};
+
+/// Wakes the net thread out of its poll.
+class WakeUp {
+ public:
+  WakeUp() : fd_{eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)} { GROVE_CHECK(fd_ >= 0); }
+  ~WakeUp() { close(fd_); }
+  WakeUp(const WakeUp&) = delete;
+  WakeUp& operator=(const WakeUp&) = delete;
+  void raise() noexcept {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = write(fd_, &one, sizeof one);
+  }
+  void clear() noexcept {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const auto got = read(fd_, &count, sizeof count);
+  }
+  [[nodiscard]] int fd() const noexcept { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// One dialled peer: its DEALER and the PAIR on which ZeroMQ reports the connection's fate.
+struct Link {
+  std::mutex mutex;        // guards `dealer` and `open` once the link is shared
+  zmq::socket_t dealer;
+  bool open = true;
+  zmq::socket_t monitor;   // the net thread's
+  bool shared = false;     // the net thread's
+  bool reported_up = false;
+  std::string address;
+};
+using LinkPtr = std::shared_ptr<Link>;
+
+Frame frame_of(zmq::message_t message) {
+  auto owner = std::make_shared<zmq::message_t>(std::move(message));
+  const std::span<const std::byte> bytes{static_cast<const std::byte*>(owner->data()),
+                                         owner->size()};
+  return {std::move(owner), bytes};
+}
+
+class ZmqTransport final : public Transport {
+ public:
+  explicit ZmqTransport(Clock& clock) : clock_{clock} {
+    context_.set(zmq::ctxopt::max_sockets, 8192);
+  }
+  ~ZmqTransport() override { stop(); }
+
+  Result<std::string> listen(const std::string& address) override {
+    const auto parts = split_address(address);
+    if (!parts) return parts.error();
+    router_ = zmq::socket_t{context_, zmq::socket_type::router};
+    router_.set(zmq::sockopt::linger, 0);
+    router_.set(zmq::sockopt::ipv6, parts->host.find(':') != std::string::npos);
+    router_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(k_frame_bytes_max));
+    router_.set(zmq::sockopt::handshake_ivl, 3000);
+    router_.set(zmq::sockopt::rcvhwm, 0);  // bounded by the senders' own limits
+    try {
+      const std::string port = parts->port == "0" ? "*" : parts->port;
+      router_.bind("tcp://" + join_address(numeric_host(parts->host), port));
+    } catch (const zmq::error_t& error) {
+      if (error.num() == EADDRINUSE) {
+        return Error{Errc::address_in_use,
+                     address + " is taken by another program; choose another port with --listen"};
+      }
+      return Error{Errc::bad_address, "cannot listen on " + address + ": " + error.what()};
+    } catch (const std::system_error& error) {
+      return Error{Errc::bad_address, "cannot listen on " + address + ": " + error.what()};
+    }
+    const std::string endpoint = router_.get(zmq::sockopt::last_endpoint);
+    return endpoint.substr(std::string_view{"tcp://"}.size());
+  }
+
+  void start(Events& events) override {
+    events_ = &events;
+    thread_ = std::thread{[this] { loop(); }};
+  }
+
+  void stop() override {
+    if (stopped_.exchange(true)) return;
+    wake_.raise();
+    if (thread_.joinable()) thread_.join();
+    resolvers_.stop();
+    resolvers_.join();
+    const std::unique_lock lock{links_mutex_};
+    for (auto& [id, link] : links_) close_link(*link);
+    links_.clear();
+    router_.close();
+  }
+
+  void dial(LinkId id, const std::string& address) override {
+    auto link = std::make_shared<Link>();
+    link->address = address;
+    link->dealer = zmq::socket_t{context_, zmq::socket_type::dealer};
+    zmq::socket_t& dealer = link->dealer;
+    dealer.set(zmq::sockopt::immediate, true);  // never queue for a peer that is not there
+    dealer.set(zmq::sockopt::linger, 0);
+    dealer.set(zmq::sockopt::reconnect_ivl, -1);  // a lost link stays lost: we redial ourselves
+    dealer.set(zmq::sockopt::sndhwm, k_frames_waiting_max);
+    dealer.set(zmq::sockopt::handshake_ivl, 3000);
+    dealer.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(k_frame_bytes_max));
+    dealer.set(zmq::sockopt::ipv6, address.find('[') != std::string::npos);
+    const std::string report = "inproc://link-" + std::to_string(id);
+    // Without a C++ counterpart that leaves the PAIR to us.
+    GROVE_CHECK(zmq_socket_monitor(dealer.handle(), report.c_str(), ZMQ_EVENT_ALL) == 0);
+    link->monitor = zmq::socket_t{context_, zmq::socket_type::pair};
+    link->monitor.set(zmq::sockopt::linger, 0);
+    link->monitor.connect(report);
+    {
+      const std::unique_lock lock{links_mutex_};
+      links_.emplace(id, link);
+    }
+    try {
+      dealer.connect("tcp://" + address);
+    } catch (const zmq::error_t& error) {
+      lost_.emplace_back(id, error.what());
+    }
+  }
+
+  void hang_up(LinkId id) override {
+    const std::unique_lock lock{links_mutex_};
+    const auto place = links_.find(id);
+    if (place == links_.end()) return;
+    close_link(*place->second);
+    links_.erase(place);
+  }
+
+  void share(LinkId id) override {
+    if (const LinkPtr link = find(id)) link->shared = true;
+  }
+
+  void answer(const Route& to, Bytes frame) override {
+    try {
+      zmq::message_t route{to.data(), to.size()};
+      zmq::message_t body{frame.data(), frame.size()};
+      // Not "mandatory": an answer to somebody who has gone is lost, as it should be.
+      if (router_.send(route, zmq::send_flags::sndmore | zmq::send_flags::dontwait)) {
+        router_.send(body, zmq::send_flags::dontwait);
+      }
+    } catch (const zmq::error_t&) {
+      // As above.
+    }
+  }
+
+  void resolve(const std::string& address,
+               std::function<void(std::vector<std::string>)> found) override {
+    asio::post(resolvers_, [this, address, found = std::move(found)]() mutable {
+      std::vector<std::string> addresses;
+      if (const auto parts = split_address(address)) {
+        asio::io_context io;
+        asio::ip::tcp::resolver resolver{io};
+        std::error_code error;
+        for (const auto& entry : resolver.resolve(parts->host, parts->port, error)) {
+          const auto endpoint = entry.endpoint();
+          std::string text =
+              join_address(endpoint.address().to_string(), std::to_string(endpoint.port()));
+          if (std::find(addresses.begin(), addresses.end(), text) == addresses.end()) {
+            addresses.push_back(std::move(text));
+          }
+        }
+      }
+      post([found = std::move(found), addresses = std::move(addresses)] { found(addresses); });
+    });
+  }
+
+  SendResult send(LinkId id, Bytes& frame) override {
+    const LinkPtr link = find(id);
+    if (link == nullptr) return SendResult::gone;
+    const std::lock_guard lock{link->mutex};
+    if (!link->open) return SendResult::gone;
+    try {
+      zmq::message_t message{frame.data(), frame.size()};
+      if (!link->dealer.send(message, zmq::send_flags::dontwait)) return SendResult::full;
+    } catch (const zmq::error_t&) {
+      return SendResult::gone;
+    }
+    return SendResult::sent;
+  }
+
+  void post(std::function<void()> action) override {
+    {
+      const std::lock_guard lock{posted_mutex_};
+      posted_.push_back(std::move(action));
+    }
+    wake_.raise();
+  }
+
+ private:
+  static std::string numeric_host(const std::string& host) {
+    if (host == "*" || host == "0.0.0.0" || host == "::") return host;
+    asio::io_context io;
+    asio::ip::tcp::resolver resolver{io};
+    return resolver.resolve(host, "").begin()->endpoint().address().to_string();
+  }
+
+  LinkPtr find(LinkId id) const {
+    const std::shared_lock lock{links_mutex_};
+    const auto place = links_.find(id);
+    return place == links_.end() ? nullptr : place->second;
+  }
+
+  static void close_link(Link& link) {
+    const std::lock_guard lock{link.mutex};
+    link.open = false;
+    if (link.dealer) zmq_socket_monitor(link.dealer.handle(), nullptr, 0);
+    link.monitor.close();
+    link.dealer.close();
+  }
+
+  void loop() {
+    while (!stopped_.load(std::memory_order_acquire)) {
+      const Clock::TimePoint next = events_->on_tick();
+      // What on_tick or a callback before it dialled may have failed at once.
+      for (auto& [id, why] : std::exchange(lost_, {})) events_->on_link_down(id, why);
+      const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
+          std::clamp<Clock::Duration>(next - clock_.now(), Clock::Duration::zero(), k_tick_max));
+      poll(std::max(wait, std::chrono::milliseconds{1}));
+    }
+  }
+
+  void poll(std::chrono::milliseconds wait) {
+    std::vector<std::pair<LinkId, LinkPtr>> links;
+    {
+      const std::shared_lock lock{links_mutex_};
+      links.assign(links_.begin(), links_.end());
+    }
+    std::sort(links.begin(), links.end());
+    std::vector<zmq::pollitem_t> items{{router_.handle(), 0, ZMQ_POLLIN, 0},
+                                       {nullptr, wake_.fd(), ZMQ_POLLIN, 0}};
+    for (const auto& [id, link] : links) {
+      items.push_back({link->monitor.handle(), 0, ZMQ_POLLIN, 0});
+      // A shared DEALER may be in use on another thread; it is looked at under its lock below.
+      if (!link->shared) items.push_back({link->dealer.handle(), 0, ZMQ_POLLIN, 0});
+    }
+    try {
+      zmq::poll(items, wait);
+    } catch (const zmq::error_t& error) {
+      if (error.num() != EINTR) throw;
+      return;
+    }
+    if ((items[1].revents & ZMQ_POLLIN) != 0) wake_.clear();
+    read_router();
+    run_posted();
+    for (const auto& [id, link] : links) {
+      read_answers(id, *link);
+      read_monitor(id, *link);
+    }
+  }
+
+  void read_router() {
+    for (int budget = 1000; budget > 0; --budget) {
+      zmq::message_t route;
+      zmq::message_t body;
+      if (!router_.recv(route, zmq::recv_flags::dontwait)) return;
+      bool more = route.more();
+      while (more) {
+        zmq::message_t part;
+        if (!router_.recv(part, zmq::recv_flags::dontwait)) return;
+        more = part.more();
+        body = std::move(part);  // a frame has one part; of more, the last one counts
+      }
+      events_->on_frame(route.to_string(), frame_of(std::move(body)));
+    }
+  }
+
+  void read_answers(LinkId id, Link& link) {
+    for (;;) {
+      zmq::message_t message;
+      {
+        const std::lock_guard lock{link.mutex};
+        if (!link.open) return;
+        try {
+          if (!link.dealer.recv(message, zmq::recv_flags::dontwait)) return;
+        } catch (const zmq::error_t&) {
+          return;
+        }
+      }
+      events_->on_answer(id, frame_of(std::move(message)));
+    }
+  }
+
+  void read_monitor(LinkId id, Link& link) {
+    for (;;) {
+      if (!link.monitor) return;  // hung up meanwhile
+      zmq::message_t head;
+      zmq::message_t address;
+      if (!link.monitor.recv(head, zmq::recv_flags::dontwait)) return;
+      if (head.more() && !link.monitor.recv(address, zmq::recv_flags::none)) return;
+      std::uint16_t event = 0;
+      if (head.size() >= sizeof event) std::memcpy(&event, head.data(), sizeof event);
+      switch (event) {
+        case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+          if (!std::exchange(link.reported_up, true)) events_->on_link_up(id);
+          break;
+        case ZMQ_EVENT_DISCONNECTED: events_->on_link_down(id, "connection lost"); return;
+        case ZMQ_EVENT_CLOSED:
+        case ZMQ_EVENT_CLOSE_FAILED:
+          events_->on_link_down(id, link.reported_up ? "connection lost" : "connection refused");
+          return;
+        case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+          events_->on_link_down(id, "what listens there does not speak ZeroMQ's protocol");
+          return;
+        default: break;
+      }
+    }
+  }
+
+  void run_posted() {
+    std::vector<std::function<void()>> actions;
+    {
+      const std::lock_guard lock{posted_mutex_};
+      actions.swap(posted_);
+    }
+    for (const auto& action : actions) action();
+  }
+
+  Clock& clock_;
+  zmq::context_t context_{1};
+  zmq::socket_t router_;                                // the net thread's
+  Events* events_ = nullptr;
+  WakeUp wake_;
+  std::atomic<bool> stopped_{false};
+  mutable std::shared_mutex links_mutex_;               // guards links_
+  std::unordered_map<LinkId, LinkPtr> links_;
+  std::vector<std::pair<LinkId, std::string>> lost_;    // the net thread's
+  std::mutex posted_mutex_;                             // guards posted_
+  std::vector<std::function<void()>> posted_;
+  asio::thread_pool resolvers_{1};
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> make_zmq_transport(Clock& clock) {
+  return std::make_unique<ZmqTransport>(clock);
+}
+
+}  // namespace grove::transport
