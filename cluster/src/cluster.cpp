@@ -130,12 +130,8 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     });
   }
 
-  void trouble(std::function<void(std::vector<std::string>)> use) {
-    transport_.post([this, use = std::move(use)] {
-      std::vector<std::string> lines;
-      for (const auto& [seed, why] : sessions_->seed_trouble()) lines.push_back(seed + ": " + why);
-      use(std::move(lines));
-    });
+  void seeds(std::function<void(std::vector<Sessions::SeedView>)> use) {
+    transport_.post([this, use = std::move(use)] { use(sessions_->seeds()); });
   }
 
   std::size_t sessions() const {
@@ -647,8 +643,8 @@ void Cluster::members(std::function<void(std::vector<Member>)> use) {
 }
 std::size_t Cluster::sessions() const { return impl_->sessions(); }
 std::vector<GlobalName> Cluster::names() const { return impl_->names(); }
-void Cluster::trouble(std::function<void(std::vector<std::string>)> use) {
-  impl_->trouble(std::move(use));
+void Cluster::seeds(std::function<void(std::vector<Sessions::SeedView>)> use) {
+  impl_->seeds(std::move(use));
 }
 
 }  // namespace grove

@@ -38,7 +38,7 @@ Spawned Context::spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> 
 
 // -- messages -------------------------------------------------------------------------------
 
-void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message message) {
+void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message&& message) {
   detail::Process& process = process_of(*this);
   if (!to) {
     node().metrics().add(Metric::dead_letters_no_process);

@@ -10,6 +10,11 @@
 #include "process_table.hpp"
 
 namespace grove {
+namespace {
+
+constexpr int k_spawn_cost = 8;  // of the spawner's turn, in messages
+
+}  // namespace
 
 struct Node::Lifeline {
   std::shared_mutex mutex;
@@ -77,6 +82,7 @@ Spawned Node::spawn_body(Context* parent, SpawnOptions options,
     spawner->relations().watch(spawned.ref.serial, {.target = spawned.pid});
     child->relations().on_monitor({spawner->pid(), spawned.ref.serial}, 0);
   }
+  if (spawner != nullptr) spawner->charge(k_spawn_cost);
   metrics_.add(Metric::processes_spawned);
   live_.fetch_add(1, std::memory_order_acq_rel);
   // kill_all() says that it stops and then looks for lives, we the other way round: one of us sees

@@ -3,6 +3,7 @@
 
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <typeinfo>
 #include <utility>
@@ -14,7 +15,8 @@
 namespace grove::detail {
 namespace {
 
-constexpr int k_turn_budget = 256;  // messages in one turn
+constexpr int k_turn_budget = 256;  // messages, handled or sent, in one turn
+constexpr int k_long_turn_budget = 2048;
 constexpr int k_resume_cost = 8;    // of a coroutine, in messages
 
 thread_local Process* t_running = nullptr;
@@ -51,22 +53,22 @@ void Process::begin(Node& node, Pid parent, SpawnOptions options, std::unique_pt
 
 bool Process::run() {
   Process* const outer = std::exchange(t_running, this);
-  int budget = k_turn_budget;
+  // Who has many messages gets a longer turn: those who send them get theirs too, each of them.
+  budget_ = static_cast<int>(
+      std::clamp<std::size_t>(mailbox_.size(), k_turn_budget, k_long_turn_budget));
   bool again = false;
   bool ended = false;
   for (;;) {
     take_inbox();
-    while (alive_ && !doomed_ && budget > 0 && work()) {
-      const int cost = task_ ? k_resume_cost : 1;
-      budget -= cost;
-      reductions_ += static_cast<std::uint64_t>(cost);
-      if (task_ || budget % 32 == 0) take_inbox();  // so that a kill is seen in time
+    for (unsigned steps = 1; alive_ && !doomed_ && budget_ > 0 && work(); ++steps) {
+      charge(task_ ? k_resume_cost : 1);
+      if (task_ || steps % 32 == 0) take_inbox();  // so that a kill is seen in time
     }
     if (alive_ && doomed_) {
       die();
       ended = true;
     }
-    again = alive_ && budget <= 0;
+    again = alive_ && budget_ <= 0;
     if (routed_) {
       routed_ = false;
       node_->router_->flush();
@@ -244,7 +246,7 @@ void Process::act_stale(EnvelopePtr envelope) {
   const Pid from = envelope->from;
   const std::uint64_t serial = envelope->serial;
   const Pid self{node_->id(), index_, envelope->generation};
-  const auto reply = [&](SignalKind kind, Message message) {
+  const auto reply = [&](SignalKind kind, Message&& message) {
     emit(self, from, kind, serial, std::move(message));
   };
   switch (envelope->kind()) {
@@ -332,7 +334,8 @@ void Process::on_node_lost(const NodeLost& lost) {
 }
 
 SessionId Process::emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
-                        Message message) {
+                        Message&& message) {
+  charge(1);
   auto envelope = std::make_unique<Envelope>(kind, from, serial);
   envelope->message = std::move(message);
   if (to.node == node_->id()) {
@@ -373,7 +376,7 @@ void Process::die() {
 void Process::tell_relations(const ExitReason& reason) {
   if (relations_ == nullptr) return;
   const Pid self{node_->id(), index_, generation_.load(std::memory_order_relaxed) - 1};
-  const auto tell = [&](const Pid& to, SignalKind kind, std::uint64_t serial, Message message) {
+  const auto tell = [&](const Pid& to, SignalKind kind, std::uint64_t serial, Message&& message) {
     emit(self, to, kind, serial, std::move(message));
   };
   for (const auto& [pid, link] : relations_->links()) {

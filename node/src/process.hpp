@@ -59,10 +59,15 @@ class alignas(64) Process final : public Context, public Runnable {
 
   /// Sends a signal in the name of `from` (this process, or a former life of its place).
   SessionId emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
-                 Message message);
+                 Message&& message);
   /// Sets up a new life. The place must have been claimed.
   void begin(Node& node, Pid parent, SpawnOptions options, std::unique_ptr<Body> body);
   bool claim() noexcept { return inbox_.claim(); }
+  /// Takes what something costs off this turn's budget. Units: a handled message is 1.
+  void charge(int cost) noexcept {
+    budget_ -= cost;
+    reductions_ += static_cast<std::uint64_t>(cost);
+  }
   void doom(const ExitReason& reason);
   /// doom() from the process's own code: worth a crash report when it is no clean end.
   void stop(const ExitReason& reason) {
@@ -102,6 +107,7 @@ class alignas(64) Process final : public Context, public Runnable {
   Clock::TimePoint tick_at_ = Clock::TimePoint::max();  // an alarm will come then, or earlier
   std::uint64_t last_serial_ = 0;  // never reset: refs stay unique over the lives of a place
   std::uint64_t reductions_ = 0;
+  int budget_ = 0;  // left of this turn
 };
 
 }  // namespace grove::detail

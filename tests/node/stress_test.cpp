@@ -184,7 +184,7 @@ TEST_P(Stress, BothEndsAgreeOnALinkAfterRandomLinksAndUnlinks) {
       context.exit(left, boom);
       const Down first = co_await context.receive<Down>();
       EXPECT_EQ(first.pid, left);
-      const Ref ref = context.monitor(right);  // comes after the exit signal of the link, if there is one
+      const Ref ref = context.monitor(right);  // these come after the exit signal of a link
       context.send(right, Ping{i});
       const EnvelopePtr second = co_await context.receive_any();
       if (const Down* down = second->message.get<Down>()) {

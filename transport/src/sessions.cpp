@@ -35,27 +35,44 @@ void Sessions::dial(const std::string& address, const std::string& peer, const s
   act(Dial{link, address});
 }
 
-bool Sessions::is_covered(const std::string& address) const {
-  if (address == config_.address || own_addresses_.contains(address)) return true;
+std::optional<std::string> Sessions::known_at(const std::string& address) const {
+  if (address == config_.address || own_addresses_.contains(address)) return config_.name;
   const auto alias = aliases_.find(address);
-  if (alias != aliases_.end() && peers_.at(alias->second).session != 0) return true;
-  return std::any_of(outbound_.begin(), outbound_.end(),
-                     [&](const auto& entry) { return entry.second.address == address; }) ||
-         std::any_of(peers_.begin(), peers_.end(), [&](const auto& entry) {
-           return entry.second.address == address && !entry.second.left;
-         });
+  if (alias != aliases_.end() && peers_.at(alias->second).session != 0) return alias->second;
+  for (const auto& [name, peer] : peers_) {
+    if (peer.address == address && !peer.left && peer.life != Life{}) return name;
+  }
+  return std::nullopt;
+}
+
+void Sessions::seed_failed(const std::string& seed, const std::string& why) {
+  const auto place = seeds_.find(seed);
+  if (place == seeds_.end() || std::exchange(place->second.trouble, why) == why) return;
+  say(true, "cannot reach seed " + seed + ": " + why + "; trying again");
+}
+
+void Sessions::seed_answered(const std::string& seed, const std::string& node) {
+  const auto place = seeds_.find(seed);
+  if (place == seeds_.end()) return;
+  // A DNS name may stand for several nodes, ourselves among them: another one says more.
+  if (node != config_.name || place->second.answered_by.empty()) place->second.answered_by = node;
+  place->second.trouble.clear();
 }
 
 Sessions::Actions Sessions::on_resolved(const std::string& seed,
                                         const std::vector<std::string>& addresses,
                                         Clock::TimePoint now) {
   if (stopped_) return take();
-  if (addresses.empty()) {
-    const std::string why = "cannot resolve " + seed;
-    if (std::exchange(seed_trouble_[seed], why) != why) say(true, why + "; trying again");
-  }
+  if (addresses.empty()) seed_failed(seed, "the name cannot be resolved");
   for (const std::string& address : addresses) {
-    if (!is_covered(address)) dial(address, {}, seed, now);
+    if (const auto node = known_at(address)) {
+      if (*node == config_.name || peers_.at(*node).session != 0) seed_answered(seed, *node);
+      continue;
+    }
+    const bool on_its_way =
+        std::any_of(outbound_.begin(), outbound_.end(),
+                    [&](const auto& entry) { return entry.second.address == address; });
+    if (!on_its_way) dial(address, {}, seed, now);
   }
   return take();
 }
@@ -124,11 +141,8 @@ void Sessions::drop_link(LinkId link, const std::string& why, Clock::TimePoint n
   const Outbound out = std::move(place->second);
   outbound_.erase(place);
   act(HangUp{link});
-  if (!out.seed.empty()) {
-    const std::string trouble = out.address + ": " + why;
-    if (std::exchange(seed_trouble_[out.seed], trouble) != trouble) {
-      say(false, "no answer from seed " + out.seed + " (" + trouble + "); trying again");
-    }
+  if (!out.seed.empty() && out.phase != Phase::accepted) {
+    seed_failed(out.seed, out.address + " " + why);
   }
   const auto known = peers_.find(out.peer);
   if (known == peers_.end() || known->second.link != link) return;
@@ -184,6 +198,7 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   if (welcome.name == config_.name) {
     if (welcome.life == config_.life) {
       own_addresses_.insert(out.address);  // one of the seeds is ourselves
+      seed_answered(out.seed, config_.name);
     } else {
       act(Count{Count::What::refused});
       say(true, "the node at " + out.address + " has our own name, " + config_.name +
@@ -204,6 +219,7 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   }
   if (peer.link != 0 && peer.link != link) {  // reached already, over another address
     aliases_[out.address] = welcome.name;
+    seed_answered(out.seed, welcome.name);
     act(HangUp{link});
     outbound_.erase(link);
     return;
@@ -229,7 +245,9 @@ void Sessions::on_refuse(LinkId link, Outbound& out, const Frame& frame, Clock::
 }
 
 void Sessions::accepted(const std::string& name, Peer& peer, Clock::TimePoint now) {
-  outbound_.at(peer.link).phase = Phase::accepted;
+  Outbound& out = outbound_.at(peer.link);
+  out.phase = Phase::accepted;
+  seed_answered(out.seed, name);
   try_up(name, peer, now);
 }
 
@@ -392,7 +410,6 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
   peer.heard = now;
   peer.heartbeat_at = now + config_.times.heartbeat;
   peer.backoff = {};
-  for (auto& [seed, state] : seeds_) seed_trouble_.erase(seed);
   next_tick_ = std::min(next_tick_, peer.heartbeat_at);
   act(Up{intern_node(name, peer.life), peer.session, peer.link, header_of(peer), peer.address});
 }
@@ -522,6 +539,14 @@ std::vector<Sessions::PeerView> Sessions::peers() const {
   std::vector<PeerView> views;
   for (const auto& [name, peer] : peers_) {
     views.push_back({name, peer.life, peer.address, peer.session != 0, peer.left, peer.trouble});
+  }
+  return views;
+}
+
+std::vector<Sessions::SeedView> Sessions::seeds() const {
+  std::vector<SeedView> views;
+  for (const auto& [address, seed] : seeds_) {
+    views.push_back({address, seed.answered_by, seed.trouble});
   }
   return views;
 }

@@ -66,8 +66,8 @@ class Cluster {
   void members(std::function<void(std::vector<Member>)> use);
   [[nodiscard]] std::size_t sessions() const;
   [[nodiscard]] std::vector<GlobalName> names() const;
-  /// Why seeds cannot be reached, `seed: reason`; to `use` on the loop.
-  void trouble(std::function<void(std::vector<std::string>)> use);
+  /// Hands what became of each address to join to `use` on the transport's loop.
+  void seeds(std::function<void(std::vector<transport::Sessions::SeedView>)> use);
 
  private:
   class Impl;

@@ -384,7 +384,7 @@ class Context {
 
  private:
   friend class detail::CallWaiter;
-  void post(const Pid& to, SignalKind kind, std::uint64_t serial, Message message);
+  void post(const Pid& to, SignalKind kind, std::uint64_t serial, Message&& message);
   void post_name(const Global& to, SignalKind kind, Message message);
   void post_name(std::string_view to, SignalKind kind, Message message);
   void post_name(const RemoteName& to, SignalKind kind, Message message);

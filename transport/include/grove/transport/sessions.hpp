@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -141,10 +142,12 @@ class Sessions {
     std::string trouble;  // why the last attempt failed; empty: none
   };
   [[nodiscard]] std::vector<PeerView> peers() const;
-  /// Why a seed cannot be reached, by seed; for `join` and the log.
-  [[nodiscard]] const std::map<std::string, std::string>& seed_trouble() const {
-    return seed_trouble_;
-  }
+  struct SeedView {
+    std::string address;
+    std::string answered_by;  // the node that lives there; empty: nobody has answered yet
+    std::string trouble;      // why it cannot be reached; empty: none known
+  };
+  [[nodiscard]] std::vector<SeedView> seeds() const;
 
  private:
   enum class Phase : std::uint8_t { connecting, hello_sent, auth_sent, accepted };
@@ -183,6 +186,8 @@ class Sessions {
   struct Seed {
     Clock::TimePoint resolve_at;
     Clock::Duration backoff{};
+    std::string answered_by;
+    std::string trouble;
   };
 
   void dial(const std::string& address, const std::string& peer, const std::string& seed,
@@ -202,7 +207,10 @@ class Sessions {
   void meet(const std::string& name, Peer& peer, Life life, const std::string& address,
             Clock::TimePoint now);
   void schedule_redial(Peer& peer, Clock::TimePoint now);
-  bool is_covered(const std::string& address) const;
+  /// The node known to live at `address`: ourselves, or a peer that is dialled anyway.
+  [[nodiscard]] std::optional<std::string> known_at(const std::string& address) const;
+  void seed_failed(const std::string& seed, const std::string& why);
+  void seed_answered(const std::string& seed, const std::string& node);
   [[nodiscard]] SessionHeader header_of(const Peer& peer) const;
   [[nodiscard]] Actions take();
   template <class A>
@@ -216,7 +224,6 @@ class Sessions {
   Actions actions_;
   std::map<std::string, Peer> peers_;
   std::map<std::string, Seed> seeds_;
-  std::map<std::string, std::string> seed_trouble_;
   std::set<std::string> own_addresses_;  // answered by ourselves
   std::map<std::string, std::string> aliases_;  // other addresses of peers, by address
   std::map<LinkId, Outbound> outbound_;

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// All of Grove, for programs that use it. Inside the library headers are included one by one.
+#pragma once
+
+#include "grove/cluster/cluster.hpp"
+#include "grove/node/gen_server.hpp"
+#include "grove/node/node.hpp"
+#include "grove/node/supervisor.hpp"
+#include "grove/run.hpp"
+#include "grove/version.hpp"

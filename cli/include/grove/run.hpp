@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// grove::run: makes a program a node, with the whole `grove` command line.
+//
+//   int main(int argc, char** argv) { return grove::run(argc, argv, app); }
+//
+//   ./bank run --name a --listen 127.0.0.1:7401 --join 127.0.0.1:7402
+//   ./bank members        (or: grove members)
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "grove/node/supervisor.hpp"
+
+namespace grove {
+
+/// What a program adds to a node: its supervision tree, and options of its own for `run`.
+class App {
+ public:
+  App() = default;
+  App(SupervisorSpec tree) : tree_{[tree = std::move(tree)] { return tree; }} {}
+
+  /// The tree, made after the command line was read.
+  App& supervise(std::function<SupervisorSpec()> tree) {
+    tree_ = std::move(tree);
+    return *this;
+  }
+  /// `--flag VALUE`, any number of times.
+  App& option(std::string flag, std::string help, std::vector<std::string>& values) {
+    options_.push_back({std::move(flag), std::move(help), &values, nullptr});
+    return *this;
+  }
+  /// `--flag`.
+  App& flag(std::string name, std::string help, bool& value) {
+    options_.push_back({std::move(name), std::move(help), nullptr, &value});
+    return *this;
+  }
+
+  struct Option {
+    std::string flag;
+    std::string help;
+    std::vector<std::string>* values;
+    bool* value;
+  };
+  [[nodiscard]] const std::vector<Option>& options() const noexcept { return options_; }
+  [[nodiscard]] SupervisorSpec tree() const { return tree_ ? tree_() : SupervisorSpec{}; }
+
+ private:
+  std::function<SupervisorSpec()> tree_;
+  std::vector<Option> options_;
+};
+
+/// Runs the command line. Blocks until the node or the command has ended.
+/// Returns: 0, or a code of sysexits.h: 64 usage, 65 bad data, 69 unavailable, 70 internal,
+/// 75 try again, 77 no permission, 78 configuration; `health` returns 1 for "no".
+int run(int argc, char** argv, App app = {});
+
+}  // namespace grove

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "node_runner.hpp"
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/post.hpp>
+#include <asio/signal_set.hpp>
+#include <asio/steady_timer.hpp>
+#include <atomic>
+#include <cstdlib>
+#include <future>
+#include <iostream>
+
+#include "admin_server.hpp"
+#include "grove/cluster/cluster.hpp"
+#include "grove/transport/zmq_transport.hpp"
+#include "grove/version.hpp"
+
+namespace grove::cli {
+namespace {
+
+constexpr auto k_tree_wait = std::chrono::seconds{20};  // for the tree to end in good order
+constexpr auto k_kill_wait = std::chrono::seconds{5};   // for killed processes to be gone
+
+/// What the root process learned when the tree ended.
+struct TreeEnd {
+  bool started = false;
+  ExitReason reason;
+};
+
+/// The top of every node's processes: it starts the tree and lives as long as that does.
+Task<TreeEnd> root_process(Context& context, App app, std::shared_ptr<std::atomic<bool>> started,
+                           std::shared_ptr<std::promise<Pid>> self) {
+  context.set_label("root");
+  context.trap_exit(true);
+  self->set_value(context.self());
+  ServerOptions options;
+  options.label = "application";
+  const StartResult tree = co_await start_supervisor(context, app.tree(), std::move(options));
+  TreeEnd end;
+  end.reason = tree.reason;
+  if (!tree.ok()) co_return end;
+  end.started = true;
+  started->store(true);
+  for (;;) {
+    const Exit exit = co_await context.receive<Exit>();
+    if (exit.from == tree.pid) {
+      end.reason = exit.reason;
+      co_return end;
+    }
+    context.exit(tree.pid, exit.reason);  // told to stop: so is the tree, and we wait for it
+  }
+}
+
+/// Where others dial us when we listen on every address of the machine.
+std::string default_advertise(const std::string& bound) {
+  const auto parts = transport::split_address(bound);
+  if (!parts || (parts->host != "0.0.0.0" && parts->host != "::")) return bound;
+  char host[256] = {};
+  gethostname(host, sizeof host - 1);
+  asio::io_context io;
+  asio::ip::tcp::resolver resolver{io};
+  std::error_code error;
+  for (const auto& entry : resolver.resolve(host, "", error)) {
+    const auto address = entry.endpoint().address();
+    if (address.is_loopback() || address.is_v4() != (parts->host == "0.0.0.0")) continue;
+    return transport::join_address(address.to_string(), parts->port);
+  }
+  return transport::join_address(parts->host == "::" ? "::1" : "127.0.0.1", parts->port);
+}
+
+/// ZeroMQ ends the program when it runs out of descriptors: take all we may have.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+int fail(int code, const std::string& why) {
+  std::cerr << "grove: " << why << '\n';
+  return code;
+}
+
+int code_of(const Error& error) {
+  switch (error.code) {
+    case Errc::bad_address:
+    case Errc::bad_argument: return k_usage;
+    case Errc::refused: return k_config;
+    default: return k_unavailable;
+  }
+}
+
+}  // namespace
+
+int run_node(const Settings& settings, const App& app) {
+  if (!is_node_name(settings.name)) {
+    return fail(k_usage, "\"" + settings.name + "\" is no node name: 1 to 63 of a-z 0-9 _ -, then "
+                         "perhaps @host; choose one with --name");
+  }
+  const auto cookie = read_cookie(settings.cookie_file);
+  if (!cookie) return fail(k_config, cookie.error().detail);
+  if (const auto made = make_run_dir(settings.run_dir); !made) {
+    return fail(k_config, made.error().detail);
+  }
+  if (!settings.advertise.empty()) {
+    const auto valid = transport::split_address(settings.advertise);
+    if (!valid) return fail(k_usage, "--advertise: " + valid.error().detail);
+  }
+  raise_descriptor_limit();
+
+  const auto log = make_stderr_log(settings.name, settings.log_level);
+  const auto clock = make_asio_clock();
+  const auto scheduler = make_thread_scheduler(settings.workers);
+  Node node{{.name = settings.name, .clock = clock.get(), .scheduler = scheduler.get(),
+             .log = log}};
+  const auto network = transport::make_zmq_transport(*clock);
+  ClusterConfig config;
+  config.cluster = settings.cluster;
+  config.listen = settings.listen;
+  config.advertise = settings.advertise.empty() ? default_advertise(settings.listen)
+                                                : settings.advertise;
+  // Port 0 is known only once it is bound.
+  if (const auto parts = transport::split_address(config.advertise); parts && parts->port == "0") {
+    config.advertise.clear();
+  }
+  config.seeds = settings.join;
+  config.cookie = transport::Cookie{*cookie};
+  config.random_seed = seed_from_system();
+  Cluster cluster{node, *network, std::move(config)};
+
+  asio::io_context io{1};
+  asio::signal_set signals{io, SIGINT, SIGTERM};
+  std::atomic<bool> stopping{false};
+  auto started = std::make_shared<std::atomic<bool>>(false);
+  auto root_pid = std::make_shared<std::promise<Pid>>();
+  const std::shared_future<Pid> root = root_pid->get_future().share();
+  const auto stop_tree = [&node, root, &stopping] {
+    if (!stopping.exchange(true)) node.exit(root.get(), ExitReason::shutdown());
+  };
+  AdminServer admin{node, cluster,
+                    {.app_started = [started] { return started->load(); },
+                     .root = [root] { return root.get(); },
+                     .stop = [&io, stop_tree](bool) { asio::post(io, stop_tree); }}};
+  if (const auto up = admin.start(socket_path(settings.run_dir, settings.name)); !up) {
+    return fail(up.error().code == Errc::already_started ? k_unavailable : k_config,
+                up.error().detail);
+  }
+  const auto bound = cluster.start();
+  if (!bound) return fail(code_of(bound.error()), bound.error().detail);
+  log->info("grove " + std::string{version()} + ", node " + settings.name + ", listening on " +
+            *bound + (cookie->empty() ? ", loopback only (no cookie is set)" : ""));
+
+  auto ended = node.async([&app, started, root_pid](Context& context) {
+    return root_process(context, app, started, root_pid);
+  });
+  signals.async_wait([&](const std::error_code& error, int number) {
+    if (error) return;
+    log->info("signal " + std::to_string(number) + ": stopping");
+    stop_tree();
+    // A second one is not patient.
+    signals.async_wait([](const std::error_code& again, int) {
+      if (!again) std::_Exit(k_try_again);
+    });
+  });
+  std::thread waiter{[&] {
+    ended.wait();
+    io.stop();
+  }};
+  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
+  io.run();
+  waiter.join();
+
+  int code = k_ok;
+  try {
+    const TreeEnd end = ended.get();
+    if (!end.started) {
+      code = fail(k_internal, "the application did not start: " + to_string(end.reason));
+    } else if (!stopping) {
+      code = fail(k_internal, "the application ended: " + to_string(end.reason));
+    }
+  } catch (const std::exception& error) {
+    code = fail(k_internal, std::string{"the application failed: "} + error.what());
+  }
+  std::promise<void> left;
+  cluster.leave([&left] { left.set_value(); });
+  left.get_future().wait();
+  admin.stop();
+  node.kill_all();
+  const bool clean = node.wait_until_empty(k_kill_wait);
+  cluster.stop();
+  log->info("node " + settings.name + " has stopped");
+  if (!clean) {
+    log->error("a process is stuck in its handler; ending without it");
+    std::_Exit(code == k_ok ? k_internal : code);
+  }
+  scheduler->stop();
+  return code;
+}
+
+}  // namespace grove::cli

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Answers for people: tables, trees, sentences.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <iostream>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "admin_client.hpp"
+
+namespace grove::cli {
+namespace {
+
+using Json = nlohmann::json;
+using Row = std::vector<std::string>;
+
+std::string text(const Json& object, const char* key) {
+  const auto value = object.find(key);
+  if (value == object.end() || value->is_null()) return "";
+  return value->is_string() ? value->get<std::string>() : value->dump();
+}
+
+void table(const Row& head, const std::vector<Row>& rows) {
+  std::vector<std::size_t> widths(head.size());
+  for (std::size_t i = 0; i < head.size(); ++i) widths[i] = head[i].size();
+  for (const Row& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  const auto line = [&widths](const Row& row) {
+    std::string out;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      out += i + 1 == row.size() ? row[i] : fmt::format("{:<{}}  ", row[i], widths[i]);
+    }
+    std::cout << out << '\n';
+  };
+  line(head);
+  for (const Row& row : rows) line(row);
+}
+
+void print_members(const Json& result) {
+  std::vector<Row> rows;
+  for (const Json& member : result["members"]) {
+    std::string note = member["self"].get<bool>() ? "this node" : text(member, "trouble");
+    rows.push_back({text(member, "state"), text(member, "name"), text(member, "address"),
+                    text(member, "life"), std::move(note)});
+  }
+  table({"STATE", "NAME", "ADDRESS", "LIFE", ""}, rows);
+}
+
+std::string title(const Json& process) {
+  const std::string label = text(process, "label");
+  const std::string name = text(process, "name");
+  if (label.empty()) return name.empty() ? "process" : name;
+  return name.empty() || name == label ? label : label + " (" + name + ")";
+}
+
+void print_ps(const Json& result) {
+  std::vector<Row> rows;
+  for (const Json& process : result["processes"]) {
+    rows.push_back({text(process, "pid"), title(process), text(process, "status"),
+                    text(process, "mailbox"), text(process, "reductions")});
+  }
+  table({"PID", "WHAT", "STATUS", "MAILBOX", "REDUCTIONS"}, rows);
+}
+
+void print_tree(const Json& result) {
+  std::multimap<std::string, const Json*> children;
+  std::map<std::string, const Json*> known;
+  for (const Json& process : result["processes"]) {
+    known.emplace(text(process, "pid"), &process);
+    children.emplace(text(process, "parent"), &process);
+  }
+  const std::function<void(const Json&, const std::string&, const std::string&)> show =
+      [&](const Json& process, const std::string& lead, const std::string& branch) {
+        std::cout << lead << branch << title(process) << "  " << text(process, "pid") << '\n';
+        const auto [first, last] = children.equal_range(text(process, "pid"));
+        const std::string deeper =
+            lead + (branch.empty() ? "" : branch == "└─ " ? "   " : "│  ");
+        for (auto child = first; child != last; ++child) {
+          show(*child->second, deeper, std::next(child) == last ? "└─ " : "├─ ");
+        }
+      };
+  for (const Json& process : result["processes"]) {
+    if (!known.contains(text(process, "parent"))) show(process, "", "");
+  }
+}
+
+void print_names(const Json& result) {
+  std::vector<Row> rows;
+  for (const Json& name : result["names"]) {
+    rows.push_back({text(name, "name"), text(name, "node"), text(name, "pid")});
+  }
+  table({"NAME", "NODE", "PID"}, rows);
+}
+
+void print_fields(const Json& result) {
+  for (const auto& [key, value] : result.items()) {
+    if (key == "schema_version") continue;
+    if (value.is_array()) {
+      std::string list;
+      for (const Json& item : value) {
+        list += (list.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : "");
+      }
+      std::cout << fmt::format("{:<13} {}\n", key, list);
+    } else {
+      std::cout << fmt::format("{:<13} {}\n", key,
+                               value.is_string() ? value.get<std::string>() : value.dump());
+    }
+  }
+}
+
+void print_metrics(const Json& result) {
+  for (const auto& [name, value] : result["metrics"].items()) {
+    std::cout << name << ' ' << value << '\n';
+  }
+}
+
+void print_result(const std::string& verb, const Json& result) {
+  if (verb == "members") print_members(result);
+  if (verb == "ps") print_ps(result);
+  if (verb == "tree") print_tree(result);
+  if (verb == "names") print_names(result);
+  if (verb == "info") print_fields(result);
+  if (verb == "metrics") print_metrics(result);
+  if (verb == "whereis") std::cout << text(result, "pid") << '\n';
+  if (verb == "health") std::cout << text(result, "why") << '\n';
+  if (verb == "join") {
+    std::cout << "joined " << text(result, "joined") << " at " << text(result, "address") << '\n';
+  }
+  if (verb == "leave") std::cout << text(result, "leaving") << " leaves and stops\n";
+  if (verb == "stop") std::cout << text(result, "stopping") << " stops\n";
+  if (verb == "kill") {
+    std::cout << "sent exit signal " << text(result, "reason") << " to " << text(result, "pid")
+              << '\n';
+  }
+}
+
+}  // namespace
+
+int print(const Settings& settings, const Json& answer) {
+  if (!answer.value("ok", false)) {
+    const std::string error = answer.value("error", std::string{"the node gave no reason"});
+    const int code = answer.value("code", static_cast<int>(k_internal));
+    if (settings.json) {
+      std::cout << Json{{"schema_version", 1}, {"error", error}, {"code", code}}.dump() << '\n';
+    }
+    std::cerr << "grove: " << error << '\n';
+    return code;
+  }
+  const Json& result = answer["result"];
+  if (settings.json) {
+    std::cout << result.dump() << '\n';
+  } else {
+    print_result(settings.verb, result);
+  }
+  if (settings.verb == "health" && !result.value("healthy", false)) return k_no;
+  return k_ok;
+}
+
+}  // namespace grove::cli

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "settings.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+
+#include "grove/version.hpp"
+
+namespace grove::cli {
+namespace {
+
+std::string from_environment(const char* name, std::string fallback = {}) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : std::move(fallback);
+}
+
+std::string default_run_dir() {
+  const std::string runtime = from_environment("XDG_RUNTIME_DIR");
+  if (!runtime.empty() && access(runtime.c_str(), W_OK) == 0) return runtime + "/grove";
+  return "/tmp/grove-" + std::to_string(getuid());
+}
+
+std::string default_name() {
+  char host[256] = {};
+  gethostname(host, sizeof host - 1);
+  return std::string{"grove@"} + (host[0] != '\0' ? host : "localhost");
+}
+
+}  // namespace
+
+Parsed parse(int argc, char** argv, const App& app) {
+  Parsed parsed;
+  Settings& to = parsed.settings;
+  std::string program = argc > 0 ? std::filesystem::path{argv[0]}.filename().string() : "grove";
+  CLI::App line{"A node of a Grove cluster, and the commands to join and inspect one.", program};
+  line.set_version_flag("--version", std::string{version()});
+  line.require_subcommand(1);
+  line.footer("Environment: GROVE_NAME, GROVE_LISTEN, GROVE_ADVERTISE, GROVE_JOIN (comma "
+              "separated), GROVE_CLUSTER,\n  GROVE_COOKIE or GROVE_COOKIE_FILE, GROVE_RUN_DIR, "
+              "GROVE_NODE, GROVE_LOG. Flags win over them.\n"
+              "Exit codes: 0 yes, 1 no (health), 64 usage, 65 bad data, 69 unavailable, 70 internal, "
+              "75 try again,\n  77 no permission, 78 configuration.");
+  to.run_dir = from_environment("GROVE_RUN_DIR", default_run_dir());
+
+  CLI::App* run = line.add_subcommand("run", "Start a node and stay with it until it is stopped.");
+  to.name = from_environment("GROVE_NAME", default_name());
+  to.listen = from_environment("GROVE_LISTEN", "127.0.0.1:0");
+  to.advertise = from_environment("GROVE_ADVERTISE");
+  to.cluster = from_environment("GROVE_CLUSTER", "grove");
+  std::string log = from_environment("GROVE_LOG", "info");
+  std::vector<std::string> join;
+  run->add_option("--name", to.name, "this node's name, [a-z0-9_-]{1,63}(@host)?")
+      ->capture_default_str();
+  run->add_option("--listen", to.listen, "host:port for other nodes; port 0 takes a free one")
+      ->capture_default_str();
+  run->add_option("--advertise", to.advertise,
+                  "host:port under which others reach this node (default: where it listens)");
+  run->add_option("--join", join,
+                  "host:port of a node to join, tried until it answers; may be given several "
+                  "times; a DNS name may stand for several nodes");
+  run->add_option("--cluster", to.cluster, "only nodes of one cluster name talk to each other")
+      ->capture_default_str();
+  run->add_option("--cookie-file", to.cookie_file, "file with the secret that all nodes share");
+  run->add_option("--workers", to.workers, "scheduler threads; 0: one per core")
+      ->capture_default_str();
+  run->add_option("--log", log, "debug, info, warning, error or off")->capture_default_str();
+  for (const App::Option& option : app.options()) {
+    if (option.values != nullptr) {
+      run->add_option(option.flag, *option.values, option.help)->expected(1)->take_all();
+    } else {
+      run->add_flag(option.flag, *option.value, option.help);
+    }
+  }
+
+  struct Verb {
+    const char* name;
+    const char* help;
+    std::vector<std::pair<const char*, bool>> args;  // name, required
+  };
+  const std::vector<Verb> verbs{
+      {"join", "Make the running node join another one.", {{"ADDRESS", true}}},
+      {"leave", "Make the running node leave its cluster and stop.", {}},
+      {"health", "Is the node alive, or ready? Exit code 0 yes, 1 no.", {}},
+      {"members", "List the nodes of the cluster.", {}},
+      {"ps", "List the processes of the node.", {}},
+      {"tree", "Show the node's supervision tree.", {}},
+      {"names", "List the cluster-wide names.", {}},
+      {"whereis", "Find the process that holds a name.", {{"NAME", true}}},
+      {"info", "Show all about one process of the node.", {{"PID", true}}},
+      {"kill", "Send an exit signal to a process.", {{"PID", true}, {"REASON", false}}},
+      {"metrics", "Show the node's counters.", {}},
+      {"stop", "Stop the node in good order.", {}},
+  };
+  to.node = from_environment("GROVE_NODE");
+  bool ready = false;
+  for (const Verb& verb : verbs) {
+    CLI::App* sub = line.add_subcommand(verb.name, verb.help);
+    sub->add_flag("--json", to.json, "print one JSON object");
+    sub->add_option("--node", to.node, "the node to ask, where several run here");
+    for (const auto& [name, required] : verb.args) {
+      CLI::Option* arg = sub->add_option_function<std::string>(
+          name, [&to](const std::string& value) { to.args.push_back(value); });
+      if (required) arg->required();
+    }
+    if (std::string_view{verb.name} == "health") {
+      sub->add_flag("--live", to.live, "does it answer at all");
+      sub->add_flag("--ready", ready, "has it started and joined (the default)");
+    }
+  }
+
+  try {
+    line.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = line.exit(error, std::cout, std::cerr);
+    parsed.exit_code = code == 0 ? k_ok : k_usage;
+    return parsed;
+  }
+  to.verb = line.get_subcommands().front()->get_name();
+  to.join = join;
+  if (join.empty()) {
+    std::stringstream list{from_environment("GROVE_JOIN")};
+    for (std::string one; std::getline(list, one, ',');) {
+      if (!one.empty()) to.join.push_back(one);
+    }
+  }
+  const std::map<std::string, LogLevel> levels{{"debug", LogLevel::debug},
+                                               {"info", LogLevel::info},
+                                               {"warning", LogLevel::warning},
+                                               {"error", LogLevel::error},
+                                               {"off", LogLevel::off}};
+  const auto level = levels.find(log);
+  if (level == levels.end()) {
+    std::cerr << program << ": \"" << log << "\" is no log level; use debug, info, warning, "
+              << "error or off\n";
+    parsed.exit_code = k_usage;
+    return parsed;
+  }
+  to.log_level = level->second;
+  return parsed;
+}
+
+Result<std::string> read_cookie(const std::string& file) {
+  const std::string path = file.empty() ? from_environment("GROVE_COOKIE_FILE") : file;
+  if (path.empty()) return from_environment("GROVE_COOKIE");
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0) {
+    return Error{Errc::io, "cannot read the cookie file " + path + ": " + std::strerror(errno)};
+  }
+  if ((status.st_mode & 077U) != 0) {
+    return Error{Errc::refused, "the cookie file " + path +
+                                    " may be read by others; run: chmod 0400 " + path};
+  }
+  std::ifstream in{path};
+  std::string cookie;
+  std::getline(in, cookie);
+  if (cookie.empty()) return Error{Errc::io, "the cookie file " + path + " is empty"};
+  return cookie;
+}
+
+Result<void> make_run_dir(const std::string& dir) {
+  std::error_code error;
+  std::filesystem::create_directories(dir, error);
+  if (error) {
+    return Error{Errc::io, "cannot make the directory " + dir + " for the admin socket: " +
+                               error.message() + "; set GROVE_RUN_DIR to one that can be written"};
+  }
+  struct stat status {};
+  if (stat(dir.c_str(), &status) == 0 && status.st_uid == getuid()) {
+    chmod(dir.c_str(), 0700);
+  } else if (access(dir.c_str(), W_OK) != 0) {
+    return Error{Errc::io, "the directory " + dir + " belongs to somebody else; set GROVE_RUN_DIR"};
+  }
+  return {};
+}
+
+std::string socket_path(const std::string& run_dir, const std::string& node) {
+  return run_dir + '/' + node + ".sock";
+}
+
+}  // namespace grove::cli

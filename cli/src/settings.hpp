@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Settings: what the command line, the environment and the defaults come to, in that order.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "grove/core/log.hpp"
+#include "grove/core/result.hpp"
+#include "grove/run.hpp"
+
+namespace grove::cli {
+
+/// Of sysexits.h, by the names used in messages.
+enum ExitCode : int {
+  k_ok = 0,
+  k_no = 1,
+  k_usage = 64,
+  k_data = 65,
+  k_unavailable = 69,
+  k_internal = 70,
+  k_try_again = 75,
+  k_no_permission = 77,
+  k_config = 78,
+};
+
+struct Settings {
+  std::string verb;
+  std::vector<std::string> args;  // of the verb
+  bool json = false;
+  std::string node;               // which running node to ask; empty: the only one
+  std::string run_dir;
+  bool live = false;              // health
+
+  // run
+  std::string name;
+  std::string listen;
+  std::string advertise;
+  std::vector<std::string> join;
+  std::string cluster;
+  std::string cookie_file;
+  LogLevel log_level = LogLevel::info;
+  unsigned workers = 0;
+};
+
+struct Parsed {
+  Settings settings;
+  int exit_code = -1;  // 0 or more: the parser has said all there is to say
+};
+[[nodiscard]] Parsed parse(int argc, char** argv, const App& app);
+
+/// The cluster's secret: from the file, $GROVE_COOKIE_FILE or $GROVE_COOKIE; empty when none is
+/// set. Errors: io, refused (others may read the file).
+[[nodiscard]] Result<std::string> read_cookie(const std::string& file);
+
+/// Makes the directory of the admin sockets if need be. Errors: io.
+[[nodiscard]] Result<void> make_run_dir(const std::string& dir);
+[[nodiscard]] std::string socket_path(const std::string& run_dir, const std::string& node);
+
+}  // namespace grove::cli

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/bench.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+
+namespace grove::bench {
+
+std::vector<Measurement> on_two_and_one(
+    const std::string& name, std::function<std::vector<Figure>(const Measurement&)> run) {
+  return {{name, 2, run}, {name + ".1c", 1, run}};
+}
+
+std::uint64_t scaled(std::uint64_t size, std::uint64_t least) {
+  const char* text = std::getenv("GROVE_BENCH_SCALE");
+  const double scale = text != nullptr && *text != '\0' ? std::stod(text) : 1.0;
+  const auto result = static_cast<std::uint64_t>(std::llround(static_cast<double>(size) * scale));
+  return std::max(result, least);
+}
+
+double percentile(std::vector<double> samples, double fraction) {
+  std::sort(samples.begin(), samples.end());
+  const double rank = std::ceil(fraction * static_cast<double>(samples.size()));
+  return samples.at(std::max<std::size_t>(static_cast<std::size_t>(rank), 1) - 1);
+}
+
+}  // namespace grove::bench

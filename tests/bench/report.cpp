@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bench/report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+
+#include "bench/systems.hpp"
+
+namespace grove::bench {
+namespace {
+
+constexpr const char* k_peers[] = {"erlang", "zmq"};
+
+/// Peers have one form of each row: pingpong.co.1c is compared with pingpong.1c.
+std::string without_form(std::string name) {
+  constexpr std::string_view form = ".co";
+  const auto at = name.find(form);
+  const auto end = at + form.size();
+  if (at != std::string::npos && (end == name.size() || name[end] == '.')) {
+    name.erase(at, form.size());
+  }
+  return name;
+}
+
+/// Few digits, many units: 38.2 M, 512 k, 43.6.
+std::string rounded(double value) {
+  if (value >= 1e6) return fmt::format("{:.2f} M", value / 1e6);
+  if (value >= 1e4) return fmt::format("{:.0f} k", value / 1e3);
+  return fmt::format("{:.{}f}", value, value >= 100 ? 0 : 2);
+}
+
+}  // namespace
+
+void Report::add(const Figure& figure, const std::string& system) {
+  const auto place = std::find_if(series_.begin(), series_.end(), [&](const Series& series) {
+    return series.name == figure.name && series.system == system;
+  });
+  if (place != series_.end()) {
+    place->values.push_back(figure.value);
+  } else {
+    series_.push_back({figure.name, system, figure.unit, {figure.value}});
+  }
+}
+
+double Report::Series::median() const {
+  std::vector<double> sorted = values;
+  std::sort(sorted.begin(), sorted.end());
+  const std::size_t half = sorted.size() / 2;
+  return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+}
+
+const Report::Series* Report::counterpart(const std::string& name,
+                                          const std::string& peer) const {
+  const std::string wanted = without_form(name);
+  const auto place = std::find_if(series_.begin(), series_.end(), [&](const Series& series) {
+    return series.name == wanted && series.system == peer;
+  });
+  return place == series_.end() ? nullptr : &*place;
+}
+
+void Report::print_lines() const {
+  for (const Series& series : series_) {
+    std::puts(line({series.name, series.median(), series.unit}, series.system).c_str());
+  }
+}
+
+void Report::print_ratios() const {
+  for (const Series& series : series_) {
+    if (series.system != "grove") continue;
+    for (const char* peer : k_peers) {
+      if (const Series* other = counterpart(series.name, peer)) {
+        fmt::print("{} grove/{} {:.3g} ratio\n", series.name, peer,
+                   series.median() / other->median());
+      }
+    }
+  }
+}
+
+void Report::print_markdown() const {
+  fmt::print("| row | system | median | min–max | ratio |\n| --- | --- | --- | --- | --- |\n");
+  for (const Series& series : series_) {
+    std::string ratios;
+    for (const char* peer : k_peers) {
+      const Series* other = series.system == "grove" ? counterpart(series.name, peer) : nullptr;
+      if (other == nullptr) continue;
+      ratios += fmt::format("{}{:.3g} x {}", ratios.empty() ? "" : ", ",
+                            series.median() / other->median(), peer);
+    }
+    const auto [least, most] = std::minmax_element(series.values.begin(), series.values.end());
+    fmt::print("| {} | {} | {} {} | {}–{} | {} |\n", series.name, series.system,
+               rounded(series.median()), series.unit, rounded(*least), rounded(*most), ratios);
+  }
+}
+
+}  // namespace grove::bench

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Report: gathers the figures of several repetitions and prints medians, ratios and tables.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bench/bench.hpp"
+
+namespace grove::bench {
+
+class Report {
+ public:
+  void add(const Figure& figure, const std::string& system);
+  /// "row system median unit", in the order first seen.
+  void print_lines() const;
+  /// "row grove/peer R ratio" for every figure of Grove's that a peer has too.
+  void print_ratios() const;
+  /// A table in Markdown.
+  void print_markdown() const;
+
+ private:
+  struct Series {
+    std::string name;
+    std::string system;
+    std::string unit;
+    std::vector<double> values;
+    [[nodiscard]] double median() const;
+  };
+  /// The series of `peer` that grove's `name` is compared with; null when there is none.
+  [[nodiscard]] const Series* counterpart(const std::string& name, const std::string& peer) const;
+
+  std::vector<Series> series_;
+};
+
+}  // namespace grove::bench
