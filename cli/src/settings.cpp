@@ -72,10 +72,12 @@ Parsed parse(int argc, char** argv, const App& app) {
       ->capture_default_str();
   run->add_option("--log", log, "debug, info, warning, error or off")->capture_default_str();
   for (const App::Option& option : app.options()) {
-    if (option.values != nullptr) {
-      run->add_option(option.flag, *option.values, option.help)->expected(1)->take_all();
+    if (auto* const* values = std::get_if<std::vector<std::string>*>(&option.value)) {
+      run->add_option(option.flag, **values, option.help)->expected(1)->take_all();
+    } else if (auto* const* number = std::get_if<unsigned*>(&option.value)) {
+      run->add_option(option.flag, **number, option.help);
     } else {
-      run->add_flag(option.flag, *option.value, option.help);
+      run->add_flag(option.flag, *std::get<bool*>(option.value), option.help);
     }
   }
 

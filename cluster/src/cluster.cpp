@@ -139,13 +139,6 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     return by_node_.size();
   }
 
-  std::vector<GlobalName> names() const {
-    const std::shared_lock lock{names_mutex_};
-    std::vector<GlobalName> rows;
-    for (const auto& entry : names_.all()) rows.push_back({entry.name, entry.pid});
-    return rows;
-  }
-
   // -- Router: from processes to frames -------------------------------------------------------
 
   SessionId route(const Pid& to, EnvelopePtr envelope) override {
@@ -247,6 +240,13 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   std::optional<Pid> whereis(const std::string& name) const override {
     const std::shared_lock lock{names_mutex_};
     return names_.find(name);
+  }
+
+  std::vector<GlobalName> names() const override {
+    const std::shared_lock lock{names_mutex_};
+    std::vector<GlobalName> rows;
+    for (const auto& entry : names_.all()) rows.push_back({entry.name, entry.pid});
+    return rows;
   }
 
  private:
@@ -642,7 +642,6 @@ void Cluster::members(std::function<void(std::vector<Member>)> use) {
   impl_->members(std::move(use));
 }
 std::size_t Cluster::sessions() const { return impl_->sessions(); }
-std::vector<GlobalName> Cluster::names() const { return impl_->names(); }
 void Cluster::seeds(std::function<void(std::vector<Sessions::SeedView>)> use) {
   impl_->seeds(std::move(use));
 }

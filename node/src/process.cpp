@@ -16,7 +16,8 @@ namespace grove::detail {
 namespace {
 
 constexpr int k_turn_budget = 256;  // messages, handled or sent, in one turn
-constexpr int k_long_turn_budget = 2048;
+constexpr int k_long_turn_budget = 4096;
+constexpr std::chrono::milliseconds k_long_turn_time{1};
 constexpr int k_resume_cost = 8;    // of a coroutine, in messages
 
 thread_local Process* t_running = nullptr;
@@ -53,16 +54,22 @@ void Process::begin(Node& node, Pid parent, SpawnOptions options, std::unique_pt
 
 bool Process::run() {
   Process* const outer = std::exchange(t_running, this);
+  take_inbox();
   // Who has many messages gets a longer turn: those who send them get theirs too, each of them.
   budget_ = static_cast<int>(
       std::clamp<std::size_t>(mailbox_.size(), k_turn_budget, k_long_turn_budget));
+  Clock::TimePoint limit = Clock::TimePoint::max();
   bool again = false;
   bool ended = false;
-  for (;;) {
-    take_inbox();
+  for (;; take_inbox()) {
     for (unsigned steps = 1; alive_ && !doomed_ && budget_ > 0 && work(); ++steps) {
       charge(task_ ? k_resume_cost : 1);
       if (task_ || steps % 32 == 0) take_inbox();  // so that a kill is seen in time
+      if (steps % k_turn_budget == 0) {  // a long turn: fine while its messages are short work
+        const Clock::TimePoint now = node_->clock().now();
+        if (now > limit) budget_ = 0;
+        limit = std::min(limit, now + k_long_turn_time);
+      }
     }
     if (alive_ && doomed_) {
       die();
@@ -362,8 +369,11 @@ void Process::die() {
   body_.reset();
   alive_ = false;
   generation_.store(self.generation + 1, std::memory_order_seq_cst);
-  const bool named = named_.exchange(false, std::memory_order_seq_cst);
-  if (named) node_->names_->release(self);
+  const bool named = named_.load(std::memory_order_seq_cst);
+  if (named) {
+    named_.store(false, std::memory_order_relaxed);
+    node_->names_->release(self);
+  }
   if ((named || abroad_) && node_->router_ != nullptr) node_->router_->process_ended(self);
   tell_relations(reason);
   relations_.reset();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "grove/core/check.hpp"
+#include "grove/core/spin_lock.hpp"
 #include "process.hpp"
 
 namespace grove::detail {
@@ -39,7 +40,7 @@ class ProcessTable {
   }
   /// A free place, claimed for a new life. Null when the table is full.
   Process* claim() {
-    const std::lock_guard lock{mutex_};
+    const std::lock_guard lock{lock_};
     for (std::size_t tries = free_.size(); tries > 0; --tries) {
       Process& process = *find(free_.back());
       if (process.claim()) {
@@ -54,7 +55,7 @@ class ProcessTable {
   void release(std::uint32_t index) {
     // A place whose generations run out is left alone for good: a pid must never come back.
     if (find(index)->generation_.load(std::memory_order_relaxed) >= UINT32_MAX - 2) return;
-    const std::lock_guard lock{mutex_};
+    const std::lock_guard lock{lock_};
     free_.push_back(index);
   }
   template <class F>
@@ -85,7 +86,7 @@ class ProcessTable {
   Node& node_;
   std::array<std::atomic<Process*>, k_chunks> chunks_{};
   std::atomic<std::uint32_t> used_{1};
-  std::mutex mutex_;                 // guards free_ and growth
+  SpinLock lock_;                    // guards free_ and growth
   std::vector<std::uint32_t> free_;  // last in, first out: warm places first
 };
 

@@ -118,6 +118,13 @@ class Supervisor final : public GenServer {
     return ExitReason{Value::tuple({Value::symbol("already_started"), result.pid})};
   }
 
+  /// Another node's process has the child's cluster-wide name: to start again and again would not
+  /// change that, and after a partition it would take the tree down.
+  bool held_elsewhere(const ChildSpec& spec, const StartResult& result) const {
+    return result.status == StartResult::Status::already_started &&
+           spec.options.scope == Scope::cluster && result.pid.node != node().id();
+  }
+
   static Init fail_to_start(const std::string& id, const ExitReason& reason) {
     return Init::stop(ExitReason::shutdown(
         Value::tuple({Value::symbol("failed_to_start_child"), id, reason.term()})));
@@ -139,8 +146,9 @@ class Supervisor final : public GenServer {
     options.label = children_[at].spec.id;
     const ChildSpec::Start function = children_[at].spec.start;
     Task<StartResult> starting = function(context(), std::move(options));
-    const StartResult result = co_await starting;
+    StartResult result = co_await starting;
     children_[at].restarting = false;
+    if (held_elsewhere(children_[at].spec, result)) result.status = StartResult::Status::ignored;
     if (result.ok()) children_[at].pid = result.pid;
     co_return result;
   }

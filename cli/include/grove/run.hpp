@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "grove/node/supervisor.hpp"
@@ -29,20 +30,24 @@ class App {
   }
   /// `--flag VALUE`, any number of times.
   App& option(std::string flag, std::string help, std::vector<std::string>& values) {
-    options_.push_back({std::move(flag), std::move(help), &values, nullptr});
+    options_.push_back({std::move(flag), std::move(help), &values});
+    return *this;
+  }
+  /// `--flag N`.
+  App& number(std::string flag, std::string help, unsigned& value) {
+    options_.push_back({std::move(flag), std::move(help), &value});
     return *this;
   }
   /// `--flag`.
   App& flag(std::string name, std::string help, bool& value) {
-    options_.push_back({std::move(name), std::move(help), nullptr, &value});
+    options_.push_back({std::move(name), std::move(help), &value});
     return *this;
   }
 
   struct Option {
     std::string flag;
     std::string help;
-    std::vector<std::string>* values;
-    bool* value;
+    std::variant<std::vector<std::string>*, unsigned*, bool*> value;
   };
   [[nodiscard]] const std::vector<Option>& options() const noexcept { return options_; }
   [[nodiscard]] SupervisorSpec tree() const { return tree_ ? tree_() : SupervisorSpec{}; }

@@ -17,6 +17,7 @@
 
 #include "grove/core/check.hpp"
 #include "grove/core/scheduler.hpp"
+#include "grove/core/spin_lock.hpp"
 
 namespace grove {
 namespace {
@@ -24,21 +25,6 @@ namespace {
 constexpr unsigned k_queue_turn = 64;     // every so many picks the queue's old end goes first
 constexpr unsigned k_inject_turn = 16;    // and what came from outside
 constexpr unsigned k_search_rounds = 50;  // looks at everybody's queue before a worker sleeps
-
-class SpinLock {
- public:
-  void lock() noexcept {
-    while (flag_.exchange(true, std::memory_order_acquire)) {
-      for (int spins = 0; flag_.load(std::memory_order_relaxed); ++spins) {
-        if (spins > 1000) std::this_thread::yield();  // its holder may have been descheduled
-      }
-    }
-  }
-  void unlock() noexcept { flag_.store(false, std::memory_order_release); }
-
- private:
-  std::atomic<bool> flag_{false};
-};
 
 class RunQueue {
  public:

@@ -37,11 +37,6 @@ struct Member {
   std::string trouble;  // why a member that is down cannot be reached
 };
 
-struct GlobalName {
-  std::string name;
-  Pid pid;
-};
-
 class Cluster {
  public:
   /// Both outlive the cluster. Call before the node's first process.
@@ -65,7 +60,6 @@ class Cluster {
   /// Hands all known members, this node first, to `use` on the transport's loop.
   void members(std::function<void(std::vector<Member>)> use);
   [[nodiscard]] std::size_t sessions() const;
-  [[nodiscard]] std::vector<GlobalName> names() const;
   /// Hands what became of each address to join to `use` on the transport's loop.
   void seeds(std::function<void(std::vector<transport::Sessions::SeedView>)> use);
 

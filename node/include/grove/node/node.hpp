@@ -107,6 +107,10 @@ class Node {
   bool unregister_name(const std::string& name, Scope scope = Scope::local);
   [[nodiscard]] std::optional<Pid> whereis(std::string_view name,
                                            Scope scope = Scope::local) const;
+  /// All cluster-wide names known here, by name.
+  [[nodiscard]] std::vector<Router::GlobalName> global_names() const {
+    return router_ == nullptr ? std::vector<Router::GlobalName>{} : router_->names();
+  }
 
   /// Runs `function` (a coroutine `Task<R> f(Context&)`) as a process of its own.
   /// Returns: its result, or the ProcessExit or other exception that ended it.

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "grove/core/result.hpp"
 #include "grove/node/envelope.hpp"
@@ -48,6 +49,12 @@ class Router {
   virtual Result<void> register_name(const std::string& name, const Pid& pid) = 0;
   virtual bool unregister_name(const std::string& name) = 0;
   [[nodiscard]] virtual std::optional<Pid> whereis(const std::string& name) const = 0;
+  struct GlobalName {
+    std::string name;
+    Pid pid;
+  };
+  /// All of them, by name.
+  [[nodiscard]] virtual std::vector<GlobalName> names() const = 0;
 };
 
 }  // namespace grove

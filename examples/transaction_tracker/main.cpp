@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+//   transaction_tracker run --name a --track txn-1 --track txn-2 --watch
+//   transaction_tracker whereis txn-1
+#include <string>
+#include <vector>
+
+#include "standby.hpp"
+#include "tracker.hpp"
+#include "watcher.hpp"
+
+int main(int argc, char** argv) {
+  std::vector<std::string> tracked;
+  std::vector<std::string> standbys;
+  unsigned count = 0;
+  bool watch = false;
+
+  grove::App app;
+  app.option("--track", "track this transaction", tracked)
+      .number("--trackers", "track so many, txn-NAME-1 and so on", count)
+      .option("--standby", "take this transaction over when its node is lost", standbys)
+      .flag("--watch", "monitor the trackers of other nodes and log each DOWN", watch);
+
+  app.supervise([&] {
+    const std::string node = grove::Context::current().node().name();
+    for (unsigned i = 1; i <= count; ++i) tracked.push_back("txn-" + node + '-' + std::to_string(i));
+
+    grove::SupervisorSpec trackers;
+    for (const std::string& id : tracked) trackers.children.push_back(tracker::tracker_of(id));
+    grove::SupervisorSpec top;
+    top.children.push_back(grove::supervisor("trackers", trackers));
+    for (const std::string& id : standbys) {
+      top.children.push_back(grove::child<tracker::Standby>("standby-" + id, id));
+    }
+    if (watch) top.children.push_back(grove::child<tracker::Watcher>("watcher"));
+    return top;
+  });
+  return grove::run(argc, argv, app);
+}
