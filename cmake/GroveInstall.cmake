@@ -11,4 +11,4 @@ configure_package_config_file(cmake/groveConfig.cmake.in groveConfig.cmake
 write_basic_package_version_file(groveConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/groveConfig.cmake
   ${PROJECT_BINARY_DIR}/groveConfigVersion.cmake
-  cmake/FindAsio.cmake cmake/GroveDependencies.cmake DESTINATION ${package_dir})
+  cmake/GroveDependencies.cmake DESTINATION ${package_dir})

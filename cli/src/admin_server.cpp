@@ -225,12 +225,10 @@ class AdminServer::Impl {
       respond(bad(k_usage, accepted.error().detail));
       return;
     }
-    watch_join(args.front(), std::chrono::steady_clock::now() + k_join_wait,  // now-ok: I/O
-               respond);
+    watch_join(args.front(), node_.clock().now() + k_join_wait, respond);
   }
 
-  void watch_join(const std::string& address, std::chrono::steady_clock::time_point limit,
-                  const Respond& respond) {
+  void watch_join(const std::string& address, Clock::TimePoint limit, const Respond& respond) {
     cluster_.seeds([this, address, limit, respond](const auto& seeds) {
       std::string trouble = "no answer in time";
       for (const auto& seed : seeds) {
@@ -246,13 +244,12 @@ class AdminServer::Impl {
         if (!seed.trouble.empty()) trouble = seed.trouble;
       }
       asio::post(io_, [this, address, limit, respond, trouble] {
-        auto timer = std::make_shared<asio::steady_timer>(io_, k_join_look);
-        const bool over = timer->expiry() > limit;
-        if (over) {
+        if (node_.clock().now() > limit) {
           respond(bad(k_unavailable, "cannot join " + address + ": " + trouble +
                                          " (the node goes on trying)"));
           return;
         }
+        auto timer = std::make_shared<asio::steady_timer>(io_, k_join_look);
         timer->async_wait([this, timer, address, limit, respond](const std::error_code&) {
           watch_join(address, limit, respond);
         });

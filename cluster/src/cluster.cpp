@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
-#include <set>
 #include <shared_mutex>
 #include <unordered_set>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "grove/transport/codec.hpp"
 #include "name_log.hpp"
 #include "peer_link.hpp"
+#include "remote_signals.hpp"
 
 namespace grove {
 
@@ -27,7 +27,6 @@ using transport::Sessions;
 
 namespace {
 
-constexpr std::uint8_t k_flag_of_link = 1;   // an exit record that a link's end sent
 constexpr auto k_retry = std::chrono::milliseconds{1};
 constexpr auto k_leave_wait = std::chrono::seconds{1};
 
@@ -41,10 +40,6 @@ bool is_loopback(const std::string& address) {
   const auto parts = transport::split_address(address);
   return parts && (parts->host.starts_with("127.") || parts->host == "::1" ||
                    parts->host == "localhost");
-}
-
-void pack_reason(transport::Bytes& out, const ExitReason& reason) {
-  transport::pack(out, [&](Writer& writer) { wire::write(writer, reason); });
 }
 
 }  // namespace
@@ -104,6 +99,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     transport_.post([this, done = std::move(done)]() mutable {
       leaving_ = std::move(done);
       leave_by_ = now() + k_leave_wait;
+      perform(sessions_->leave());
       for (const PeerLinkPtr& link : links()) tell(*link, cluster::Leaving{});
       flush();
       finish_leaving();
@@ -142,19 +138,11 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   // -- Router: from processes to frames -------------------------------------------------------
 
   SessionId route(const Pid& to, EnvelopePtr envelope) override {
-    const PeerLinkPtr link = find(to.node);
-    if (link == nullptr) return no_session(to.node, *envelope);
-    Record record;
-    record.to = transport::local_id(to);
-    return send(link, record, *envelope);
+    return send(find(to.node), to.node, transport::local_id(to), {}, *envelope);
   }
-
   SessionId route(const RemoteName& to, EnvelopePtr envelope) override {
-    const PeerLinkPtr link = find(connected(to.node));
-    if (link == nullptr) return no_session({}, *envelope);
-    Record record;
-    record.name = std::string_view{to.name}.substr(0, 255);
-    return send(link, record, *envelope);
+    const NodeId node = connected(to.node);
+    return send(find(node), node, 0, std::string_view{to.name}.substr(0, 255), *envelope);
   }
 
   NodeId connected(const std::string& name) const override {
@@ -178,32 +166,21 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   bool unpack(Envelope& envelope) override {
-    const Message packed_message = std::move(envelope.message);
-    const auto* packed = packed_message.get<detail::Packed>();
-    GROVE_CHECK(packed != nullptr);
-    envelope.flags = 0;
-    std::size_t offset = 0;
-    bool malformed = false;
-    const std::span<const std::byte> bytes{packed->record, transport::k_frame_bytes_max};
-    const auto record = transport::next_record(bytes, offset, malformed);
-    GROVE_CHECK(record.has_value());  // it was parsed when it arrived
-    const MessageType* type = find_message_type(record->type);
-    if (type == nullptr) {
-      node_.metrics().add(Metric::dead_letters_unknown_type);
-      log_once("a message of a type that this program does not know came from " +
-               node_name(envelope.from.node) + " (wire id " + std::to_string(record->type) + ")");
-      envelope.message = Message::make<Opaque>(record->type);
-      return true;
+    std::uint64_t wire_id = 0;
+    switch (cluster::unpack_message(envelope, wire_id)) {
+      case cluster::Unpacked::ok: return true;
+      case cluster::Unpacked::unknown_type:
+        node_.metrics().add(Metric::dead_letters_unknown_type);
+        log_once("a message of a type that this program does not know came from " +
+                 node_name(envelope.from.node) + " (wire id " + std::to_string(wire_id) + ")");
+        return true;
+      case cluster::Unpacked::malformed:
+        node_.metrics().add(Metric::frames_malformed);
+        end_later(envelope.from.node,
+                  "sent a malformed " + std::string{find_message_type(wire_id)->name});
+        return false;
     }
-    Message message = Message::make_default(*type);
-    if (!transport::unpack(record->body,
-                           [&](Reader& in) { type->read(in, message.object()); })) {
-      node_.metrics().add(Metric::frames_malformed);
-      end_later(envelope.from.node, "sent a malformed " + std::string{type->name});
-      return false;
-    }
-    envelope.message = std::move(message);
-    return true;
+    return false;
   }
 
   void process_ended(const Pid& pid) override {
@@ -265,7 +242,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   SessionId no_session(NodeId node, const Envelope& envelope) {
-    if (envelope.kind() <= SignalKind::reply) {
+    if (cluster::carries_message(envelope.kind())) {
       node_.metrics().add(Metric::dead_letters_no_connection);
     }
     if (node == NodeId{}) return k_no_connection;
@@ -277,35 +254,21 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
                : k_no_connection;
   }
 
-  SessionId send(const PeerLinkPtr& link, Record record, Envelope& envelope) {
-    const SignalKind kind = envelope.kind();
-    record.kind = static_cast<std::uint8_t>(kind);
-    record.from = transport::local_id(envelope.from);
-    record.serial = envelope.serial;
-    const bool relates = kind == SignalKind::call || kind == SignalKind::link ||
-                         kind == SignalKind::monitor;
-    const Pid watcher = relates ? envelope.from : Pid{};
-    const MessageType* type = kind <= SignalKind::reply ? envelope.message.type() : nullptr;
-    if (type != nullptr && type->write == nullptr) {
+  SessionId send(const PeerLinkPtr& link, NodeId node, std::uint64_t to, std::string_view name,
+                 Envelope& envelope) {
+    if (link == nullptr) return no_session(node, envelope);
+    if (const MessageType* type = cluster::unsendable(envelope)) {
       no_wire_form(*type, envelope);
       return link->session;
     }
-    if (type != nullptr) record.type = type->wire_id;
-    const ExitReason* reason = nullptr;
-    if (const auto* exit = envelope.message.get<detail::ExitSignal>()) {
-      reason = &exit->reason;
-      record.flags = exit->of_link ? k_flag_of_link : 0;
-    } else if (const auto* down = envelope.message.get<detail::DownSignal>()) {
-      reason = &down->reason;
-    }
+    Record record = cluster::record_of(envelope);
+    record.to = to;
+    record.name = name;
+    const Pid watcher = cluster::relates(envelope.kind()) ? envelope.from : Pid{};
     const bool sent = link->append(record, watcher, [&](transport::Bytes& out) {
-      if (type != nullptr) {
-        transport::pack(out, [&](Writer& to) { type->write(to, envelope.message.object()); });
-      } else if (reason != nullptr) {
-        pack_reason(out, *reason);
-      }
+      cluster::write_body(envelope, out);
     });
-    if (!sent) return no_session(link->peer, envelope);
+    if (!sent) return no_session(node, envelope);
     mark_dirty(link);
     return link->session;
   }
@@ -491,45 +454,16 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   /// Returns: false when the record is malformed.
   bool signal(const PeerLinkPtr& link, const Record& record, detail::Packed packed) {
-    const auto kind = static_cast<SignalKind>(record.kind);
-    if (kind < SignalKind::info || kind > SignalKind::demonitor) return false;
-    auto envelope = std::make_unique<Envelope>(
-        kind, transport::pid_of(link->peer, record.from), record.serial);
+    EnvelopePtr envelope =
+        cluster::signal_of(link->peer, link->session, record, std::move(packed));
+    if (envelope == nullptr) return false;
     const Pid to = target(record);
-    const bool relates = kind == SignalKind::call || kind == SignalKind::link ||
-                         kind == SignalKind::monitor;
-    switch (kind) {
-      case SignalKind::info:
-      case SignalKind::cast:
-      case SignalKind::call:
-      case SignalKind::reply:
-        envelope->flags = Envelope::k_packed;
-        envelope->message = Message::make<detail::Packed>(std::move(packed));
-        break;
-      case SignalKind::exit:
-      case SignalKind::down: {
-        ExitReason reason;
-        if (!transport::unpack(record.body, [&](Reader& in) { wire::read(in, reason); })) {
-          return false;
-        }
-        envelope->message =
-            kind == SignalKind::exit
-                ? Message::make<detail::ExitSignal>(reason, (record.flags & k_flag_of_link) != 0)
-                : Message::make<detail::DownSignal>(reason);
-        break;
-      }
-      case SignalKind::link:
-      case SignalKind::monitor:
-        envelope->message = Message::make<detail::SessionMark>(link->session);
-        break;
-      default: break;
-    }
     if (!to) {
       no_such_name(link, *envelope);
       return true;
     }
-    if (relates) link->watch(to);
-    if (kind == SignalKind::call) {
+    if (cluster::relates(envelope->kind())) link->watch(to);
+    if (envelope->kind() == SignalKind::call) {
       auto monitor =
           std::make_unique<Envelope>(SignalKind::monitor, envelope->from, record.serial);
       monitor->message = Message::make<detail::SessionMark>(link->session);
@@ -545,13 +479,13 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   void no_such_name(const PeerLinkPtr& link, const Envelope& envelope) {
-    if (envelope.kind() <= SignalKind::reply) node_.metrics().add(Metric::dead_letters_no_name);
+    if (cluster::carries_message(envelope.kind())) {
+      node_.metrics().add(Metric::dead_letters_no_name);
+    }
     if (envelope.kind() != SignalKind::monitor && envelope.kind() != SignalKind::call) return;
-    Record answer;
-    answer.to = transport::local_id(envelope.from);
     Envelope down{SignalKind::down, Pid{}, envelope.serial};
     down.message = Message::make<detail::DownSignal>(ExitReason::noproc());
-    send(link, answer, down);
+    send(link, link->peer, transport::local_id(envelope.from), {}, down);
   }
 
   /// Returns: false when the record is malformed; a control message we do not know is skipped.

@@ -23,7 +23,9 @@ int main(int argc, char** argv) {
 
   app.supervise([&] {
     const std::string node = grove::Context::current().node().name();
-    for (unsigned i = 1; i <= count; ++i) tracked.push_back("txn-" + node + '-' + std::to_string(i));
+    for (unsigned i = 1; i <= count; ++i) {
+      tracked.push_back("txn-" + node + '-' + std::to_string(i));
+    }
 
     grove::SupervisorSpec trackers;
     for (const std::string& id : tracked) trackers.children.push_back(tracker::tracker_of(id));

@@ -206,13 +206,19 @@ void Process::act(EnvelopePtr envelope) {
       if (from.node == node_->id()) relations().on_monitor({from, serial}, 0);
       mailbox_.append(std::move(envelope));
       return;
-    case SignalKind::reply:
-      if (relations_ == nullptr || !relations_->end_watch(serial)) {
+    case SignalKind::reply: {
+      const auto watch = relations_ == nullptr ? std::nullopt : relations_->end_watch(serial);
+      if (!watch) {
         node_->metrics().add(Metric::dead_letters_late_reply);
         return;
       }
+      // Somebody answered for the server; it still watches for us and has to hear of the end.
+      if (watch->target && watch->target != from) {
+        emit(pid(), watch->target, SignalKind::demonitor, serial, {});
+      }
       mailbox_.append(std::move(envelope));
       return;
+    }
     case SignalKind::exit: {
       const auto* signal = envelope->message.get<ExitSignal>();
       handle_exit(from, signal->reason, signal->of_link);

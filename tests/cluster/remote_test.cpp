@@ -311,7 +311,8 @@ TEST_F(Names, AConflictAfterAPartitionHasOneLoserWhoIsToldOnce) {
   ASSERT_TRUE(world["a"].node().register_name("x", older, Scope::cluster));
   world.run_for(1s);
   Pid newer;
-  auto told = world["b"].node().async([&newer](Context& context) -> Task<std::vector<ExitReason>> {
+  using Reasons = std::vector<ExitReason>;
+  auto told = world["b"].node().async([&newer](Context& context) -> Task<Reasons> {
     context.trap_exit(true);
     newer = context.self();
     EXPECT_TRUE(context.register_name("x", context.self(), Scope::cluster));

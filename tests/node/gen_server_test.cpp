@@ -253,5 +253,35 @@ TEST(GenServerTerminate, RunsWhenOtpRunsIt) {
   });
 }
 
+/// Lets a process of its own answer each call.
+class Delegating : public GenServer {
+ public:
+  using Handles = grove::Handles<Read>;
+  NoReply handle_call(Read) {
+    context().spawn([](Context& helper, From caller) -> Task<> {
+      helper.reply(caller, 7);
+      co_return;
+    }, from());
+    return {};
+  }
+};
+
+TEST(Call, AnsweredBySomebodyElseLeavesNothingAtTheServer) {
+  LocalWorld world;
+  std::size_t watchers = 99;
+  world.run([&](Context& context) -> Task<> {
+    const StartResult server = co_await start_link<Delegating>(context);
+    for (int i = 0; i < 3; ++i) {
+      const int value = co_await context.call<Read>(server.pid);
+      EXPECT_EQ(value, 7);
+    }
+    context.node().inspect({server.pid}, [&](std::vector<ProcessInfo> rows) {
+      watchers = rows.at(0).monitored_by.size();
+    });
+    co_await context.sleep_for(1ms);
+  });
+  EXPECT_EQ(watchers, 0U);
+}
+
 }  // namespace
 }  // namespace grove

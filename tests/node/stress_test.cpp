@@ -398,7 +398,7 @@ TEST(StressStop, ABusyNodeEndsAndGoesWhileItsWorkersRun) {
   for (const unsigned workers : {1U, 2U, 4U}) {
     const auto clock = make_asio_clock();
     const auto scheduler = make_thread_scheduler(workers);
-    for (int round = 0; round < 20; ++round) {
+    for (int round = 0; round < 10; ++round) {
       std::atomic<std::uint64_t> turns{0};
       Node node{{.name = "busy", .clock = clock.get(), .scheduler = scheduler.get()}};
       for (int i = 0; i < 4; ++i) node.spawn(spawn_for_ever, &turns);

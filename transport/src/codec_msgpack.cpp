@@ -233,6 +233,29 @@ class ObjectReader final : public Reader {
   std::vector<Run> stack_;
 };
 
+/// Walks a body without building anything.
+struct DryRun : msgpack::null_visitor {
+  static bool enter(std::size_t& depth) { return ++depth <= k_depth_max; }
+  bool start_array(std::uint32_t) { return enter(depth); }
+  bool start_map(std::uint32_t) { return enter(depth); }
+  bool end_array() { return --depth, true; }
+  bool end_map() { return --depth, true; }
+  void parse_error(std::size_t, std::size_t) { failed = true; }
+  void insufficient_bytes(std::size_t, std::size_t) { failed = true; }
+  std::size_t depth = 0;
+  bool failed = false;
+};
+
+/// Headers inside headers may together claim 30 times what the body has, and room is made for an
+/// array when its header is read. Small bodies cannot ask for much; others are walked first.
+bool claims_what_it_has(const char* data, std::size_t size) {
+  constexpr std::size_t k_small = 4096;
+  if (size <= k_small) return true;
+  DryRun visitor;
+  std::size_t offset = 0;
+  return msgpack::parse(data, size, offset, visitor) && !visitor.failed && offset == size;
+}
+
 }  // namespace
 
 void pack(Bytes& out, const std::function<void(Writer&)>& write) {
@@ -242,11 +265,13 @@ void pack(Bytes& out, const std::function<void(Writer&)>& write) {
 
 bool unpack(std::span<const std::byte> body, const std::function<void(Reader&)>& read) {
   const std::size_t size = body.size();
+  const char* data = reinterpret_cast<const char*>(body.data());
+  if (!claims_what_it_has(data, size)) return false;
   const msgpack::unpack_limit limit{size, size / 2, size, size, size, k_depth_max};
   try {
     std::size_t offset = 0;
     const msgpack::object_handle handle =
-        msgpack::unpack(reinterpret_cast<const char*>(body.data()), size, offset,
+        msgpack::unpack(data, size, offset,
                         [](msgpack::type::object_type, std::size_t, void*) { return true; },
                         nullptr, limit);
     if (offset != size) return false;

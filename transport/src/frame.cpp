@@ -78,6 +78,13 @@ class Cursor {
   bool ok_ = true;
 };
 
+/// A stranger's words go into our log before he has proved anything.
+bool is_plain(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+}
+
 Cursor body_of(std::span<const std::byte> frame) {
   Cursor cursor{frame};
   cursor.take(4);
@@ -202,7 +209,10 @@ std::optional<Hello> parse_hello(std::span<const std::byte> frame) {
   hello.cluster = in.text();
   hello.name = in.text();
   hello.address = in.text();
-  if (!in.ok() || !is_node_name(hello.name) || hello.life.value == 0) return std::nullopt;
+  if (!in.ok() || !is_node_name(hello.name) || hello.life.value == 0 ||
+      !is_plain(hello.cluster) || !is_plain(hello.address)) {
+    return std::nullopt;
+  }
   return hello;
 }
 

@@ -7,7 +7,8 @@ namespace grove::transport {
 
 class MemoryNetwork::MemoryEndpoint final : public Transport {
  public:
-  explicit MemoryEndpoint(MemoryNetwork& network) : network_{network} {}
+  explicit MemoryEndpoint(MemoryNetwork& network)
+      : network_{network}, number_{++network.last_endpoint_} {}
   ~MemoryEndpoint() override { stop(); }
 
   Result<std::string> listen(const std::string& address) override {
@@ -25,26 +26,29 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
   }
 
   void stop() override {
-    if (std::exchange(stopped_, true)) return;
-    network_.kill(address_);
+    if (!stopped_) network_.kill(address_);
+    stopped_ = true;
   }
 
   void dial(LinkId link, const std::string& address) override {
+    if (stopped_) return;
     const Route route = address_ + '>' + std::to_string(++network_.last_route_);
-    Connection connection{address_, address, link,
+    Connection connection{address_, address, number_, 0, link,
                           network_.pipe(address_, address), network_.pipe(address, address_)};
     routes_[link] = route;
     network_.connections_[route] = connection;
     network_.carry(connection.there, [&network = network_, route] {
       const auto place = network.connections_.find(route);
       if (place == network.connections_.end()) return;
-      const bool listening = network.find(place->second.listener) != nullptr;
+      const MemoryEndpoint* listener = network.find(place->second.listener);
+      const bool listening = listener != nullptr;
+      if (listening) place->second.listener_number = listener->number_;
       network.carry(place->second.back, [&network, route, listening] {
         const auto still = network.connections_.find(route);
         if (still == network.connections_.end()) return;
         const Connection reached = still->second;
-        MemoryEndpoint* dialler = network.find(reached.dialler);
-        if (dialler == nullptr || !dialler->routes_.contains(reached.link)) return;
+        MemoryEndpoint* dialler = network.dialler_of(reached);
+        if (dialler == nullptr) return;
         if (listening) {
           dialler->events_->on_link_up(reached.link);
         } else {
@@ -70,8 +74,9 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
     if (network_.observer_) network_.observer_(address_, place->second.listener, frame);
     network_.carry(place->second.there,
                    [&network = network_, route = route->second, to = place->second.listener,
+                    number = place->second.listener_number,
                     frame = Frame::own(std::move(frame))] {
-                     if (MemoryEndpoint* listener = network.find(to)) {
+                     if (MemoryEndpoint* listener = network.find(to, number)) {
                        listener->events_->on_frame(route, frame);
                      }
                    });
@@ -82,12 +87,10 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
   void answer(const Route& to, Bytes frame) override {
     const auto place = network_.connections_.find(to);
     if (place == network_.connections_.end() || place->second.listener != address_) return;
-    network_.carry(place->second.back, [&network = network_, dialler = place->second.dialler,
-                                        link = place->second.link,
+    network_.carry(place->second.back, [&network = network_, connection = place->second,
                                         frame = Frame::own(std::move(frame))] {
-      MemoryEndpoint* endpoint = network.find(dialler);
-      if (endpoint != nullptr && endpoint->routes_.contains(link)) {
-        endpoint->events_->on_answer(link, frame);
+      if (MemoryEndpoint* dialler = network.dialler_of(connection)) {
+        dialler->events_->on_answer(connection.link, frame);
       }
     });
   }
@@ -115,6 +118,7 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
   }
 
   MemoryNetwork& network_;
+  const std::uint64_t number_;
   std::string address_;
   Events* events_ = nullptr;
   std::map<LinkId, Route> routes_;  // of the links that are not hung up
@@ -138,6 +142,18 @@ MemoryNetwork::MemoryEndpoint* MemoryNetwork::find(const std::string& address) {
 Clock::Duration MemoryNetwork::delay() {
   const auto spread = static_cast<std::uint64_t>((faults_.delay_mean - faults_.delay_min).count());
   return faults_.delay_min + Clock::Duration{random_.below(2 * spread + 1)};
+}
+
+/// The endpoint of that number: not another one that took its address.
+MemoryNetwork::MemoryEndpoint* MemoryNetwork::find(const std::string& address,
+                                                   std::uint64_t number) {
+  MemoryEndpoint* endpoint = find(address);
+  return endpoint != nullptr && endpoint->number_ == number ? endpoint : nullptr;
+}
+
+MemoryNetwork::MemoryEndpoint* MemoryNetwork::dialler_of(const Connection& connection) {
+  MemoryEndpoint* endpoint = find(connection.dialler, connection.dialler_number);
+  return endpoint != nullptr && endpoint->routes_.contains(connection.link) ? endpoint : nullptr;
 }
 
 MemoryNetwork::PipePtr MemoryNetwork::pipe(const std::string& from, const std::string& to) {
@@ -171,9 +187,18 @@ void MemoryNetwork::heal(const std::string& from, const std::string& to) {
     if (pipe->from == from && pipe->to == to) healed.push_back(pipe);
   }
   for (const PipePtr& pipe : healed) {
-    held_.erase(pipe->number);
-    for (auto& action : std::exchange(pipe->held, {})) carry(pipe, std::move(action));
+    // What arrives until then joins the queue, so that nothing overtakes what was held.
+    clock_.call_at(std::max(pipe->last, clock_.now() + delay()), [this, pipe] { release(pipe); });
   }
+}
+
+void MemoryNetwork::release(const PipePtr& pipe) {
+  while (!pipe->held.empty() && !cuts_.contains({pipe->from, pipe->to})) {
+    const auto action = std::move(pipe->held.front());
+    pipe->held.pop_front();
+    action();
+  }
+  if (pipe->held.empty()) held_.erase(pipe->number);
 }
 
 void MemoryNetwork::heal_all() {
@@ -181,15 +206,17 @@ void MemoryNetwork::heal_all() {
 }
 
 void MemoryNetwork::kill(const std::string& address) {
-  endpoints_.erase(address);
+  if (const auto place = endpoints_.find(address); place != endpoints_.end()) {
+    place->second->stopped_ = true;
+    endpoints_.erase(place);
+  }
   for (auto place = connections_.begin(); place != connections_.end();) {
     const Connection connection = place->second;
     if (connection.listener == address) {
       // Its end travels behind what it sent before.
-      carry(connection.back, [this, dialler = connection.dialler, link = connection.link] {
-        MemoryEndpoint* endpoint = find(dialler);
-        if (endpoint != nullptr && endpoint->routes_.contains(link)) {
-          endpoint->events_->on_link_down(link, "connection lost");
+      carry(connection.back, [this, connection] {
+        if (MemoryEndpoint* dialler = dialler_of(connection)) {
+          dialler->events_->on_link_down(connection.link, "connection lost");
         }
       });
     }

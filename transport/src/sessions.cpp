@@ -62,7 +62,7 @@ void Sessions::seed_answered(const std::string& seed, const std::string& node) {
 Sessions::Actions Sessions::on_resolved(const std::string& seed,
                                         const std::vector<std::string>& addresses,
                                         Clock::TimePoint now) {
-  if (stopped_) return take();
+  if (stopped_ || leaving_) return take();
   if (addresses.empty()) seed_failed(seed, "the name cannot be resolved");
   for (const std::string& address : addresses) {
     if (const auto node = known_at(address)) {
@@ -85,7 +85,7 @@ Sessions::Actions Sessions::add_seed(const std::string& address, Clock::TimePoin
 
 Sessions::Actions Sessions::add_peer(const std::string& name, Life life,
                                      const std::string& address, Clock::TimePoint now) {
-  if (stopped_ || name == config_.name || !is_node_name(name)) return take();
+  if (stopped_ || leaving_ || name == config_.name || !is_node_name(name)) return take();
   const auto known = peers_.find(name);
   if (known != peers_.end() && life <= known->second.life) return take();
   Peer& peer = peers_[name];
@@ -103,11 +103,28 @@ void Sessions::mark_left(const std::string& name) {
   if (place != peers_.end()) place->second.left = true;
 }
 
+Sessions::Actions Sessions::leave() {
+  leaving_ = true;
+  for (auto place = outbound_.begin(); place != outbound_.end();) {
+    const auto& [link, out] = *place;
+    const auto known = peers_.find(out.peer);
+    const bool up = known != peers_.end() && known->second.link == link &&
+                    known->second.session != 0;
+    if (!up) {
+      act(HangUp{link});
+      if (known != peers_.end() && known->second.link == link) known->second.link = 0;
+    }
+    place = up ? std::next(place) : outbound_.erase(place);
+  }
+  return take();
+}
+
 void Sessions::schedule_redial(Peer& peer, Clock::TimePoint now) {
   peer.backoff = std::clamp(peer.backoff * 2, config_.times.redial_min, config_.times.redial_max);
   // Up to a quarter more, so that two nodes do not keep missing each other.
   const auto spread = static_cast<std::uint64_t>(peer.backoff.count()) / 4 + 1;
   peer.redial_at = now + peer.backoff + Clock::Duration{random_.below(spread)};
+  next_tick_ = std::min(next_tick_, peer.redial_at);
 }
 
 Sessions::Actions Sessions::on_link_up(LinkId link, Clock::TimePoint now) {
@@ -195,18 +212,18 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
     drop_link(link, "wrong cookie", now);
     return;
   }
+  release(link, out, welcome.name, now);
   if (welcome.name == config_.name) {
     if (welcome.life == config_.life) {
       own_addresses_.insert(out.address);  // one of the seeds is ourselves
       seed_answered(out.seed, config_.name);
+      act(HangUp{link});
+      outbound_.erase(link);
     } else {
       act(Count{Count::What::refused});
-      say(true, "the node at " + out.address + " has our own name, " + config_.name +
-                    "; give one of them another --name");
+      drop_link(link, "has our own name, " + config_.name + "; give one of them another --name",
+                now);
     }
-    const LinkId self = link;
-    act(HangUp{self});
-    outbound_.erase(self);
     return;
   }
   Peer& peer = peers_[welcome.name];
@@ -230,6 +247,19 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   out.phase = Phase::auth_sent;
   act(Send{link,
            encode_auth(config_.cookie.prove("auth", out.hello, copy(parsed->signed_part)))});
+}
+
+/// When a node other than the one dialled answers, that one is not on its way any more.
+void Sessions::release(LinkId link, Outbound& out, const std::string& answered,
+                       Clock::TimePoint now) {
+  if (out.peer.empty() || out.peer == answered) return;
+  Peer& dialled = peers_[out.peer];
+  if (dialled.link == link) {
+    dialled.link = 0;
+    dialled.trouble = answered + " lives at its address now";
+    schedule_redial(dialled, now);
+  }
+  out.peer.clear();
 }
 
 void Sessions::on_refuse(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now) {
@@ -287,6 +317,12 @@ void Sessions::refuse(const Route& route, Refusal reason, const std::string& who
 }
 
 void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint now) {
+  const auto known = inbound_.find(route);
+  if (known != inbound_.end() && known->second.proved) {  // one link says hello once
+    act(Count{Count::What::malformed});
+    return;
+  }
+  if (leaving_) return;
   const auto hello = parse_hello(frame.bytes);
   if (!hello) {
     act(Count{Count::What::malformed});
@@ -300,11 +336,6 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
   }
   if (hello->cluster != config_.cluster) {
     refuse(route, Refusal::cluster, who);
-    return;
-  }
-  const auto known = inbound_.find(route);
-  if (known != inbound_.end() && known->second.proved) {  // one link says hello once
-    act(Count{Count::What::malformed});
     return;
   }
   if (inbound_.size() >= k_handshakes_max) return;  // a flood: silence, and it times out
@@ -333,6 +364,7 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
     act(Count{Count::What::malformed});
     return;
   }
+  if (leaving_) return;
   Inbound& inbound = place->second;
   const std::string name = inbound.hello.name;
   const std::string who = name + " at " + inbound.hello.address;
@@ -428,7 +460,6 @@ void Sessions::end_session(const std::string& name, Peer& peer, const std::strin
   peer.trouble = why;
   if (session != 0) act(Down{node, session, why});
   schedule_redial(peer, now);
-  next_tick_ = std::min(next_tick_, peer.redial_at);
 }
 
 void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame& frame,
@@ -502,7 +533,7 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
     return false;
   };
   for (auto& [address, seed] : seeds_) {
-    if (!due(seed.resolve_at)) continue;
+    if (leaving_ || !due(seed.resolve_at)) continue;
     seed.backoff = std::clamp(seed.backoff * 2, config_.times.redial_min * 4,
                               config_.times.redial_max);
     seed.resolve_at = now + seed.backoff;
@@ -528,7 +559,7 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
         encode(FrameKind::heartbeat, header_of(peer), frame);
         act(Send{peer.link, std::move(frame)});
       }
-    } else if (peer.link == 0 && !peer.left && !peer.address.empty() && due(peer.redial_at)) {
+    } else if (peer.link == 0 && !peer.left && !leaving_ && !peer.address.empty() && due(peer.redial_at)) {
       dial(peer.address, name, {}, now);
     }
   }

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -51,18 +52,20 @@ class MemoryNetwork {
 
  private:
   class MemoryEndpoint;
-  /// One direction of one connection.
+  /// One direction of one connection. Carries to and from one life of each endpoint.
   struct Pipe {
     std::uint64_t number = 0;                 // orders pipes the same in every run
     std::string from;
     std::string to;
     Clock::TimePoint last{};                  // when the latest event in flight arrives
-    std::vector<std::function<void()>> held;  // by a partition
+    std::deque<std::function<void()>> held;   // by a partition
   };
   using PipePtr = std::shared_ptr<Pipe>;
   struct Connection {
     std::string dialler;
     std::string listener;
+    std::uint64_t dialler_number = 0;
+    std::uint64_t listener_number = 0;  // 0: not reached yet
     LinkId link = 0;
     PipePtr there;
     PipePtr back;
@@ -72,7 +75,10 @@ class MemoryNetwork {
   PipePtr pipe(const std::string& from, const std::string& to);
   void carry(const PipePtr& pipe, std::function<void()> arrive);
   void arrive(const PipePtr& pipe, std::function<void()> action);
+  void release(const PipePtr& pipe);
   MemoryEndpoint* find(const std::string& address);
+  MemoryEndpoint* find(const std::string& address, std::uint64_t number);
+  MemoryEndpoint* dialler_of(const Connection& connection);
 
   Clock& clock_;
   Random& random_;
@@ -84,6 +90,7 @@ class MemoryNetwork {
   Observer observer_;
   std::uint64_t last_route_ = 0;
   std::uint64_t last_pipe_ = 0;
+  std::uint64_t last_endpoint_ = 0;
 };
 
 }  // namespace grove::transport

@@ -127,6 +127,8 @@ class Sessions {
   void mark_left(const std::string& name);
   /// Ends a session from our side, for example because the peer sent nonsense.
   Actions end(NodeId peer, const std::string& why, Clock::TimePoint now);
+  /// This node is about to end: sessions go on, but nobody is dialled nor let in any more.
+  Actions leave();
   /// Ends all sessions and dials nobody any more.
   Actions stop(Clock::TimePoint now);
 
@@ -194,6 +196,7 @@ class Sessions {
             Clock::TimePoint now);
   void drop_link(LinkId link, const std::string& why, Clock::TimePoint now);
   void on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now);
+  void release(LinkId link, Outbound& out, const std::string& answered, Clock::TimePoint now);
   void on_refuse(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now);
   void on_hello(const Route& route, const Frame& frame, Clock::TimePoint now);
   void on_auth(const Route& route, const Frame& frame, Clock::TimePoint now);
@@ -232,6 +235,7 @@ class Sessions {
   std::uint64_t last_epoch_ = 0;
   std::uint64_t last_session_ = 0;
   Clock::TimePoint next_tick_{};
+  bool leaving_ = false;
   bool stopped_ = false;
 };
 

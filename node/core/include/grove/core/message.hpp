@@ -33,7 +33,7 @@ struct MessageType {
   bool boxed;
   bool trivial;                               // may be moved and dropped as raw bytes
   void (*destroy)(void* object);              // of the object itself
-  void (*relocate)(void* to, void* from);     // move-construct, then destroy the source; inline only
+  void (*relocate)(void* to, void* from);     // move-construct, destroy the source; inline only
   void* (*make)();                            // a boxed default, to be read into; null when local
   void (*write)(Writer& out, const void* object);
   void (*read)(Reader& in, void* object);

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "remote_signals.hpp"
+
+#include <utility>
+
+#include "grove/core/check.hpp"
+#include "grove/transport/codec.hpp"
+
+namespace grove::cluster {
+namespace {
+
+constexpr std::uint8_t k_flag_of_link = 1;  // of an exit: the sender ended, and was linked
+
+}  // namespace
+
+const MessageType* unsendable(const Envelope& envelope) noexcept {
+  if (!carries_message(envelope.kind())) return nullptr;
+  const MessageType* type = envelope.message.type();
+  return type != nullptr && type->write == nullptr ? type : nullptr;
+}
+
+transport::Record record_of(const Envelope& envelope) {
+  transport::Record record;
+  record.kind = static_cast<std::uint8_t>(envelope.kind());
+  record.from = transport::local_id(envelope.from);
+  record.serial = envelope.serial;
+  if (carries_message(envelope.kind())) record.type = envelope.message.type()->wire_id;
+  const auto* exit = envelope.message.get<detail::ExitSignal>();
+  if (exit != nullptr && exit->of_link) record.flags = k_flag_of_link;
+  return record;
+}
+
+void write_body(Envelope& envelope, transport::Bytes& out) {
+  if (carries_message(envelope.kind())) {
+    const MessageType* type = envelope.message.type();
+    transport::pack(out, [&](Writer& to) { type->write(to, envelope.message.object()); });
+  } else if (const auto* exit = envelope.message.get<detail::ExitSignal>()) {
+    transport::pack(out, [&](Writer& to) { wire::write(to, exit->reason); });
+  } else if (const auto* down = envelope.message.get<detail::DownSignal>()) {
+    transport::pack(out, [&](Writer& to) { wire::write(to, down->reason); });
+  }
+}
+
+EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& record,
+                      detail::Packed packed) {
+  const auto kind = static_cast<SignalKind>(record.kind);
+  if (kind < SignalKind::info || kind > SignalKind::demonitor) return nullptr;
+  auto envelope =
+      std::make_unique<Envelope>(kind, transport::pid_of(peer, record.from), record.serial);
+  if (carries_message(kind)) {
+    envelope->flags = Envelope::k_packed;
+    envelope->message = Message::make<detail::Packed>(std::move(packed));
+  } else if (kind == SignalKind::exit || kind == SignalKind::down) {
+    ExitReason reason;
+    if (!transport::unpack(record.body, [&](Reader& in) { wire::read(in, reason); })) {
+      return nullptr;
+    }
+    if (kind == SignalKind::exit) {
+      const bool of_link = (record.flags & k_flag_of_link) != 0;
+      envelope->message = Message::make<detail::ExitSignal>(reason, of_link);
+    } else {
+      envelope->message = Message::make<detail::DownSignal>(reason);
+    }
+  } else if (kind == SignalKind::link || kind == SignalKind::monitor) {
+    envelope->message = Message::make<detail::SessionMark>(session);
+  }
+  return envelope;
+}
+
+Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
+  const Message packed_message = std::move(envelope.message);
+  const auto* packed = packed_message.get<detail::Packed>();
+  GROVE_CHECK(packed != nullptr);
+  envelope.flags = 0;
+  std::size_t offset = 0;
+  bool malformed = false;
+  const auto record =
+      transport::next_record({packed->record, transport::k_frame_bytes_max}, offset, malformed);
+  GROVE_CHECK(record.has_value());  // it was parsed when it arrived
+  wire_id = record->type;
+  const MessageType* type = find_message_type(record->type);
+  if (type == nullptr) {
+    envelope.message = Message::make<Opaque>(record->type);
+    return Unpacked::unknown_type;
+  }
+  Message message = Message::make_default(*type);
+  const bool read = transport::unpack(
+      record->body, [&](Reader& in) { type->read(in, message.object()); });
+  if (!read) return Unpacked::malformed;
+  envelope.message = std::move(message);
+  return Unpacked::ok;
+}
+
+}  // namespace grove::cluster

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a signal becomes a record, and a record a signal. Decides only: no link, no lock.
+#pragma once
+
+#include <optional>
+
+#include "grove/core/message.hpp"
+#include "grove/node/envelope.hpp"
+#include "grove/transport/frame.hpp"
+
+namespace grove::cluster {
+
+/// Whether a signal of this kind ties two processes together, so that both ends must hear of it
+/// when their session is over.
+[[nodiscard]] constexpr bool relates(SignalKind kind) noexcept {
+  return kind == SignalKind::call || kind == SignalKind::link || kind == SignalKind::monitor;
+}
+
+/// Whether it carries a message of the user's.
+[[nodiscard]] constexpr bool carries_message(SignalKind kind) noexcept {
+  return kind <= SignalKind::reply;
+}
+
+/// A message in the envelope that has no wire form; null: none, it can be written.
+[[nodiscard]] const MessageType* unsendable(const Envelope& envelope) noexcept;
+/// The fixed part of the envelope's record, but for its target.
+[[nodiscard]] transport::Record record_of(const Envelope& envelope);
+/// Appends its body.
+void write_body(Envelope& envelope, transport::Bytes& out);
+
+/// The signal in a record; a message stays packed until its receiver's worker unpacks it.
+/// Returns: null when the record is malformed.
+[[nodiscard]] EnvelopePtr signal_of(NodeId peer, SessionId session,
+                                    const transport::Record& record, detail::Packed packed);
+
+enum class Unpacked : std::uint8_t { ok, unknown_type, malformed };
+/// Turns the packed message of an envelope into its type; of an unknown one into Opaque.
+/// `wire_id` is set in any case.
+[[nodiscard]] Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id);
+
+}  // namespace grove::cluster

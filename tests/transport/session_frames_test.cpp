@@ -1,0 +1,471 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One node against a peer that the test plays, frame by frame: what a broken, late or hostile
+// peer may do.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "grove/transport/sessions.hpp"
+#include "transport/session_net.hpp"
+
+namespace grove::transport {
+namespace {
+
+using namespace std::chrono_literals;
+using testkit::only;
+using What = Sessions::Count::What;
+using Actions = Sessions::Actions;
+
+constexpr std::uint64_t k_our_life = 100;
+constexpr std::uint64_t k_their_life = 50;
+constexpr std::uint64_t k_their_epoch = 7;
+
+int counted(const Actions& actions, What what) {
+  int found = 0;
+  for (const auto& count : only<Sessions::Count>(actions)) found += count.what == what ? 1 : 0;
+  return found;
+}
+std::optional<FrameKind> kind_of_only_answer(const Actions& actions) {
+  const auto answers = only<Sessions::Answer>(actions);
+  return answers.size() == 1 ? kind_of(answers[0].frame) : std::nullopt;
+}
+std::optional<Refusal> refusal(const Actions& actions) {
+  const auto answers = only<Sessions::Answer>(actions);
+  if (answers.size() != 1 || kind_of(answers[0].frame) != FrameKind::refuse) return std::nullopt;
+  return parse_refuse(answers[0].frame)->reason;
+}
+
+class PlayedPeer : public testing::Test {
+ protected:
+  PlayedPeer()
+      : us{{.name = "us",
+            .life = Life{k_our_life},
+            .cluster = "grove",
+            .address = "us:1",
+            .seeds = {},
+            .cookie = cookie,
+            .times = {},
+            .random_seed = 1,
+            .nonce = testkit::counting_nonces(1)}} {}
+
+  static Hello hello_of_them(std::uint64_t life = k_their_life,
+                             std::uint64_t epoch = k_their_epoch) {
+    Hello hello;
+    hello.life = Life{life};
+    hello.epoch = epoch;
+    hello.nonce = testkit::counting_nonces(life + epoch)();
+    hello.cluster = "grove";
+    hello.name = "them";
+    hello.address = "them:1";
+    return hello;
+  }
+  Actions hear(const Route& route, Bytes frame) {
+    return us.on_frame(route, Frame::own(std::move(frame)), now);
+  }
+  Actions answer(LinkId link, Bytes frame) {
+    return us.on_answer(link, Frame::own(std::move(frame)), now);
+  }
+  /// HELLO and AUTH on `route`. Returns: what the AUTH led to.
+  Actions prove(const Route& route, const Hello& hello) {
+    const Bytes said = encode(hello);
+    const auto welcomed = only<Sessions::Answer>(hear(route, said));
+    EXPECT_EQ(welcomed.size(), 1U);
+    if (welcomed.empty()) return {};
+    const auto welcome = parse_welcome(welcomed[0].frame);
+    EXPECT_TRUE(welcome) << "no WELCOME";
+    if (!welcome) return {};
+    EXPECT_TRUE(cookie.verify(welcome->proof, "welcome", said, welcome->signed_part));
+    last_auth = encode_auth(cookie.prove("auth", said, welcome->signed_part));
+    return hear(route, last_auth);
+  }
+  Bytes welcome_to(const Bytes& their_hello, std::uint64_t life = k_their_life,
+                   const std::string& name = "them", const std::string& secret = "secret") {
+    Welcome welcome;
+    welcome.life = Life{life};
+    welcome.nonce = testkit::counting_nonces(life)();
+    welcome.name = name;
+    welcome.address = "them:1";
+    Bytes frame = encode(welcome);
+    const Proof proof = Cookie{secret}.prove("welcome", their_hello, frame);
+    frame.insert(frame.end(), proof.begin(), proof.end());
+    return frame;
+  }
+  /// Lets our dial reach them. Returns: our HELLO.
+  Bytes reach(LinkId dialled) {
+    const auto sent = only<Sessions::Send>(us.on_link_up(dialled, now));
+    EXPECT_EQ(sent.size(), 1U);
+    return sent.empty() ? Bytes{} : sent[0].frame;
+  }
+  void bring_up() {
+    const Actions proved = prove("r1", hello_of_them());
+    ASSERT_EQ(only<Sessions::Dial>(proved).size(), 1U);
+    link = only<Sessions::Dial>(proved)[0].link;
+    our_hello = reach(link);
+    const Actions welcomed = answer(link, welcome_to(our_hello));
+    ASSERT_EQ(only<Sessions::Send>(welcomed).size(), 1U);
+    EXPECT_TRUE(parse_auth(only<Sessions::Send>(welcomed)[0].frame));
+    const auto ups = only<Sessions::Up>(answer(link, encode_empty(FrameKind::accept)));
+    ASSERT_EQ(ups.size(), 1U);
+    up = ups[0];
+  }
+  /// The header that their frames must have.
+  [[nodiscard]] SessionHeader right(std::uint64_t sequence) const {
+    return {Life{k_their_life}, Life{k_our_life}, k_their_epoch, up.header.from_epoch, sequence};
+  }
+  static Bytes frame(FrameKind kind, const SessionHeader& header) {
+    Bytes bytes(k_session_header_bytes);
+    encode(kind, header, bytes);
+    return bytes;
+  }
+  static Bytes batch(const SessionHeader& header) { return frame(FrameKind::batch, header); }
+
+  Clock::TimePoint now{1000s};
+  Cookie cookie{"secret"};
+  Sessions us;
+  LinkId link = 0;
+  Bytes our_hello;
+  Bytes last_auth;
+  Sessions::Up up{};
+};
+
+TEST_F(PlayedPeer, ComesUpWhenBothDirectionsAreProved) {
+  bring_up();
+  EXPECT_EQ(up.peer, intern_node("them", Life{k_their_life}));
+  EXPECT_EQ(up.link, link);
+  EXPECT_EQ(up.header.to_epoch, k_their_epoch);
+  EXPECT_EQ(up.address, "them:1");
+}
+
+TEST_F(PlayedPeer, IsNotDialledBackBeforeTheProof) {
+  EXPECT_TRUE(only<Sessions::Dial>(hear("r1", encode(hello_of_them()))).empty());
+  EXPECT_TRUE(us.peers().empty());
+}
+
+TEST_F(PlayedPeer, BatchesAreDeliveredInOrderAndWhole) {
+  bring_up();
+  for (std::uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    Bytes bytes = batch(right(sequence));
+    bytes.resize(bytes.size() + sequence);
+    const auto delivered = only<Sessions::Deliver>(hear("r1", bytes));
+    ASSERT_EQ(delivered.size(), 1U);
+    EXPECT_EQ(delivered[0].session, up.session);
+    EXPECT_EQ(delivered[0].peer, up.peer);
+    EXPECT_EQ(delivered[0].frame.bytes.size(), bytes.size());
+  }
+}
+
+TEST_F(PlayedPeer, ABatchThatOvertakesTheAcceptBringsTheSessionUp) {
+  const auto dials = only<Sessions::Dial>(prove("r1", hello_of_them()));
+  ASSERT_EQ(dials.size(), 1U);
+  const Bytes hello = reach(dials[0].link);
+  const SessionHeader header{Life{k_their_life}, Life{k_our_life}, k_their_epoch,
+                             parse_hello(hello)->epoch, 1};
+  EXPECT_EQ(counted(hear("r1", batch(header)), What::stale), 1);  // they cannot know us yet
+  ASSERT_FALSE(answer(dials[0].link, welcome_to(hello)).empty());
+  const Actions actions = hear("r1", batch(header));
+  EXPECT_EQ(only<Sessions::Up>(actions).size(), 1U);
+  EXPECT_EQ(only<Sessions::Deliver>(actions).size(), 1U);
+  EXPECT_TRUE(answer(dials[0].link, encode_empty(FrameKind::accept)).empty());
+}
+
+// -- refusals -------------------------------------------------------------------------------
+
+TEST_F(PlayedPeer, WithoutACommonVersionIsRefused) {
+  for (const auto& [least, most] : {std::pair{2, 3}, std::pair{0, 0}}) {
+    Hello hello = hello_of_them();
+    hello.version_min = static_cast<std::uint8_t>(least);
+    hello.version_max = static_cast<std::uint8_t>(most);
+    Bytes bytes = encode(hello);
+    bytes[2] = static_cast<std::byte>(most);  // as its own version would write it
+    const Actions actions = hear("r1", bytes);
+    EXPECT_EQ(refusal(actions), Refusal::version);
+    EXPECT_EQ(counted(actions, What::refused), 1);
+    ASSERT_EQ(only<Sessions::Say>(actions).size(), 1U);
+    EXPECT_NE(only<Sessions::Say>(actions)[0].text.find("version"), std::string::npos);
+  }
+  Hello both = hello_of_them();
+  both.version_max = 9;
+  EXPECT_EQ(kind_of_only_answer(hear("r1", encode(both))), FrameKind::welcome);
+}
+
+TEST_F(PlayedPeer, OfANewerVersionThatRefusesUsIsUnderstood) {
+  (void)us.add_seed("them:1", now);
+  const auto dials = only<Sessions::Dial>(us.on_resolved("them:1", {"them:1"}, now));
+  ASSERT_EQ(dials.size(), 1U);
+  reach(dials[0].link);
+  Bytes refuse = encode(RefuseFrame{Refusal::version, "them"});
+  refuse[2] = std::byte{2};
+  const Actions actions = answer(dials[0].link, refuse);
+  EXPECT_EQ(counted(actions, What::refused), 1);
+  EXPECT_EQ(only<Sessions::HangUp>(actions).size(), 1U);
+  ASSERT_FALSE(only<Sessions::Say>(actions).empty());
+  EXPECT_NE(only<Sessions::Say>(actions)[0].text.find("no common protocol version"),
+            std::string::npos);
+}
+
+TEST_F(PlayedPeer, WithAWrongProofIsRefused) {
+  (void)hear("r1", encode(hello_of_them()));
+  const Actions actions = hear("r1", encode_auth(Proof{}));
+  EXPECT_EQ(refusal(actions), Refusal::cookie);
+  EXPECT_EQ(counted(actions, What::refused), 1);
+  EXPECT_EQ(counted(hear("r1", encode_auth(Proof{})), What::malformed), 1);  // one attempt each
+}
+
+TEST_F(PlayedPeer, OfAnOlderLifeIsRefusedBothWays) {
+  bring_up();
+  const Actions dialled = prove("r2", hello_of_them(k_their_life - 1));
+  EXPECT_EQ(refusal(dialled), Refusal::older_life);
+  EXPECT_TRUE(only<Sessions::Down>(dialled).empty());
+  (void)us.end(up.peer, "for the test", now);
+  now += 1s;
+  const auto dials = only<Sessions::Dial>(us.on_tick(now));
+  ASSERT_EQ(dials.size(), 1U);
+  const Actions answered = answer(dials[0].link, welcome_to(reach(dials[0].link), 49));
+  EXPECT_EQ(counted(answered, What::refused), 1);
+  EXPECT_EQ(only<Sessions::HangUp>(answered).size(), 1U);
+}
+
+TEST_F(PlayedPeer, WithOurOwnNameIsRefused) {
+  Hello hello = hello_of_them();
+  hello.name = "us";
+  EXPECT_EQ(refusal(prove("r1", hello)), Refusal::name_in_use);
+}
+
+TEST_F(PlayedPeer, ThatSaysNonsenseOnOurLinkIsHungUp) {
+  for (const Bytes& nonsense :
+       {Bytes{}, Bytes(3), Bytes(100, std::byte{'x'}), encode_empty(FrameKind::accept),
+        encode_empty(FrameKind::welcome), encode(hello_of_them())}) {
+    const auto dials = only<Sessions::Dial>(us.on_resolved("seed:1", {"seed:1"}, now));
+    ASSERT_EQ(dials.size(), 1U);
+    reach(dials[0].link);
+    const Actions actions = answer(dials[0].link, nonsense);
+    EXPECT_EQ(counted(actions, What::malformed), 1);
+    EXPECT_EQ(only<Sessions::HangUp>(actions).size(), 1U);
+    EXPECT_TRUE(answer(dials[0].link, nonsense).empty()) << "the link is gone";
+  }
+}
+
+TEST_F(PlayedPeer, ThatDoesNotAnswerIsHungUpInTime) {
+  const auto dials = only<Sessions::Dial>(us.on_resolved("seed:1", {"seed:1"}, now));
+  ASSERT_EQ(dials.size(), 1U);
+  reach(dials[0].link);
+  now += SessionTimes{}.handshake - 1ms;
+  EXPECT_TRUE(only<Sessions::HangUp>(us.on_tick(now)).empty());
+  now += 1ms;
+  EXPECT_EQ(only<Sessions::HangUp>(us.on_tick(now)).size(), 1U);
+}
+
+// -- replay ---------------------------------------------------------------------------------
+
+TEST_F(PlayedPeer, ReplayedOnAnotherRouteIsRefused) {
+  bring_up();
+  const Bytes auth = last_auth;
+  EXPECT_EQ(kind_of_only_answer(hear("r2", encode(hello_of_them()))), FrameKind::welcome);
+  const Actions replayed = hear("r2", auth);  // our nonce differs now
+  EXPECT_EQ(refusal(replayed), Refusal::cookie);
+  EXPECT_TRUE(only<Sessions::Down>(replayed).empty());
+  EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+}
+
+TEST_F(PlayedPeer, ReplayedOnItsOwnRouteIsCountedAndNothingElse) {
+  bring_up();
+  for (const Bytes& again : {encode(hello_of_them()), last_auth}) {
+    const Actions actions = hear("r1", again);
+    EXPECT_EQ(counted(actions, What::malformed), 1);
+    EXPECT_EQ(actions.size(), 1U);
+  }
+  EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+}
+
+TEST_F(PlayedPeer, WhoseWelcomeIsReplayedIsNotBelieved) {
+  bring_up();
+  const Bytes old_welcome = welcome_to(our_hello);
+  (void)us.end(up.peer, "for the test", now);
+  now += 1s;
+  const auto dials = only<Sessions::Dial>(us.on_tick(now));
+  ASSERT_EQ(dials.size(), 1U);
+  reach(dials[0].link);
+  const Actions actions = answer(dials[0].link, old_welcome);
+  EXPECT_EQ(counted(actions, What::refused), 1);
+  EXPECT_EQ(only<Sessions::HangUp>(actions).size(), 1U);
+}
+
+// A proved route that says hello wrongly was forgotten, but its session was not.
+TEST_F(PlayedPeer, ThatSaysHelloWronglyInsideItsSessionKeepsIt) {
+  bring_up();
+  Hello other_cluster = hello_of_them();
+  other_cluster.cluster = "other";
+  Hello other_version = hello_of_them();
+  other_version.version_min = other_version.version_max = 9;
+  for (const Bytes& wrong : {encode_empty(FrameKind::hello), encode(other_cluster),
+                             encode(other_version), encode_auth(Proof{})}) {
+    const Actions actions = hear("r1", wrong);
+    EXPECT_EQ(counted(actions, What::malformed), 1);
+    EXPECT_TRUE(only<Sessions::Answer>(actions).empty());
+  }
+  now += 1s;
+  EXPECT_EQ(only<Sessions::Send>(us.on_tick(now)).size(), 1U);  // a heartbeat, as ever
+  EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+}
+
+// -- stale frames ---------------------------------------------------------------------------
+
+struct StaleCase {
+  const char* name;
+  void (*spoil)(SessionHeader& header);
+};
+class StaleFrame : public PlayedPeer, public testing::WithParamInterface<StaleCase> {};
+
+TEST_P(StaleFrame, IsCountedAndNeverDelivered) {
+  bring_up();
+  for (const FrameKind kind : {FrameKind::batch, FrameKind::heartbeat}) {
+    SessionHeader header = right(1);
+    GetParam().spoil(header);
+    const Actions actions = hear("r1", frame(kind, header));
+    EXPECT_EQ(counted(actions, What::stale), 1);
+    EXPECT_EQ(actions.size(), 1U);
+  }
+  EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Sessions, StaleFrame,
+    testing::Values(
+        StaleCase{"of_their_older_life", [](SessionHeader& h) { --h.from_life.value; }},
+        StaleCase{"of_their_newer_life", [](SessionHeader& h) { ++h.from_life.value; }},
+        StaleCase{"to_our_older_life", [](SessionHeader& h) { --h.to_life.value; }},
+        StaleCase{"to_our_newer_life", [](SessionHeader& h) { ++h.to_life.value; }},
+        StaleCase{"of_an_older_dial", [](SessionHeader& h) { --h.from_epoch; }},
+        StaleCase{"of_a_newer_dial", [](SessionHeader& h) { ++h.from_epoch; }},
+        StaleCase{"to_an_older_dial", [](SessionHeader& h) { --h.to_epoch; }},
+        StaleCase{"to_a_newer_dial", [](SessionHeader& h) { ++h.to_epoch; }},
+        StaleCase{"of_nobody", [](SessionHeader& h) { h = {}; }}),
+    [](const auto& row) { return std::string{row.param.name}; });
+
+TEST_F(PlayedPeer, OnARouteThatNeverSaidHelloIsStaleAndToldSo) {
+  bring_up();
+  const Actions actions = hear("unknown", batch(right(1)));
+  EXPECT_EQ(counted(actions, What::stale), 1);
+  EXPECT_EQ(kind_of_only_answer(actions), FrameKind::bye);
+  EXPECT_TRUE(only<Sessions::Deliver>(actions).empty());
+}
+
+TEST_F(PlayedPeer, OnAnUnprovedRouteIsStale) {
+  bring_up();
+  (void)hear("r2", encode(hello_of_them()));
+  const Actions actions = hear("r2", batch(right(1)));
+  EXPECT_EQ(counted(actions, What::stale), 1);
+  EXPECT_EQ(actions.size(), 1U);
+}
+
+TEST_F(PlayedPeer, WhoseSessionIsOverIsStale) {
+  bring_up();
+  const Actions ended = us.end(up.peer, "for the test", now);
+  EXPECT_EQ(only<Sessions::Down>(ended).size(), 1U);
+  EXPECT_EQ(kind_of_only_answer(ended), FrameKind::bye);
+  EXPECT_EQ(only<Sessions::HangUp>(ended).size(), 1U);
+  const Actions late = hear("r1", batch(right(1)));
+  EXPECT_EQ(counted(late, What::stale), 1);
+  EXPECT_TRUE(only<Sessions::Deliver>(late).empty());
+  EXPECT_TRUE(us.end(up.peer, "again", now).empty());
+}
+
+TEST_F(PlayedPeer, ThatDialsAnewEndsTheOldSessionAndItsRoute) {
+  bring_up();
+  const Actions anew = prove("r2", hello_of_them(k_their_life, k_their_epoch + 1));
+  EXPECT_EQ(only<Sessions::Down>(anew).size(), 1U);
+  EXPECT_EQ(only<Sessions::Dial>(anew).size(), 1U);
+  EXPECT_EQ(counted(hear("r1", batch(right(1))), What::stale), 1);
+}
+
+// -- the order of batches -------------------------------------------------------------------
+
+TEST_F(PlayedPeer, WhoseBatchIsMissingLosesTheSession) {
+  bring_up();
+  EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+  const Actions gap = hear("r1", batch(right(3)));
+  EXPECT_TRUE(only<Sessions::Deliver>(gap).empty());
+  ASSERT_EQ(only<Sessions::Down>(gap).size(), 1U);
+  EXPECT_EQ(only<Sessions::Down>(gap)[0].why, "frames are missing");
+  EXPECT_EQ(counted(hear("r1", batch(right(2))), What::stale), 1);
+}
+
+TEST_F(PlayedPeer, WhoseBatchComesTwiceLosesTheSession) {
+  bring_up();
+  EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+  const Actions again = hear("r1", batch(right(1)));
+  EXPECT_TRUE(only<Sessions::Deliver>(again).empty());
+  EXPECT_EQ(only<Sessions::Down>(again).size(), 1U);
+}
+
+TEST_F(PlayedPeer, HeartbeatsHaveNoPlaceInTheOrder) {
+  bring_up();
+  EXPECT_TRUE(hear("r1", frame(FrameKind::heartbeat, right(0))).empty());
+  EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+}
+
+// -- good-byes and garbage ------------------------------------------------------------------
+
+TEST_F(PlayedPeer, ThatSaysByeEndsTheSessionOnce) {
+  bring_up();
+  const Actions bye = answer(link, encode_empty(FrameKind::bye));
+  EXPECT_EQ(only<Sessions::Down>(bye).size(), 1U);
+  EXPECT_EQ(only<Sessions::HangUp>(bye).size(), 1U);
+  EXPECT_TRUE(answer(link, encode_empty(FrameKind::bye)).empty());
+  now += 63ms;
+  EXPECT_EQ(only<Sessions::Dial>(us.on_tick(now)).size(), 1U);
+}
+
+TEST_F(PlayedPeer, FramesThatAreNoneAreCountedAndChangeNothing) {
+  bring_up();
+  for (const Bytes& nonsense :
+       {Bytes{}, Bytes(1), Bytes(48), Bytes(100'000, std::byte{0xff}),
+        encode_empty(FrameKind::batch), encode_empty(FrameKind::heartbeat),
+        encode_empty(FrameKind::auth), encode_empty(FrameKind::welcome),
+        encode_empty(FrameKind::accept), encode_empty(FrameKind::bye)}) {
+    for (const char* route : {"r1", "stranger"}) {
+      const Actions actions = hear(route, nonsense);
+      EXPECT_EQ(counted(actions, What::malformed), 1) << nonsense.size();
+      EXPECT_EQ(actions.size(), 1U) << nonsense.size();
+    }
+  }
+  EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+}
+
+TEST_F(PlayedPeer, ThatRefusesInsideASessionIsIgnoredOnItsRoute) {
+  bring_up();
+  EXPECT_TRUE(hear("r1", encode(RefuseFrame{Refusal::cookie, "them"})).empty());
+  EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+}
+
+TEST_F(PlayedPeer, AFloodOfHellosIsBoundedAndPasses) {
+  bring_up();
+  int answered = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    Hello hello = hello_of_them(1000, static_cast<std::uint64_t>(i));
+    hello.name = "flood" + std::to_string(i);
+    answered += hear("flood-" + std::to_string(i), encode(hello)).empty() ? 0 : 1;
+  }
+  EXPECT_LT(answered, 5'000);
+  EXPECT_EQ(us.peers().size(), 1U);
+  EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+  now += SessionTimes{}.handshake;
+  (void)us.on_tick(now);
+  Hello late = hello_of_them(60);
+  late.name = "late";
+  EXPECT_EQ(kind_of_only_answer(prove("r-late", late)), FrameKind::accept);
+}
+
+TEST_F(PlayedPeer, AHelloWithoutItsProofIsForgottenInTime) {
+  (void)hear("r1", encode(hello_of_them()));
+  now += SessionTimes{}.handshake;
+  (void)us.on_tick(now);
+  EXPECT_EQ(counted(hear("r1", encode_auth(Proof{})), What::malformed), 1);
+}
+
+}  // namespace
+}  // namespace grove::transport
