@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin_client.hpp"
 
-#include <algorithm>
 #include <asio/connect.hpp>
 #include <asio/io_context.hpp>
 #include <asio/local/stream_protocol.hpp>
 #include <asio/read_until.hpp>
 #include <asio/write.hpp>
-#include <filesystem>
 #include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
 
 namespace grove::cli {
 namespace {
@@ -43,14 +44,13 @@ Result<std::string> choose_node(const Settings& settings) {
     if (std::find(running.begin(), running.end(), settings.node) != running.end()) {
       return settings.node;
     }
-    return Error{Errc::unavailable, "no node named " + settings.node + " runs here; " +
-                                        (running.empty() ? "none does"
-                                                         : "there is " + joined(running))};
+    return Error{Errc::unavailable,
+                 "no node named " + settings.node + " runs here; " +
+                     (running.empty() ? "none does" : "there is " + joined(running))};
   }
   if (running.size() == 1) return running.front();
   if (running.empty()) {
-    return Error{Errc::unavailable, "no node runs here (no socket answers in " +
-                                        settings.run_dir +
+    return Error{Errc::unavailable, "no node runs here (no socket answers in " + settings.run_dir +
                                         "); start one with: grove run --name a"};
   }
   return Error{Errc::bad_argument,

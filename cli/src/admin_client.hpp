@@ -3,9 +3,9 @@
 // The asking side of the admin socket.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "settings.hpp"
+
+#include <nlohmann/json_fwd.hpp>
 
 namespace grove::cli {
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin_server.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
+#include "settings.hpp"
 
 #include <asio/io_context.hpp>
 #include <asio/local/stream_protocol.hpp>
@@ -10,13 +9,14 @@
 #include <asio/read_until.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/write.hpp>
+#include <nlohmann/json.hpp>
+
 #include <chrono>
 #include <map>
-#include <nlohmann/json.hpp>
+#include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 #include <utility>
-
-#include "settings.hpp"
 
 namespace grove::cli {
 namespace {
@@ -26,7 +26,7 @@ using asio::local::stream_protocol;
 using Respond = std::function<void(Json)>;
 
 constexpr std::size_t k_request_bytes_max = 64 * 1024;
-constexpr auto k_inspect_wait = std::chrono::seconds{1};   // a process stuck in its handler
+constexpr auto k_inspect_wait = std::chrono::seconds{1};  // a process stuck in its handler
 constexpr auto k_join_wait = std::chrono::seconds{5};
 constexpr auto k_join_look = std::chrono::milliseconds{20};
 
@@ -82,8 +82,8 @@ class AdminServer::Impl {
     std::error_code error;
     unlink(path.c_str());  // of a node that died
     const auto fail = [&](const std::string& what) {
-      return Error{Errc::io, "cannot " + what + " the admin socket " + path + ": " +
-                                 error.message()};
+      return Error{Errc::io,
+                   "cannot " + what + " the admin socket " + path + ": " + error.message()};
     };
     if (path.size() > 100) {
       return Error{Errc::io, "the path of the admin socket is too long, " + path +
@@ -160,14 +160,12 @@ class AdminServer::Impl {
     for (const Json& arg : request.value("args", Json::array())) {
       if (arg.is_string()) args.push_back(arg.get<std::string>());
     }
-    static const std::map<std::string, void (Impl::*)(const std::vector<std::string>&,
-                                                      const Respond&)>
-        verbs{{"join", &Impl::join},       {"leave", &Impl::leave},
-              {"health", &Impl::health},   {"members", &Impl::members},
-              {"ps", &Impl::ps},           {"tree", &Impl::ps},
-              {"names", &Impl::names},     {"whereis", &Impl::whereis},
-              {"info", &Impl::info},       {"kill", &Impl::kill},
-              {"metrics", &Impl::metrics}, {"stop", &Impl::stop_node}};
+    static const std::map<std::string,
+                          void (Impl::*)(const std::vector<std::string>&, const Respond&)>
+        verbs{{"join", &Impl::join},       {"leave", &Impl::leave},     {"health", &Impl::health},
+              {"members", &Impl::members}, {"ps", &Impl::ps},           {"tree", &Impl::ps},
+              {"names", &Impl::names},     {"whereis", &Impl::whereis}, {"info", &Impl::info},
+              {"kill", &Impl::kill},       {"metrics", &Impl::metrics}, {"stop", &Impl::stop_node}};
     const auto verb = verbs.find(request["verb"].get<std::string>());
     if (verb == verbs.end()) {
       respond(bad(k_usage, "unknown verb " + request["verb"].get<std::string>()));
@@ -245,8 +243,8 @@ class AdminServer::Impl {
       }
       asio::post(io_, [this, address, limit, respond, trouble] {
         if (node_.clock().now() > limit) {
-          respond(bad(k_unavailable, "cannot join " + address + ": " + trouble +
-                                         " (the node goes on trying)"));
+          respond(bad(k_unavailable,
+                      "cannot join " + address + ": " + trouble + " (the node goes on trying)"));
           return;
         }
         auto timer = std::make_shared<asio::steady_timer>(io_, k_join_look);
@@ -345,9 +343,8 @@ class AdminServer::Impl {
       respond(bad(k_unavailable, "no process has the name " + (args.empty() ? "" : args.front())));
       return;
     }
-    respond(good({{"name", args.front()},
-                  {"pid", grove::to_string(*pid)},
-                  {"node", node_name(pid->node)}}));
+    respond(good(
+        {{"name", args.front()}, {"pid", grove::to_string(*pid)}, {"node", node_name(pid->node)}}));
   }
 
   void info(const std::vector<std::string>& args, const Respond& respond) {
@@ -360,10 +357,10 @@ class AdminServer::Impl {
     }
     if (pid->node != node_.id()) {
       const std::string& home = node_name(pid->node);
-      respond(bad(k_unavailable, home == node_.name()
-                                     ? "that process belonged to a former life of this node"
-                                     : "that process is on node " + home +
-                                           "; ask there, with --node " + home));
+      respond(bad(k_unavailable,
+                  home == node_.name()
+                      ? "that process belonged to a former life of this node"
+                      : "that process is on node " + home + "; ask there, with --node " + home));
       return;
     }
     inspect({*pid}, [respond, pid = *pid](Json rows) {

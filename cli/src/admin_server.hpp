@@ -6,22 +6,22 @@
 //                                            {"ok":false,"code":69,"error":"..."}
 #pragma once
 
-#include <functional>
-#include <memory>
-#include <string>
-
 #include "grove/cluster/cluster.hpp"
 #include "grove/core/result.hpp"
 #include "grove/node/node.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
 
 namespace grove::cli {
 
 class AdminServer {
  public:
   struct Hooks {
-    std::function<bool()> app_started;          // the tree is up
-    std::function<Pid()> root;                  // its top process
-    std::function<void(bool leave)> stop;       // ends the node, soon, from another thread
+    std::function<bool()> app_started;     // the tree is up
+    std::function<Pid()> root;             // its top process
+    std::function<void(bool leave)> stop;  // ends the node, soon, from another thread
   };
 
   /// Both outlive the server.

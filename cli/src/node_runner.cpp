@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node_runner.hpp"
 
-#include <sys/resource.h>
-#include <unistd.h>
+#include "grove/cluster/cluster.hpp"
+#include "grove/transport/zmq_transport.hpp"
+#include "grove/version.hpp"
+
+#include "admin_server.hpp"
 
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
+
 #include <atomic>
 #include <cstdlib>
 #include <future>
 #include <iostream>
-
-#include "admin_server.hpp"
-#include "grove/cluster/cluster.hpp"
-#include "grove/transport/zmq_transport.hpp"
-#include "grove/version.hpp"
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace grove::cli {
 namespace {
@@ -99,8 +100,9 @@ int code_of(const Error& error) {
 
 int run_node(const Settings& settings, const App& app) {
   if (!is_node_name(settings.name)) {
-    return fail(k_usage, "\"" + settings.name + "\" is no node name: 1 to 63 of a-z 0-9 _ -, then "
-                         "perhaps @host; choose one with --name");
+    return fail(k_usage, "\"" + settings.name +
+                             "\" is no node name: 1 to 63 of a-z 0-9 _ -, then "
+                             "perhaps @host; choose one with --name");
   }
   const auto cookie = read_cookie(settings.cookie_file);
   if (!cookie) return fail(k_config, cookie.error().detail);
@@ -116,14 +118,14 @@ int run_node(const Settings& settings, const App& app) {
   const auto log = make_stderr_log(settings.name, settings.log_level);
   const auto clock = make_asio_clock();
   const auto scheduler = make_thread_scheduler(settings.workers);
-  Node node{{.name = settings.name, .clock = clock.get(), .scheduler = scheduler.get(),
-             .log = log}};
+  Node node{
+      {.name = settings.name, .clock = clock.get(), .scheduler = scheduler.get(), .log = log}};
   const auto network = transport::make_zmq_transport(*clock);
   ClusterConfig config;
   config.cluster = settings.cluster;
   config.listen = settings.listen;
-  config.advertise = settings.advertise.empty() ? default_advertise(settings.listen)
-                                                : settings.advertise;
+  config.advertise =
+      settings.advertise.empty() ? default_advertise(settings.listen) : settings.advertise;
   // Port 0 is known only once it is bound.
   if (const auto parts = transport::split_address(config.advertise); parts && parts->port == "0") {
     config.advertise.clear();
@@ -142,7 +144,8 @@ int run_node(const Settings& settings, const App& app) {
   const auto stop_tree = [&node, root, &stopping] {
     if (!stopping.exchange(true)) node.exit(root.get(), ExitReason::shutdown());
   };
-  AdminServer admin{node, cluster,
+  AdminServer admin{node,
+                    cluster,
                     {.app_started = [started] { return started->load(); },
                      .root = [root] { return root.get(); },
                      .stop = [&io, stop_tree](bool) { asio::post(io, stop_tree); }}};

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "grove/run.hpp"
+
 #include "settings.hpp"
 
 namespace grove::cli {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Answers for people: tables, trees, sentences.
+#include "admin_client.hpp"
+
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <functional>
 #include <iostream>
 #include <map>
-#include <nlohmann/json.hpp>
-
-#include "admin_client.hpp"
 
 namespace grove::cli {
 namespace {
@@ -77,8 +77,7 @@ void print_tree(const Json& result) {
       [&](const Json& process, const std::string& lead, const std::string& branch) {
         std::cout << lead << branch << title(process) << "  " << text(process, "pid") << '\n';
         const auto [first, last] = children.equal_range(text(process, "pid"));
-        const std::string deeper =
-            lead + (branch.empty() ? "" : branch == "└─ " ? "   " : "│  ");
+        const std::string deeper = lead + (branch.empty() ? "" : branch == "└─ " ? "   " : "│  ");
         for (auto child = first; child != last; ++child) {
           show(*child->second, deeper, std::next(child) == last ? "└─ " : "├─ ");
         }

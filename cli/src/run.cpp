@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/run.hpp"
 
-#include <iostream>
-#include <nlohmann/json.hpp>
-
 #include "admin_client.hpp"
 #include "node_runner.hpp"
 #include "settings.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <iostream>
 
 namespace grove {
 

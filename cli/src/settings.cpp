@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
+#include "grove/version.hpp"
 
 #include <CLI/CLI.hpp>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
-
-#include "grove/version.hpp"
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace grove::cli {
 namespace {
@@ -42,11 +42,12 @@ Parsed parse(int argc, char** argv, const App& app) {
   CLI::App line{"A node of a Grove cluster, and the commands to join and inspect one.", program};
   line.set_version_flag("--version", std::string{version()});
   line.require_subcommand(1);
-  line.footer("Environment: GROVE_NAME, GROVE_LISTEN, GROVE_ADVERTISE, GROVE_JOIN (comma "
-              "separated), GROVE_CLUSTER,\n  GROVE_COOKIE or GROVE_COOKIE_FILE, GROVE_RUN_DIR, "
-              "GROVE_NODE, GROVE_LOG. Flags win over them.\n"
-              "Exit codes: 0 yes, 1 no (health), 64 usage, 65 bad data, 69 unavailable, 70 internal, "
-              "75 try again,\n  77 no permission, 78 configuration.");
+  line.footer(
+      "Environment: GROVE_NAME, GROVE_LISTEN, GROVE_ADVERTISE, GROVE_JOIN (comma "
+      "separated), GROVE_CLUSTER,\n  GROVE_COOKIE or GROVE_COOKIE_FILE, GROVE_RUN_DIR, "
+      "GROVE_NODE, GROVE_LOG. Flags win over them.\n"
+      "Exit codes: 0 yes, 1 no (health), 64 usage, 65 bad data, 69 unavailable, 70 internal, "
+      "75 try again,\n  77 no permission, 78 configuration.");
   to.run_dir = from_environment("GROVE_RUN_DIR", default_run_dir());
 
   CLI::App* run = line.add_subcommand("run", "Start a node and stay with it until it is stopped.");
@@ -156,8 +157,8 @@ Result<std::string> read_cookie(const std::string& file) {
     return Error{Errc::io, "cannot read the cookie file " + path + ": " + std::strerror(errno)};
   }
   if ((status.st_mode & 077U) != 0) {
-    return Error{Errc::refused, "the cookie file " + path +
-                                    " may be read by others; run: chmod 0400 " + path};
+    return Error{Errc::refused,
+                 "the cookie file " + path + " may be read by others; run: chmod 0400 " + path};
   }
   std::ifstream in{path};
   std::string cookie;

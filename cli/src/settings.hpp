@@ -3,12 +3,12 @@
 // Settings: what the command line, the environment and the defaults come to, in that order.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "grove/core/log.hpp"
 #include "grove/core/result.hpp"
 #include "grove/run.hpp"
+
+#include <string>
+#include <vector>
 
 namespace grove::cli {
 
@@ -29,9 +29,9 @@ struct Settings {
   std::string verb;
   std::vector<std::string> args;  // of the verb
   bool json = false;
-  std::string node;               // which running node to ask; empty: the only one
+  std::string node;  // which running node to ask; empty: the only one
   std::string run_dir;
-  bool live = false;              // health
+  bool live = false;  // health
 
   // run
   std::string name;

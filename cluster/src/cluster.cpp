@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/cluster/cluster.hpp"
 
+#include "grove/core/check.hpp"
+#include "grove/transport/codec.hpp"
+
+#include "control.hpp"
+#include "name_log.hpp"
+#include "peer_link.hpp"
+#include "remote_signals.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <map>
 #include <shared_mutex>
 #include <unordered_set>
 #include <utility>
-
-#include "control.hpp"
-#include "grove/core/check.hpp"
-#include "grove/transport/codec.hpp"
-#include "name_log.hpp"
-#include "peer_link.hpp"
-#include "remote_signals.hpp"
 
 namespace grove {
 
@@ -38,8 +39,8 @@ std::vector<PeerLinkPtr>& dirty_links() {
 
 bool is_loopback(const std::string& address) {
   const auto parts = transport::split_address(address);
-  return parts && (parts->host.starts_with("127.") || parts->host == "::1" ||
-                   parts->host == "localhost");
+  return parts &&
+         (parts->host.starts_with("127.") || parts->host == "::1" || parts->host == "localhost");
 }
 
 }  // namespace
@@ -265,9 +266,8 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     record.to = to;
     record.name = name;
     const Pid watcher = cluster::relates(envelope.kind()) ? envelope.from : Pid{};
-    const bool sent = link->append(record, watcher, [&](transport::Bytes& out) {
-      cluster::write_body(envelope, out);
-    });
+    const bool sent = link->append(
+        record, watcher, [&](transport::Bytes& out) { cluster::write_body(envelope, out); });
     if (!sent) return no_session(node, envelope);
     mark_dirty(link);
     return link->session;
@@ -384,8 +384,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       link->names_sent = true;
     }
     tell(*link, peer_list());
-    const cluster::PeerList news{
-        {{node_name(up.peer), node_life(up.peer).value, up.address}}};
+    const cluster::PeerList news{{{node_name(up.peer), node_life(up.peer).value, up.address}}};
     for (const PeerLinkPtr& other : links()) {
       if (other != link) tell(*other, news);
     }
@@ -454,8 +453,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   /// Returns: false when the record is malformed.
   bool signal(const PeerLinkPtr& link, const Record& record, detail::Packed packed) {
-    EnvelopePtr envelope =
-        cluster::signal_of(link->peer, link->session, record, std::move(packed));
+    EnvelopePtr envelope = cluster::signal_of(link->peer, link->session, record, std::move(packed));
     if (envelope == nullptr) return false;
     const Pid to = target(record);
     if (!to) {
@@ -464,8 +462,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     }
     if (cluster::relates(envelope->kind())) link->watch(to);
     if (envelope->kind() == SignalKind::call) {
-      auto monitor =
-          std::make_unique<Envelope>(SignalKind::monitor, envelope->from, record.serial);
+      auto monitor = std::make_unique<Envelope>(SignalKind::monitor, envelope->from, record.serial);
       monitor->message = Message::make<detail::SessionMark>(link->session);
       node_.deliver(to, std::move(monitor));
     }
@@ -537,12 +534,11 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     if (applied.gap) tell(link, cluster::NamesRequest{});
     for (const auto& lost : applied.lost) {
       node_.metrics().add(Metric::name_conflicts);
-      node_.log().warning("name conflict: " + lost.name + " is held by " +
-                          to_string(lost.winner) + "; " + to_string(lost.loser) + " loses it");
+      node_.log().warning("name conflict: " + lost.name + " is held by " + to_string(lost.winner) +
+                          "; " + to_string(lost.loser) + " loses it");
       if (auto delta = names_.remove(lost.name)) tell_all(*delta);
-      node_.exit(lost.loser,
-                 ExitReason{Value::tuple({Value::symbol("name_conflict"), Value{lost.name},
-                                          Value{lost.winner}})});
+      node_.exit(lost.loser, ExitReason{Value::tuple({Value::symbol("name_conflict"),
+                                                      Value{lost.name}, Value{lost.winner}})});
     }
   }
 
@@ -551,16 +547,16 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   const ClusterConfig config_;
   std::string address_;
   bool started_ = false;
-  std::unique_ptr<Sessions> sessions_;    // the loop's
-  std::function<void()> leaving_;         // the loop's
-  Clock::TimePoint leave_by_{};           // the loop's
+  std::unique_ptr<Sessions> sessions_;     // the loop's
+  std::function<void()> leaving_;          // the loop's
+  Clock::TimePoint leave_by_{};            // the loop's
   mutable std::shared_mutex links_mutex_;  // guards the two maps; taken after names_mutex_
   std::map<NodeId, PeerLinkPtr> by_node_;
   std::map<std::string, PeerLinkPtr> by_name_;
-  std::atomic<bool> retrying_{false};     // some link has frames that wait
+  std::atomic<bool> retrying_{false};      // some link has frames that wait
   mutable std::shared_mutex names_mutex_;  // guards names_ and the links' names_sent
   cluster::NameLog names_;
-  std::mutex logged_mutex_;               // guards logged_
+  std::mutex logged_mutex_;  // guards logged_
   std::unordered_set<std::string> logged_;
 };
 

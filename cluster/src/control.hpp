@@ -3,11 +3,12 @@
 // What nodes, not processes, tell each other inside a session.
 #pragma once
 
+#include "grove/core/message.hpp"
+
+#include "name_log.hpp"
+
 #include <string>
 #include <vector>
-
-#include "grove/core/message.hpp"
-#include "name_log.hpp"
 
 namespace grove::cluster {
 

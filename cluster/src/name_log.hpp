@@ -9,15 +9,15 @@
 // holder by a total order, and the loser's own node takes its entry back.
 #pragma once
 
+#include "grove/core/ids.hpp"
+#include "grove/core/result.hpp"
+
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
-
-#include "grove/core/ids.hpp"
-#include "grove/core/result.hpp"
 
 namespace grove::cluster {
 

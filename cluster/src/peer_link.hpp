@@ -6,15 +6,15 @@
 // Threads: all members from any; a lock per peer, none shared between peers.
 #pragma once
 
+#include "grove/node/envelope.hpp"
+#include "grove/transport/sessions.hpp"
+
 #include <deque>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <utility>
 #include <vector>
-
-#include "grove/node/envelope.hpp"
-#include "grove/transport/sessions.hpp"
 
 namespace grove::cluster {
 
@@ -23,8 +23,12 @@ class PeerLink {
   enum class Pressure : std::uint8_t { none, waiting, over_budget };
 
   PeerLink(transport::Transport& transport, const transport::Sessions::Up& up)
-      : peer{up.peer}, session{up.session}, transport_{transport}, link_{up.link},
-        header_{up.header}, batch_(transport::k_session_header_bytes) {}
+      : peer{up.peer},
+        session{up.session},
+        transport_{transport},
+        link_{up.link},
+        header_{up.header},
+        batch_(transport::k_session_header_bytes) {}
 
   /// Appends a record; `write_body` appends its body. With `watcher`, that local process hears of
   /// the session's end. Returns: false when the session is over.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "remote_signals.hpp"
 
-#include <utility>
-
 #include "grove/core/check.hpp"
 #include "grove/transport/codec.hpp"
+
+#include <utility>
 
 namespace grove::cluster {
 namespace {
@@ -84,8 +84,8 @@ Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
     return Unpacked::unknown_type;
   }
   Message message = Message::make_default(*type);
-  const bool read = transport::unpack(
-      record->body, [&](Reader& in) { type->read(in, message.object()); });
+  const bool read =
+      transport::unpack(record->body, [&](Reader& in) { type->read(in, message.object()); });
   if (!read) return Unpacked::malformed;
   envelope.message = std::move(message);
   return Unpacked::ok;

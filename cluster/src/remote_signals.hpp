@@ -3,11 +3,11 @@
 // How a signal becomes a record, and a record a signal. Decides only: no link, no lock.
 #pragma once
 
-#include <optional>
-
 #include "grove/core/message.hpp"
 #include "grove/node/envelope.hpp"
 #include "grove/transport/frame.hpp"
+
+#include <optional>
 
 namespace grove::cluster {
 
@@ -31,8 +31,8 @@ void write_body(Envelope& envelope, transport::Bytes& out);
 
 /// The signal in a record; a message stays packed until its receiver's worker unpacks it.
 /// Returns: null when the record is malformed.
-[[nodiscard]] EnvelopePtr signal_of(NodeId peer, SessionId session,
-                                    const transport::Record& record, detail::Packed packed);
+[[nodiscard]] EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& record,
+                                    detail::Packed packed);
 
 enum class Unpacked : std::uint8_t { ok, unknown_type, malformed };
 /// Turns the packed message of an envelope into its type; of an unknown one into Opaque.

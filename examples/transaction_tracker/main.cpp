@@ -2,12 +2,12 @@
 //
 //   transaction_tracker run --name a --track txn-1 --track txn-2 --watch
 //   transaction_tracker whereis txn-1
-#include <string>
-#include <vector>
-
 #include "standby.hpp"
 #include "tracker.hpp"
 #include "watcher.hpp"
+
+#include <string>
+#include <vector>
 
 int main(int argc, char** argv) {
   std::vector<std::string> tracked;

@@ -5,11 +5,11 @@
 // for the new one.
 #pragma once
 
+#include "tracker.hpp"
+
 #include <chrono>
 #include <string>
 #include <utility>
-
-#include "tracker.hpp"
 
 namespace tracker {
 

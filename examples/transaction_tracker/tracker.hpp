@@ -4,10 +4,10 @@
 // node of the cluster.
 #pragma once
 
+#include "grove/grove.hpp"
+
 #include <string>
 #include <utility>
-
-#include "grove/grove.hpp"
 
 namespace tracker {
 

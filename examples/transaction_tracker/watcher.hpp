@@ -3,11 +3,11 @@
 // A watcher monitors the trackers of all other nodes, and logs each DOWN.
 #pragma once
 
+#include "grove/grove.hpp"
+
 #include <chrono>
 #include <map>
 #include <string>
-
-#include "grove/grove.hpp"
 
 namespace tracker {
 

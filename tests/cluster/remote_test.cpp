@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "support/sim_world.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
-
-#include "support/sim_world.hpp"
 
 struct Greeting {
   std::string text;
@@ -269,7 +269,8 @@ TEST_F(Remote, SignalsOfAllKindsKeepTheirOrder) {
     EXPECT_EQ(down.ref, ref);
     EXPECT_EQ(down.reason, ExitReason::symbol("done"));
   });
-  EXPECT_THROW(SimWorld::ready(last), std::future_error);  // it died of the exit, before it could answer
+  EXPECT_THROW(SimWorld::ready(last),
+               std::future_error);  // it died of the exit, before it could answer
 }
 
 class Names : public Remote {

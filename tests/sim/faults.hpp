@@ -3,13 +3,13 @@
 // What goes wrong in a scenario: partitions, kills and restarts, chosen by the world's seed.
 #pragma once
 
+#include "support/sim_world.hpp"
+
 #include <chrono>
 #include <functional>
 #include <set>
 #include <string>
 #include <vector>
-
-#include "support/sim_world.hpp"
 
 namespace grove::sim {
 

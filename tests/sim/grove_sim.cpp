@@ -4,11 +4,12 @@
 //
 //   grove-sim --scenario monitors --seed 7 --nodes 5
 //   grove-sim --sweep 1000                    all scenarios, seeds 1 to 1000
+#include "scenarios.hpp"
+
 #include <CLI/CLI.hpp>
+
 #include <iostream>
 #include <string>
-
-#include "scenarios.hpp"
 
 namespace {
 
@@ -26,8 +27,8 @@ int report(const Scenario& scenario, std::uint64_t seed, unsigned nodes, bool qu
     std::cout << "VIOLATION: " << violation << '\n';
   }
   if (outcome.violations.empty()) return 0;
-  std::cout << "replay: grove-sim --scenario " << scenario.name << " --seed " << seed
-            << " --nodes " << nodes << '\n';
+  std::cout << "replay: grove-sim --scenario " << scenario.name << " --seed " << seed << " --nodes "
+            << nodes << '\n';
   return 1;
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <map>
-
 #include "faults.hpp"
 #include "scenarios.hpp"
 #include "support/monitor_checker.hpp"
+
+#include <map>
 
 namespace grove::sim {
 namespace {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <map>
-
 #include "faults.hpp"
 #include "scenarios.hpp"
+
+#include <map>
 
 namespace grove::sim {
 namespace {

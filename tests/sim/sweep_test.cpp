@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <gtest/gtest.h>
-
 #include "scenarios.hpp"
 #include "support/monitor_checker.hpp"
+
+#include <gtest/gtest.h>
 
 namespace grove::sim {
 namespace {
@@ -20,8 +20,8 @@ std::map<std::string, std::uint64_t> sweep(const char* name,
   for (std::uint64_t seed = 1; seed <= k_seeds; ++seed) {
     const Outcome outcome = run(seed, 5);
     for (const std::string& violation : outcome.violations) {
-      ADD_FAILURE() << violation << "\nreplay: grove-sim --scenario " << name << " --seed "
-                    << seed << " --nodes 5";
+      ADD_FAILURE() << violation << "\nreplay: grove-sim --scenario " << name << " --seed " << seed
+                    << " --nodes 5";
     }
     for (const auto& [what, count] : outcome.counts) counts[what] += count;
   }

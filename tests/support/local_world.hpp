@@ -6,15 +6,16 @@
 // that seed; the gate runs the local tests so for 20 seeds.
 #pragma once
 
+#include "grove/node/gen_server.hpp"
+#include "grove/node/node.hpp"
+
+#include "support/virtual_clock.hpp"
+
 #include <cstdlib>
 #include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "grove/node/gen_server.hpp"
-#include "grove/node/node.hpp"
-#include "support/virtual_clock.hpp"
 
 namespace grove::testkit {
 
@@ -46,8 +47,7 @@ class LocalWorld {
       : random_{seed()},
         scheduler_{seed() != 0 ? &random_ : nullptr},
         log_{std::make_shared<RecordingLog>()},
-        node_{{.name = std::move(name), .clock = &clock_, .scheduler = &scheduler_, .log = log_}} {
-  }
+        node_{{.name = std::move(name), .clock = &clock_, .scheduler = &scheduler_, .log = log_}} {}
   ~LocalWorld() {
     node_.kill_all();
     settle();

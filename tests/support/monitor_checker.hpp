@@ -5,12 +5,12 @@
 // A monitor that ended with its owner's node owes nothing.
 #pragma once
 
+#include "grove/core/ids.hpp"
+
 #include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
-
-#include "grove/core/ids.hpp"
 
 namespace grove::testkit {
 

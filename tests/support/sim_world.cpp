@@ -44,12 +44,12 @@ SimWorld::SimWorld(std::uint64_t seed)
       random_{seed},
       network_{clock_, random_},
       past_(static_cast<std::size_t>(Metric::k_count)) {
-  network_.observe([this](const std::string& from, const std::string& to,
-                          const transport::Bytes& frame) {
-    trace(from);
-    trace(to);
-    trace({reinterpret_cast<const char*>(frame.data()), frame.size()});
-  });
+  network_.observe(
+      [this](const std::string& from, const std::string& to, const transport::Bytes& frame) {
+        trace(from);
+        trace(to);
+        trace({reinterpret_cast<const char*>(frame.data()), frame.size()});
+      });
 }
 
 SimWorld::~SimWorld() { nodes_.clear(); }

@@ -10,28 +10,29 @@
 //   world.partition({{"a"}, {"b"}});
 #pragma once
 
+#include "grove/cluster/cluster.hpp"
+#include "grove/transport/memory_network.hpp"
+
+#include "support/local_world.hpp"
+#include "support/virtual_clock.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <future>
+#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include "grove/cluster/cluster.hpp"
-#include "grove/transport/memory_network.hpp"
-#include "support/local_world.hpp"
-#include "support/virtual_clock.hpp"
 
 namespace grove::testkit {
 
 /// One life of one simulated node.
 class SimNode {
  public:
-  SimNode(std::string name, VirtualClock& clock, Random& random,
-          transport::MemoryNetwork& network, std::vector<std::string> seeds);
+  SimNode(std::string name, VirtualClock& clock, Random& random, transport::MemoryNetwork& network,
+          std::vector<std::string> seeds);
   ~SimNode();
 
   [[nodiscard]] Node& node() noexcept { return *node_; }
@@ -84,9 +85,8 @@ class SimWorld {
   template <class F>
   auto run(const std::string& name, F function) {
     auto future = nodes_.at(name)->node().async(std::move(function));
-    run_until(
-        [&] { return future.wait_for(std::chrono::seconds{0}) == std::future_status::ready; },
-        std::chrono::hours{1});
+    run_until([&] { return future.wait_for(std::chrono::seconds{0}) == std::future_status::ready; },
+              std::chrono::hours{1});
     return ready(future);
   }
   [[nodiscard]] bool all_connected();

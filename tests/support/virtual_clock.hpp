@@ -5,10 +5,10 @@
 // Thread-safety: confined to the thread that drives the world.
 #pragma once
 
+#include "grove/core/clock.hpp"
+
 #include <map>
 #include <utility>
-
-#include "grove/core/clock.hpp"
 
 namespace grove::testkit {
 

@@ -63,11 +63,11 @@ class PlayedPeer : public testing::Test {
     hello.address = "them:1";
     return hello;
   }
-  Actions hear(const Route& route, Bytes frame) {
-    return us.on_frame(route, Frame::own(std::move(frame)), now);
+  Actions hear(const Route& route, Bytes bytes) {
+    return us.on_frame(route, Frame::own(std::move(bytes)), now);
   }
-  Actions answer(LinkId link, Bytes frame) {
-    return us.on_answer(link, Frame::own(std::move(frame)), now);
+  Actions answer(LinkId to, Bytes bytes) {
+    return us.on_answer(to, Frame::own(std::move(bytes)), now);
   }
   /// HELLO and AUTH on `route`. Returns: what the AUTH led to.
   Actions prove(const Route& route, const Hello& hello) {
@@ -89,10 +89,10 @@ class PlayedPeer : public testing::Test {
     welcome.nonce = testkit::counting_nonces(life)();
     welcome.name = name;
     welcome.address = "them:1";
-    Bytes frame = encode(welcome);
-    const Proof proof = Cookie{secret}.prove("welcome", their_hello, frame);
-    frame.insert(frame.end(), proof.begin(), proof.end());
-    return frame;
+    Bytes bytes = encode(welcome);
+    const Proof proof = Cookie{secret}.prove("welcome", their_hello, bytes);
+    bytes.insert(bytes.end(), proof.begin(), proof.end());
+    return bytes;
   }
   /// Lets our dial reach them. Returns: our HELLO.
   Bytes reach(LinkId dialled) {

@@ -8,12 +8,12 @@
 //   ./bank members        (or: grove members)
 #pragma once
 
+#include "grove/node/supervisor.hpp"
+
 #include <functional>
 #include <string>
 #include <variant>
 #include <vector>
-
-#include "grove/node/supervisor.hpp"
 
 namespace grove {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "grove/core/message.hpp"
+
 #include <cstddef>
 #include <new>
-
-#include "grove/core/message.hpp"
 
 #if GROVE_MIMALLOC
 #include <mimalloc.h>

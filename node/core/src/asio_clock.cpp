@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "grove/core/clock.hpp"
+
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
+
 #include <map>
 #include <mutex>
 #include <thread>
 #include <unordered_map>
-
-#include "grove/core/clock.hpp"
 
 namespace grove {
 namespace {

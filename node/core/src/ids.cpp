@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/core/ids.hpp"
 
+#include "grove/core/check.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <deque>
@@ -8,8 +10,6 @@
 #include <mutex>
 #include <shared_mutex>
 #include <utility>
-
-#include "grove/core/check.hpp"
 
 namespace grove {
 namespace {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/core/message.hpp"
 
+#include "grove/core/check.hpp"
+
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <unordered_map>
-
-#include "grove/core/check.hpp"
 
 namespace grove {
 namespace {

@@ -10,8 +10,7 @@ std::string_view to_string(Metric metric) noexcept {
     case Metric::processes_crashed: return "processes_crashed_total";
     case Metric::dead_letters_no_process: return "dead_letters_total{reason=\"no_process\"}";
     case Metric::dead_letters_no_name: return "dead_letters_total{reason=\"no_name\"}";
-    case Metric::dead_letters_no_connection:
-      return "dead_letters_total{reason=\"no_connection\"}";
+    case Metric::dead_letters_no_connection: return "dead_letters_total{reason=\"no_connection\"}";
     case Metric::dead_letters_no_wire_form: return "dead_letters_total{reason=\"no_wire_form\"}";
     case Metric::dead_letters_unknown_type: return "dead_letters_total{reason=\"unknown_type\"}";
     case Metric::dead_letters_unhandled: return "dead_letters_total{reason=\"unhandled\"}";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/core/random.hpp"
 
-#include <random>
-
 #include "grove/core/check.hpp"
+
+#include <random>
 
 namespace grove {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <utility>
-
 #include "grove/core/scheduler.hpp"
+
+#include <utility>
 
 namespace grove {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "grove/core/log.hpp"
+
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
-
-#include "grove/core/log.hpp"
 
 namespace grove {
 namespace {

@@ -8,16 +8,16 @@
 // time, and a sleeper is woken only when a queue has something to steal.
 //
 // Invariants: a runnable is in at most one slot or queue. `slot` belongs to its worker alone.
+#include "grove/core/check.hpp"
+#include "grove/core/scheduler.hpp"
+#include "grove/core/spin_lock.hpp"
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
 #include <thread>
 #include <utility>
-
-#include "grove/core/check.hpp"
-#include "grove/core/scheduler.hpp"
-#include "grove/core/spin_lock.hpp"
 
 namespace grove {
 namespace {

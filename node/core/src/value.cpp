@@ -103,8 +103,7 @@ std::string to_string(const Value& value) {
     case Value::Kind::real: return real_text(*value.as_real());
     case Value::Kind::string: return quoted(*value.as_string());
     case Value::Kind::symbol: return *value.as_symbol();
-    case Value::Kind::bytes:
-      return "<<" + std::to_string(value.as_bytes()->size()) + " bytes>>";
+    case Value::Kind::bytes: return "<<" + std::to_string(value.as_bytes()->size()) + " bytes>>";
     case Value::Kind::pid: return to_string(*value.as_pid());
     case Value::Kind::ref: return to_string(*value.as_ref());
     case Value::Kind::list: return joined(*value.as_list(), '[', ']');

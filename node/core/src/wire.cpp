@@ -45,7 +45,10 @@ Value::Items read_items(Reader& in, std::size_t count) {
 
 void read(Reader& in, Value& value) {
   switch (in.peek()) {
-    case Value::Kind::nil: in.nil(); value = Value{}; break;
+    case Value::Kind::nil:
+      in.nil();
+      value = Value{};
+      break;
     case Value::Kind::boolean: value = in.boolean(); break;
     case Value::Kind::integer: value = in.integer(); break;
     case Value::Kind::real: value = in.real(); break;

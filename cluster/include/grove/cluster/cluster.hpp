@@ -6,14 +6,14 @@
 // Thread-safety: all members, once started.
 #pragma once
 
+#include "grove/node/node.hpp"
+#include "grove/transport/sessions.hpp"
+#include "grove/transport/transport.hpp"
+
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "grove/node/node.hpp"
-#include "grove/transport/sessions.hpp"
-#include "grove/transport/transport.hpp"
 
 namespace grove {
 

@@ -8,7 +8,6 @@ namespace grove::detail {
 [[noreturn]] void check_failed(const char* expression, const char* file, int line) noexcept;
 }  // namespace grove::detail
 
-#define GROVE_CHECK(condition) \
-  (static_cast<bool>(condition) \
-       ? static_cast<void>(0) \
-       : ::grove::detail::check_failed(#condition, __FILE__, __LINE__))
+#define GROVE_CHECK(condition)                         \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
+                                : ::grove::detail::check_failed(#condition, __FILE__, __LINE__))

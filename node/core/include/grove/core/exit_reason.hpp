@@ -7,13 +7,13 @@
 // Source: OTP Reference Manual, Processes, "Sending Exit Signals".
 #pragma once
 
+#include "grove/core/value.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include "grove/core/value.hpp"
 
 namespace grove {
 

@@ -12,6 +12,8 @@
 // the program at its start. Fields may be appended later, with defaults; never removed or moved.
 #pragma once
 
+#include "grove/core/wire.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -21,8 +23,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "grove/core/wire.hpp"
-
 namespace grove {
 
 /// What Grove knows of a message type.
@@ -31,10 +31,10 @@ struct MessageType {
   std::uint64_t wire_id;  // 0: may not leave this node
   std::uint32_t size;
   bool boxed;
-  bool trivial;                               // may be moved and dropped as raw bytes
-  void (*destroy)(void* object);              // of the object itself
-  void (*relocate)(void* to, void* from);     // move-construct, destroy the source; inline only
-  void* (*make)();                            // a boxed default, to be read into; null when local
+  bool trivial;                            // may be moved and dropped as raw bytes
+  void (*destroy)(void* object);           // of the object itself
+  void (*relocate)(void* to, void* from);  // move-construct, destroy the source; inline only
+  void* (*make)();                         // a boxed default, to be read into; null when local
   void (*write)(Writer& out, const void* object);
   void (*read)(Reader& in, void* object);
 };
@@ -84,16 +84,16 @@ inline constexpr std::size_t k_inline_size = 24;
 /// Types that travel without a declaration, as messages and above all as replies.
 template <class T>
 inline constexpr std::string_view k_builtin_name{};
-#define GROVE_DETAIL_BUILTINS(apply) \
-  apply(bool, "bool") apply(std::int32_t, "i32") apply(std::uint32_t, "u32") \
-  apply(std::int64_t, "i64") apply(std::uint64_t, "u64") apply(double, "f64") \
-  apply(std::string, "string") apply(Symbol, "symbol") apply(Value, "value") \
-  apply(Pid, "pid") apply(Ref, "ref") apply(std::vector<std::byte>, "bytes") \
-  apply(std::vector<std::int64_t>, "list.i64") apply(std::vector<double>, "list.f64") \
-  apply(std::vector<std::string>, "list.string") apply(std::vector<Value>, "list.value") \
-  apply(std::vector<Pid>, "list.pid")
+#define GROVE_DETAIL_BUILTINS(apply)                                                            \
+  apply(bool, "bool") apply(std::int32_t, "i32") apply(std::uint32_t, "u32")                    \
+      apply(std::int64_t, "i64") apply(std::uint64_t, "u64") apply(double, "f64")               \
+          apply(std::string, "string") apply(Symbol, "symbol") apply(Value, "value")            \
+              apply(Pid, "pid") apply(Ref, "ref") apply(std::vector<std::byte>, "bytes") apply( \
+                  std::vector<std::int64_t>, "list.i64") apply(std::vector<double>, "list.f64") \
+                  apply(std::vector<std::string>, "list.string")                                \
+                      apply(std::vector<Value>, "list.value") apply(std::vector<Pid>, "list.pid")
 #define GROVE_DETAIL_NAME(Type, name) \
-  template <> \
+  template <>                         \
   inline constexpr std::string_view k_builtin_name<Type>{name};
 GROVE_DETAIL_BUILTINS(GROVE_DETAIL_NAME)
 #undef GROVE_DETAIL_NAME
@@ -102,8 +102,8 @@ template <class T>
 concept Travels = wire::Declared<T> || !k_builtin_name<T>.empty();
 
 template <class T>
-inline constexpr bool k_boxed =
-    sizeof(T) > k_inline_size || alignof(T) > 8 || !std::is_nothrow_move_constructible_v<T>;
+inline constexpr bool k_boxed = sizeof(T) > k_inline_size || alignof(T) > 8 ||
+                                !std::is_nothrow_move_constructible_v<T>;
 
 template <class T>
 consteval MessageType make_message_type() {
@@ -253,16 +253,16 @@ static_assert(sizeof(Message) == 32);
 
 /// Declares a message that may travel: its type, its wire name, its fields in order (at most 24).
 /// Stands at global scope, after the type.
-#define GROVE_MESSAGE(Type, wire_name, ...) \
-  template <> \
-  struct grove::MessageTraits<Type> { \
-    static constexpr bool k_declared = true; \
-    static constexpr std::string_view k_name = wire_name; \
-    template <class Object, class Visitor> \
+#define GROVE_MESSAGE(Type, wire_name, ...)                                  \
+  template <>                                                                \
+  struct grove::MessageTraits<Type> {                                        \
+    static constexpr bool k_declared = true;                                 \
+    static constexpr std::string_view k_name = wire_name;                    \
+    template <class Object, class Visitor>                                   \
     static void fields([[maybe_unused]] Object& object, Visitor&& visitor) { \
       ::grove::detail::visit_fields(visitor GROVE_DETAIL_EACH(__VA_ARGS__)); \
-    } \
-  }; \
-  template <> \
-  inline const bool grove::detail::k_registered<Type> = \
+    }                                                                        \
+  };                                                                         \
+  template <>                                                                \
+  inline const bool grove::detail::k_registered<Type> =                      \
       ::grove::detail::register_message_type(::grove::k_message_type<Type>);

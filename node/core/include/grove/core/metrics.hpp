@@ -17,19 +17,19 @@ enum class Metric : std::uint8_t {
   processes_spawned,
   processes_exited,
   processes_crashed,
-  dead_letters_no_process,       // sent to a pid that is no more, here or on a dead life
-  dead_letters_no_name,          // sent to a name nobody has
-  dead_letters_no_connection,    // sent to a node without a session
-  dead_letters_no_wire_form,     // a type without GROVE_MESSAGE sent to another node
-  dead_letters_unknown_type,     // came from a node that knows a type we do not
-  dead_letters_unhandled,        // reached a server that does not handle its type
-  dead_letters_late_reply,       // a reply after its call had ended
-  frames_stale,                  // of a session that is over, or of a dead life
+  dead_letters_no_process,     // sent to a pid that is no more, here or on a dead life
+  dead_letters_no_name,        // sent to a name nobody has
+  dead_letters_no_connection,  // sent to a node without a session
+  dead_letters_no_wire_form,   // a type without GROVE_MESSAGE sent to another node
+  dead_letters_unknown_type,   // came from a node that knows a type we do not
+  dead_letters_unhandled,      // reached a server that does not handle its type
+  dead_letters_late_reply,     // a reply after its call had ended
+  frames_stale,                // of a session that is over, or of a dead life
   frames_malformed,
   handshakes_refused,
   sessions_up,
   sessions_down,
-  downs_normal,                  // DOWN messages delivered, by kind of reason
+  downs_normal,  // DOWN messages delivered, by kind of reason
   downs_noproc,
   downs_noconnection,
   downs_other,

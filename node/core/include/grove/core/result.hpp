@@ -6,13 +6,13 @@
 // Member names are those of std::expected, so that it can become an alias one day.
 #pragma once
 
+#include "grove/core/check.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <variant>
-
-#include "grove/core/check.hpp"
 
 namespace grove {
 

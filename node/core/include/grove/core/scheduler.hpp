@@ -4,11 +4,11 @@
 // Simulated: SeededScheduler, one thread that picks in order or by a seed.
 #pragma once
 
+#include "grove/core/random.hpp"
+
 #include <cstdint>
 #include <memory>
 #include <vector>
-
-#include "grove/core/random.hpp"
 
 namespace grove {
 

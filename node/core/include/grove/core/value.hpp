@@ -5,6 +5,8 @@
 // Immutable; copies share their compound parts. Thread-safety: as a `const std::shared_ptr`.
 #pragma once
 
+#include "grove/core/ids.hpp"
+
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -15,8 +17,6 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include "grove/core/ids.hpp"
 
 namespace grove {
 
@@ -29,7 +29,18 @@ struct Symbol {
 class Value {
  public:
   enum class Kind : std::uint8_t {
-    nil, boolean, integer, real, string, symbol, bytes, pid, ref, list, tuple, map
+    nil,
+    boolean,
+    integer,
+    real,
+    string,
+    symbol,
+    bytes,
+    pid,
+    ref,
+    list,
+    tuple,
+    map
   };
   using Bytes = std::vector<std::byte>;
   using Items = std::vector<Value>;
@@ -56,9 +67,7 @@ class Value {
   [[nodiscard]] Kind kind() const noexcept { return static_cast<Kind>(data_.index()); }
   /// Null when the value is of another kind.
   [[nodiscard]] const bool* as_bool() const { return std::get_if<bool>(&data_); }
-  [[nodiscard]] const std::int64_t* as_integer() const {
-    return std::get_if<std::int64_t>(&data_);
-  }
+  [[nodiscard]] const std::int64_t* as_integer() const { return std::get_if<std::int64_t>(&data_); }
   [[nodiscard]] const double* as_real() const { return std::get_if<double>(&data_); }
   [[nodiscard]] const std::string* as_string() const { return std::get_if<std::string>(&data_); }
   [[nodiscard]] const std::string* as_symbol() const;
@@ -73,9 +82,15 @@ class Value {
   friend bool operator==(const Value& a, const Value& b);
 
  private:
-  struct List { std::shared_ptr<const Items> items; };
-  struct Tuple { std::shared_ptr<const Items> items; };
-  struct Map { std::shared_ptr<const Entries> entries; };
+  struct List {
+    std::shared_ptr<const Items> items;
+  };
+  struct Tuple {
+    std::shared_ptr<const Items> items;
+  };
+  struct Map {
+    std::shared_ptr<const Entries> entries;
+  };
   std::variant<std::monostate, bool, std::int64_t, double, std::string, Symbol,
                std::shared_ptr<const Bytes>, Pid, Ref, List, Tuple, Map>
       data_;

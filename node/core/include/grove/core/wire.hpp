@@ -7,6 +7,10 @@
 // an array of its fields in order, and fields missing at the end keep their defaults.
 #pragma once
 
+#include "grove/core/exit_reason.hpp"
+#include "grove/core/ids.hpp"
+#include "grove/core/value.hpp"
+
 #include <array>
 #include <chrono>
 #include <concepts>
@@ -19,10 +23,6 @@
 #include <string_view>
 #include <type_traits>
 #include <vector>
-
-#include "grove/core/exit_reason.hpp"
-#include "grove/core/ids.hpp"
-#include "grove/core/value.hpp"
 
 namespace grove {
 
@@ -100,7 +100,7 @@ inline void read(Reader& in, Ref& ref) { ref = in.ref(); }
 inline void read(Reader& in, std::vector<std::byte>& bytes) { bytes = in.bytes(); }
 
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void write(Writer& out, T value) {
   if constexpr (std::same_as<T, bool>) {
     out.boolean(value);
@@ -114,7 +114,7 @@ void write(Writer& out, T value) {
 }
 
 template <class T>
-  requires std::is_arithmetic_v<T>
+requires std::is_arithmetic_v<T>
 void read(Reader& in, T& value) {
   if constexpr (std::same_as<T, bool>) {
     value = in.boolean();
@@ -132,12 +132,10 @@ void read(Reader& in, T& value) {
 }
 
 template <class T>
-  requires std::is_enum_v<T>
-void write(Writer& out, T value) {
-  write(out, static_cast<std::underlying_type_t<T>>(value));
-}
+requires std::is_enum_v<T>
+void write(Writer& out, T value) { write(out, static_cast<std::underlying_type_t<T>>(value)); }
 template <class T>
-  requires std::is_enum_v<T>
+requires std::is_enum_v<T>
 void read(Reader& in, T& value) {
   std::underlying_type_t<T> raw{};
   read(in, raw);
