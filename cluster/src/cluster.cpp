@@ -258,18 +258,25 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   SessionId send(const PeerLinkPtr& link, NodeId node, std::uint64_t to, std::string_view name,
                  Envelope& envelope) {
     if (link == nullptr) return no_session(node, envelope);
-    if (const MessageType* type = cluster::unsendable(envelope)) {
-      no_wire_form(*type, envelope);
+    if (!cluster::is_sendable(envelope)) {
+      undeliverable(envelope, Metric::dead_letters_no_wire_form, "no_wire_form",
+                    "has no GROVE_MESSAGE declaration");
       return link->session;
     }
     Record record = cluster::record_of(envelope);
     record.to = to;
     record.name = name;
     const Pid watcher = cluster::relates(envelope.kind()) ? envelope.from : Pid{};
-    const bool sent = link->append(
-        record, watcher, [&](transport::Bytes& out) { cluster::write_body(envelope, out); });
-    if (!sent) return no_session(node, envelope);
-    mark_dirty(link);
+    switch (link->append(record, watcher, [&](transport::Bytes& out) {
+      cluster::write_body(envelope, out);
+    })) {
+      case PeerLink::Appended::ok: mark_dirty(link); break;
+      case PeerLink::Appended::closed: return no_session(node, envelope);
+      case PeerLink::Appended::too_large:
+        undeliverable(envelope, Metric::dead_letters_too_large, "too_large",
+                      "is larger than a frame can be");
+        break;
+    }
     return link->session;
   }
 
@@ -278,13 +285,15 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     if (std::find(dirty.begin(), dirty.end(), link) == dirty.end()) dirty.push_back(link);
   }
 
-  void no_wire_form(const MessageType& type, const Envelope& envelope) {
-    node_.metrics().add(Metric::dead_letters_no_wire_form);
-    log_once("a message of type " + std::string{type.name} +
-             " was sent to another node, but has no GROVE_MESSAGE declaration: dropped");
+  /// The message stays here: counted, said once, and a caller does not wait for an answer.
+  void undeliverable(const Envelope& envelope, Metric metric, const char* reason,
+                     const std::string& why) {
+    const std::string type{envelope.message ? envelope.message.type()->name : "term"};
+    node_.metrics().add(metric);
+    log_once("a message of type " + type + " to another node was dropped: it " + why);
     if (envelope.kind() != SignalKind::call) return;
     auto down = std::make_unique<Envelope>(SignalKind::down, Pid{}, envelope.serial);
-    down->message = Message::make<detail::DownSignal>(ExitReason::error("no_wire_form", type.name));
+    down->message = Message::make<detail::DownSignal>(ExitReason::error(reason, type));
     node_.deliver(envelope.from, std::move(down));
   }
 

@@ -21,6 +21,7 @@ namespace grove::cluster {
 class PeerLink {
  public:
   enum class Pressure : std::uint8_t { none, waiting, over_budget };
+  enum class Appended : std::uint8_t { ok, closed, too_large };
 
   PeerLink(transport::Transport& transport, const transport::Sessions::Up& up)
       : peer{up.peer},
@@ -31,17 +32,21 @@ class PeerLink {
         batch_(transport::k_session_header_bytes) {}
 
   /// Appends a record; `write_body` appends its body. With `watcher`, that local process hears of
-  /// the session's end. Returns: false when the session is over.
+  /// the session's end. A record that no frame can carry is left out.
   template <class F>
-  bool append(const transport::Record& record, const Pid& watcher, F&& write_body) {
+  Appended append(const transport::Record& record, const Pid& watcher, F&& write_body) {
     const std::lock_guard lock{mutex_};
-    if (!open_) return false;
-    if (watcher) watchers_.insert(watcher);
+    if (!open_) return Appended::closed;
     const std::size_t at = transport::begin_record(batch_, record);
     write_body(batch_);
+    if (batch_.size() - at > k_record_bytes_max) {
+      batch_.resize(at);
+      return Appended::too_large;
+    }
     transport::finish_record(batch_, at);
+    if (watcher) watchers_.insert(watcher);
     if (batch_.size() >= k_batch_bytes) seal();
-    return true;
+    return Appended::ok;
   }
   /// A local process that somebody over there watches or is linked to.
   void watch(const Pid& local) {
@@ -89,6 +94,8 @@ class PeerLink {
 
  private:
   static constexpr std::size_t k_batch_bytes = std::size_t{64} << 10U;
+  static constexpr std::size_t k_record_bytes_max =
+      transport::k_frame_bytes_max - k_batch_bytes - transport::k_session_header_bytes;
   static constexpr std::size_t k_budget_bytes = std::size_t{64} << 20U;
 
   void seal() {

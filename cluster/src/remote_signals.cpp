@@ -13,10 +13,8 @@ constexpr std::uint8_t k_flag_of_link = 1;  // of an exit: the sender ended, and
 
 }  // namespace
 
-const MessageType* unsendable(const Envelope& envelope) noexcept {
-  if (!carries_message(envelope.kind())) return nullptr;
-  const MessageType* type = envelope.message.type();
-  return type != nullptr && type->write == nullptr ? type : nullptr;
+bool is_sendable(const Envelope& envelope) noexcept {
+  return !carries_message(envelope.kind()) || envelope.message.type()->write != nullptr;
 }
 
 transport::Record record_of(const Envelope& envelope) {

@@ -22,8 +22,8 @@ namespace grove::cluster {
   return kind <= SignalKind::reply;
 }
 
-/// A message in the envelope that has no wire form; null: none, it can be written.
-[[nodiscard]] const MessageType* unsendable(const Envelope& envelope) noexcept;
+/// False when it carries a message that has no wire form.
+[[nodiscard]] bool is_sendable(const Envelope& envelope) noexcept;
 /// The fixed part of the envelope's record, but for its target.
 [[nodiscard]] transport::Record record_of(const Envelope& envelope);
 /// Appends its body.

@@ -222,6 +222,13 @@ TEST(CodecValue, ANotANumberStaysOne) {
   EXPECT_TRUE(std::isnan(*back->as_real()));
 }
 
+// Packed as the integer 1 it would not be read as a real, and the session would end.
+TEST(CodecValue, AWholeRealStaysAReal) {
+  EXPECT_EQ(testkit::text_of(packed(1.0)), "cb 3f f0 00 00 00 00 00 00");
+  EXPECT_EQ(testkit::text_of(packed(-2.5F)), "cb c0 04 00 00 00 00 00 00");
+  EXPECT_EQ(unpacked<double>(packed(-0.0)), 0.0);
+}
+
 TEST(CodecValue, AnExitReasonKeepsItsIdentity) {
   for (const ExitReason& reason :
        {ExitReason::normal(), ExitReason::shutdown(), ExitReason::kill(), ExitReason::killed(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Terms that MessagePack lacks are extensions: 1 pid, 2 ref, 3 symbol, 4 tuple (its items packed).
+#include <bit>
 #include <cstring>
 #include <msgpack.hpp>
 #include <vector>
@@ -35,7 +36,13 @@ class PackWriter final : public Writer {
   }
   void integer(std::int64_t value) override { packer_.pack_int64(value); }
   void natural(std::uint64_t value) override { packer_.pack_uint64(value); }
-  void real(double value) override { packer_.pack_double(value); }
+  void real(double value) override {
+    // By hand: pack_double turns 1.0 into an integer, which no reader of a real would take.
+    const auto bits = std::bit_cast<std::uint64_t>(value);
+    char bytes[9] = {static_cast<char>(0xcb)};
+    for (int i = 0; i < 8; ++i) bytes[1 + i] = static_cast<char>(bits >> (56 - 8 * i));
+    sink_.write(bytes, sizeof bytes);
+  }
   void string(std::string_view text) override {
     packer_.pack_str(static_cast<std::uint32_t>(text.size()));
     packer_.pack_str_body(text.data(), static_cast<std::uint32_t>(text.size()));
