@@ -132,7 +132,7 @@ TEST_F(Remote, UnlinkStopsTheExit) {
 
 TEST_F(Remote, MonitorsSeeReasonsNoprocAndNoconnection) {
   const Pid there = spawn_on("b");
-  world.run("a", [this, there](Context& context) -> Task<> {
+  world.run("a", [there](Context& context) -> Task<> {
     const Ref first = context.monitor(there);
     context.exit(there, ExitReason::symbol("boom"));
     const Down boom = co_await context.receive<Down>();

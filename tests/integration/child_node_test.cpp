@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A node in another program, so that it can be killed and stopped as the machine does it. The
+// child is this test's own program, started with `--child-node`.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "integration/messages.hpp"
+#include "integration/real_node.hpp"
+
+extern char** environ;
+
+namespace grove {
+namespace {
+
+using integration::Number;
+using testkit::RealNode;
+using testkit::value_of;
+
+constexpr const char* k_child_flag = "--child-node";
+
+/// A running child program.
+class Child {
+ public:
+  Child(const std::string& listen, const std::string& seed) {
+    std::vector<std::string> words{"child", k_child_flag, listen, seed};
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    EXPECT_EQ(posix_spawn(&pid_, "/proc/self/exe", nullptr, nullptr, arguments.data(), environ), 0);
+  }
+  ~Child() { kill(); }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  void signal(int number) const { EXPECT_EQ(::kill(pid_, number), 0); }
+  /// SIGKILL, and waits until it is gone.
+  void kill() {
+    if (pid_ == 0) return;
+    signal(SIGKILL);
+    int status = 0;
+    EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
+    EXPECT_TRUE(WIFSIGNALED(status)) << "it had ended by itself";
+    pid_ = 0;
+  }
+
+ private:
+  pid_t pid_ = 0;
+};
+
+/// A node with one process that takes whatever comes, known as "sink".
+int child_main(const std::string& listen, const std::string& seed) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  RealNode node{"child", {.seeds = {seed}, .listen = listen}};
+  if (!node.start()) return 1;
+  node.node().spawn([](Context& context) -> Task<> {
+    (void)context.register_name("sink", context.self(), Scope::cluster);
+    for (;;) co_await context.receive_any();
+  });
+  for (;;) pause();
+}
+
+class ChildNode : public testing::Test {
+ protected:
+  ChildNode() : parent{"parent", {}} { EXPECT_TRUE(parent.start()); }
+  [[nodiscard]] Pid sink_of(Life older) {
+    Pid sink;
+    EXPECT_TRUE(parent.wait([&] {
+      sink = parent.node().whereis("sink", Scope::cluster).value_or(Pid{});
+      return sink && node_life(sink.node) > older;
+    }));
+    return sink;
+  }
+  [[nodiscard]] std::string child_address() {
+    for (const Member& member : parent.members()) {
+      if (member.name == "child") return member.address;
+    }
+    return {};
+  }
+  RealNode parent;
+};
+
+TEST_F(ChildNode, AKilledProgramIsOneDownAndItsNameGoesAndItComesBackOnItsPort) {
+  Child child{"127.0.0.1:0", parent.address()};
+  const Pid sink = sink_of(Life{});
+  const std::string address = child_address();
+  std::promise<void> ready;
+  auto watching = ready.get_future();
+  auto downs = parent.node().async(
+      [sink, &ready](Context& context) -> Task<std::vector<ExitReason>> {
+        EXPECT_TRUE(context.register_name("watcher", context.self()));
+        context.monitor(sink);
+        ready.set_value();
+        std::vector<ExitReason> reasons;
+        for (;;) {
+          const EnvelopePtr next = co_await context.receive_any();
+          if (const Down* down = next->message.get<Down>()) {
+            reasons.push_back(down->reason);
+          } else if (next->message.is<Number>()) {
+            co_return reasons;
+          }
+        }
+      });
+  value_of(watching);
+  child.kill();
+  ASSERT_TRUE(parent.wait_for_count(Metric::downs_noconnection, 1));
+  EXPECT_EQ(parent.node().whereis("sink", Scope::cluster), std::nullopt);
+  EXPECT_EQ(parent.cluster().sessions(), 0U);
+  Child again{address, "127.0.0.1:1"};  // it cannot find us: we find it
+  const Pid next_sink = sink_of(node_life(sink.node));
+  EXPECT_NE(next_sink, sink);
+  parent.node().send(parent.node().whereis("watcher").value(), Number{});
+  EXPECT_EQ(value_of(downs), std::vector<ExitReason>{ExitReason::noconnection()});
+}
+
+TEST_F(ChildNode, APeerThatDoesNotReadLosesItsSessionBeforeItCostsMuch) {
+  Child child{"127.0.0.1:0", parent.address()};
+  const Pid sink = sink_of(Life{});
+  child.signal(SIGSTOP);
+  auto sent = parent.node().async([sink](Context& context) -> Task<std::size_t> {
+    context.monitor(sink);
+    std::size_t bytes = 0;
+    for (;;) {
+      Number number{0, std::vector<std::byte>(64'000)};
+      bytes += number.padding.size();
+      context.send(sink, std::move(number));
+      const auto down = co_await context.receive_for<Down>(std::chrono::milliseconds{1});
+      if (!down) continue;
+      EXPECT_EQ(down->reason, ExitReason::noconnection());
+      co_return bytes;
+    }
+  });
+  EXPECT_LT(value_of(sent), std::size_t{1} << 30U);
+  EXPECT_TRUE(parent.has_logged("too slow"));
+  EXPECT_EQ(parent.cluster().sessions(), 0U);
+  child.signal(SIGCONT);  // and when it reads again, it is welcome again
+  EXPECT_TRUE(parent.wait_for_count(Metric::sessions_up, 2));
+  EXPECT_EQ(sink_of(Life{}), sink) << "it was never dead";
+}
+
+}  // namespace
+
+int run_child(int count, char** words) {
+  return count == 4 && std::string{words[1]} == k_child_flag ? child_main(words[2], words[3]) : -1;
+}
+
+}  // namespace grove
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::string{argv[1]} == "--child-node") return grove::run_child(argc, argv);
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

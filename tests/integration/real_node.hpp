@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// RealNode: a node as programs run it, on threads, the machine's clock and ZeroMQ over loopback.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <future>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "grove/cluster/cluster.hpp"
+#include "grove/node/node.hpp"
+#include "grove/transport/zmq_transport.hpp"
+#include "support/local_world.hpp"
+#include "support/wait_until.hpp"
+
+namespace grove::testkit {
+
+struct RealNodeOptions {
+  std::vector<std::string> seeds = {};
+  std::string listen = "127.0.0.1:0";
+  std::string cookie = "integration";
+  std::string cluster = "grove";
+};
+
+class RealNode {
+ public:
+  RealNode(const std::string& name, const RealNodeOptions& options)
+      : clock_{make_asio_clock()},
+        scheduler_{make_thread_scheduler(2)},
+        log_{std::make_shared<RecordingLog>()},
+        node_{std::make_unique<Node>(NodeConfig{.name = name,
+                                                .clock = clock_.get(),
+                                                .scheduler = scheduler_.get(),
+                                                .log = log_})},
+        transport_{transport::make_zmq_transport(*clock_)} {
+    ClusterConfig config;
+    config.cluster = options.cluster;
+    config.listen = options.listen;
+    config.seeds = options.seeds;
+    config.cookie = transport::Cookie{options.cookie};
+    config.random_seed = seed_from_system();
+    // Only tests that say so may be about slowness: sanitizers and busy machines are slow.
+    config.times.silence = std::chrono::hours{1};
+    config.times.handshake = k_patience;
+    cluster_ = std::make_unique<Cluster>(*node_, *transport_, std::move(config));
+  }
+  ~RealNode() {
+    node_->kill_all();
+    EXPECT_TRUE(node_->wait_until_empty(k_patience));
+    cluster_.reset();
+    transport_.reset();
+    scheduler_->stop();
+  }
+  RealNode(const RealNode&) = delete;
+  RealNode& operator=(const RealNode&) = delete;
+
+  /// Returns: the address bound.
+  Result<std::string> start() {
+    auto bound = cluster_->start();
+    if (bound) address_ = *bound;
+    return bound;
+  }
+  /// The network goes away without good-byes; the node does not know.
+  void pull_the_cable() { transport_->stop(); }
+
+  [[nodiscard]] Node& node() noexcept { return *node_; }
+  [[nodiscard]] Cluster& cluster() noexcept { return *cluster_; }
+  [[nodiscard]] Clock& clock() noexcept { return *clock_; }
+  [[nodiscard]] const std::string& address() const noexcept { return address_; }
+  [[nodiscard]] std::uint64_t count(Metric metric) { return node_->metrics().get(metric); }
+
+  [[nodiscard]] bool wait(const std::function<bool()>& done) { return wait_until(*clock_, done); }
+  [[nodiscard]] bool wait_for_sessions(std::size_t wanted) {
+    return wait([this, wanted] { return cluster_->sessions() == wanted; });
+  }
+  [[nodiscard]] bool wait_for_count(Metric metric, std::uint64_t at_least) {
+    return wait([this, metric, at_least] { return count(metric) >= at_least; });
+  }
+  [[nodiscard]] bool wait_for_log(const std::string& part) {
+    return wait([this, &part] { return has_logged(part); });
+  }
+  [[nodiscard]] bool has_logged(const std::string& part) const {
+    for (const auto& [level, line] : log_->lines()) {
+      if (line.find(part) != std::string::npos) return true;
+    }
+    return false;
+  }
+  [[nodiscard]] std::vector<Member> members() {
+    auto promise = std::make_shared<std::promise<std::vector<Member>>>();
+    auto future = promise->get_future();
+    cluster_->members([promise](std::vector<Member> all) { promise->set_value(std::move(all)); });
+    return value_of(future);
+  }
+  /// Runs `function` as a process. Returns: what it returned; rethrows what it threw.
+  template <class F>
+  auto run(F function) {
+    auto future = node_->async(std::move(function));
+    return value_of(future);
+  }
+
+ private:
+  std::unique_ptr<Clock> clock_;
+  std::unique_ptr<Scheduler> scheduler_;
+  std::shared_ptr<RecordingLog> log_;
+  std::unique_ptr<Node> node_;
+  std::unique_ptr<transport::Transport> transport_;
+  std::unique_ptr<Cluster> cluster_;
+  std::string address_;
+};
+
+}  // namespace grove::testkit
