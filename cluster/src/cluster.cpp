@@ -139,7 +139,9 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   // -- Router: from processes to frames -------------------------------------------------------
 
   SessionId route(const Pid& to, EnvelopePtr envelope) override {
-    return send(find(to.node), to.node, transport::local_id(to), {}, *envelope);
+    const PeerLinkPtr* used = used_this_turn(to.node);
+    return send(used != nullptr ? *used : find(to.node), to.node, transport::local_id(to), {},
+                *envelope);
   }
   SessionId route(const RemoteName& to, EnvelopePtr envelope) override {
     const NodeId node = connected(to.node);
@@ -187,7 +189,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   void process_ended(const Pid& pid) override {
     {
       const std::unique_lock lock{names_mutex_};
-      if (auto delta = names_.remove_all(pid)) tell_all(std::move(*delta));
+      if (auto delta = names_.remove_all(pid)) tell_all(*delta);
     }
     for (const PeerLinkPtr& link : links()) link->forget(pid);
     flush();
@@ -201,7 +203,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       names_.remove(name);
       return Error{Errc::noproc, "the process has ended"};
     }
-    tell_all(std::move(*delta));
+    tell_all(*delta);
     flush();
     return {};
   }
@@ -210,7 +212,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     const std::unique_lock lock{names_mutex_};
     auto delta = names_.remove(name);
     if (!delta) return false;
-    tell_all(std::move(*delta));
+    tell_all(*delta);
     flush();
     return true;
   }
@@ -230,6 +232,14 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
  private:
   // -- sending -------------------------------------------------------------------------------
 
+  /// The link to `node`, when this thread has sent over it since it last flushed: no lock, and no
+  /// count that other threads write, for all but the first message of a turn.
+  const PeerLinkPtr* used_this_turn(NodeId node) const {
+    for (const PeerLinkPtr& link : dirty_links()) {
+      if (link->peer == node && link->uses(transport_) && link->is_open()) return &link;
+    }
+    return nullptr;
+  }
   PeerLinkPtr find(NodeId node) const {
     const std::shared_lock lock{links_mutex_};
     const auto place = by_node_.find(node);

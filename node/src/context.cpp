@@ -2,6 +2,7 @@
 #include "grove/node/context.hpp"
 
 #include "grove/node/node.hpp"
+
 #include "process.hpp"
 
 namespace grove {
@@ -122,15 +123,13 @@ void Context::link(const Pid& pid) {
     return;
   }
   if (!process.relations().link(pid)) return;
-  const SessionId session = process.emit(self(), pid, SignalKind::link, 0,
-                                         Message::make<detail::SessionMark>());
+  const SessionId session =
+      process.emit(self(), pid, SignalKind::link, 0, Message::make<detail::SessionMark>());
   if (here) return;
   if (session == Router::k_no_connection || session == Router::k_dead_life) {
     auto exit = std::make_unique<Envelope>(SignalKind::exit, pid);
-    exit->message = Message::make<detail::ExitSignal>(session == Router::k_dead_life
-                                                          ? ExitReason::noproc()
-                                                          : ExitReason::noconnection(),
-                                                      true);
+    exit->message = Message::make<detail::ExitSignal>(
+        session == Router::k_dead_life ? ExitReason::noproc() : ExitReason::noconnection(), true);
     node().deliver(self(), std::move(exit));
   } else {
     process.relations().set_session(pid, session);
@@ -221,8 +220,7 @@ void Context::exit(const Pid& pid, const ExitReason& reason) {
     return;
   }
   if (!pid) return;
-  process.emit(self(), pid, SignalKind::exit, 0,
-               Message::make<detail::ExitSignal>(reason, false));
+  process.emit(self(), pid, SignalKind::exit, 0, Message::make<detail::ExitSignal>(reason, false));
 }
 
 void Context::stop(const ExitReason& reason) { process_of(*this).stop(reason); }

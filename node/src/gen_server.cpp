@@ -36,9 +36,9 @@ void ServerBodyBase::answer(Context& context, StartResult::Status status, const 
 
 void ServerBodyBase::unhandled_info(Context& context, const Envelope& envelope) {
   context.node().metrics().add(Metric::dead_letters_unhandled);
-  context.node().log().warning(options_.label + ' ' + to_string(context.self()) +
-                               " got a message that it does not handle: " +
-                               to_string(envelope.message));
+  context.node().log().warning(
+      options_.label + ' ' + to_string(context.self()) +
+      " got a message that it does not handle: " + to_string(envelope.message));
 }
 
 // The server's StartAck is the answer to a call that began with the spawn, so a server that dies

@@ -8,11 +8,11 @@
 // Mailbox: the owner's list of messages, oldest first; confined to the process.
 #pragma once
 
+#include "grove/node/envelope.hpp"
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-
-#include "grove/node/envelope.hpp"
 
 namespace grove::detail {
 

@@ -6,15 +6,16 @@
 // Thread-safety: all members.
 #pragma once
 
+#include "grove/core/result.hpp"
+
+#include "process_table.hpp"
+
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-
-#include "grove/core/result.hpp"
-#include "process_table.hpp"
 
 namespace grove::detail {
 

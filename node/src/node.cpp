@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/node.hpp"
 
-#include <shared_mutex>
-#include <thread>
-
 #include "grove/core/check.hpp"
+
 #include "name_table.hpp"
 #include "process.hpp"
 #include "process_table.hpp"
+
+#include <shared_mutex>
+#include <thread>
 
 namespace grove {
 namespace {

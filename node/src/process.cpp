@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "process.hpp"
 
+#include "grove/core/check.hpp"
+
+#include "name_table.hpp"
+#include "process_table.hpp"
+
 #include <cxxabi.h>
 
 #include <algorithm>
@@ -8,17 +13,13 @@
 #include <typeinfo>
 #include <utility>
 
-#include "grove/core/check.hpp"
-#include "name_table.hpp"
-#include "process_table.hpp"
-
 namespace grove::detail {
 namespace {
 
 constexpr int k_turn_budget = 256;  // messages, handled or sent, in one turn
 constexpr int k_long_turn_budget = 4096;
 constexpr std::chrono::milliseconds k_long_turn_time{1};
-constexpr int k_resume_cost = 8;    // of a coroutine, in messages
+constexpr int k_resume_cost = 8;  // of a coroutine, in messages
 
 thread_local Process* t_running = nullptr;
 
@@ -56,8 +57,8 @@ bool Process::run() {
   Process* const outer = std::exchange(t_running, this);
   take_inbox();
   // Who has many messages gets a longer turn: those who send them get theirs too, each of them.
-  budget_ = static_cast<int>(
-      std::clamp<std::size_t>(mailbox_.size(), k_turn_budget, k_long_turn_budget));
+  budget_ =
+      static_cast<int>(std::clamp<std::size_t>(mailbox_.size(), k_turn_budget, k_long_turn_budget));
   Clock::TimePoint limit = Clock::TimePoint::max();
   bool again = false;
   bool ended = false;
@@ -266,9 +267,7 @@ void Process::act_stale(EnvelopePtr envelope) {
     case SignalKind::info:
     case SignalKind::cast: node_->metrics().add(Metric::dead_letters_no_process); return;
     case SignalKind::reply: node_->metrics().add(Metric::dead_letters_late_reply); return;
-    case SignalKind::call:
-      node_->metrics().add(Metric::dead_letters_no_process);
-      [[fallthrough]];
+    case SignalKind::call: node_->metrics().add(Metric::dead_letters_no_process); [[fallthrough]];
     case SignalKind::monitor:
       reply(SignalKind::down, Message::make<DownSignal>(ExitReason::noproc()));
       return;
@@ -307,8 +306,8 @@ void Process::on_down(const Pid& from, std::uint64_t serial, const ExitReason& r
     if (reason == ExitReason::noproc()) metric = Metric::downs_noproc;
     if (reason == ExitReason::noconnection()) metric = Metric::downs_noconnection;
     node_->metrics().add(metric);
-    envelope->message = Message::make<Down>(Ref{node_->id(), index_, serial}, from, reason,
-                                            std::move(watch->name));
+    envelope->message =
+        Message::make<Down>(Ref{node_->id(), index_, serial}, from, reason, std::move(watch->name));
   }
   mailbox_.append(std::move(envelope));
 }
@@ -321,9 +320,8 @@ void Process::settle_watch(std::uint64_t serial, const Pid& target, SessionId se
   }
   // Through the own queue: a DOWN is never there before monitor() has returned.
   auto down = std::make_unique<Envelope>(SignalKind::down, target, serial);
-  down->message = Message::make<DownSignal>(session == Router::k_dead_life
-                                                ? ExitReason::noproc()
-                                                : ExitReason::noconnection());
+  down->message = Message::make<DownSignal>(
+      session == Router::k_dead_life ? ExitReason::noproc() : ExitReason::noconnection());
   node_->deliver(pid(), std::move(down));
 }
 
@@ -371,7 +369,7 @@ void Process::die() {
                        " terminated: " + to_string(reason));
   }
   waiter_ = nullptr;
-  task_ = {};     // RAII of the coroutine runs here and may still send
+  task_ = {};  // RAII of the coroutine runs here and may still send
   body_.reset();
   alive_ = false;
   generation_.store(self.generation + 1, std::memory_order_seq_cst);

@@ -10,16 +10,17 @@
 // process: at most one worker at a time, handed over through the inbox's atomic word.
 #pragma once
 
+#include "grove/core/scheduler.hpp"
+#include "grove/node/context.hpp"
+#include "grove/node/node.hpp"
+
+#include "mailbox.hpp"
+#include "relations.hpp"
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
-
-#include "grove/core/scheduler.hpp"
-#include "grove/node/context.hpp"
-#include "grove/node/node.hpp"
-#include "mailbox.hpp"
-#include "relations.hpp"
 
 namespace grove::detail {
 
@@ -43,19 +44,6 @@ class alignas(64) Process final : public Context, public Runnable {
   }
   [[nodiscard]] Pid pid() const noexcept;
   ProcessInfo info() const;
-
-  Node* node_ = nullptr;
-  std::uint32_t index_ = 0;
-  std::atomic<std::uint32_t> generation_{0};  // odd: of the life that runs; even: none runs
-  std::atomic<bool> named_{false};            // may have a name
-  bool trap_exit_ = false;
-  bool alive_ = false;
-  bool routed_ = false;   // sent something elsewhere in this turn
-  bool abroad_ = false;   // the router may know this process: it has dealt with others elsewhere
-  Pid parent_;
-  Mailbox mailbox_;
-  std::unique_ptr<Body> body_;
-  std::string label_;
 
   /// Sends a signal in the name of `from` (this process, or a former life of its place).
   SessionId emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
@@ -84,18 +72,36 @@ class alignas(64) Process final : public Context, public Runnable {
   void discard_messages();
 
  private:
+  friend class grove::Context;
+  friend class grove::Node;
+  friend class NameTable;
+  friend class ProcessTable;
+
   bool work();  // one step of user code; false: nothing to do until something arrives
   void resume(std::coroutine_handle<> handle);
   void start_task(Task<> task);
   void end_task();
   void fail(const std::exception_ptr& failure);
-  void act(EnvelopePtr envelope);          // one signal for this life
-  void act_stale(EnvelopePtr envelope);    // one signal for a life that is over
+  void act(EnvelopePtr envelope);        // one signal for this life
+  void act_stale(EnvelopePtr envelope);  // one signal for a life that is over
   void on_down(const Pid& from, std::uint64_t serial, const ExitReason& reason);
   void on_node_lost(const NodeLost& lost);
   void die();
   void tell_relations(const ExitReason& reason);
   [[nodiscard]] bool overdue() const;
+
+  Node* node_ = nullptr;
+  std::uint32_t index_ = 0;
+  std::atomic<std::uint32_t> generation_{0};  // odd: of the life that runs; even: none runs
+  std::atomic<bool> named_{false};            // may have a name
+  bool trap_exit_ = false;
+  bool alive_ = false;
+  bool routed_ = false;  // sent something elsewhere in this turn
+  bool abroad_ = false;  // the router may know this process: it has dealt with others elsewhere
+  Pid parent_;
+  Mailbox mailbox_;
+  std::unique_ptr<Body> body_;
+  std::string label_;
   Inbox inbox_;
   bool started_ = false;
   bool doomed_ = false;

@@ -6,16 +6,17 @@
 // Thread-safety: all members.
 #pragma once
 
+#include "grove/core/check.hpp"
+#include "grove/core/spin_lock.hpp"
+
+#include "process.hpp"
+
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
-
-#include "grove/core/check.hpp"
-#include "grove/core/spin_lock.hpp"
-#include "process.hpp"
 
 namespace grove::detail {
 

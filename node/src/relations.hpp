@@ -6,14 +6,15 @@
 // Source: OTP "erl_dist_protocol", Link Protocol; Reference Manual, "Processes".
 #pragma once
 
+#include "grove/node/envelope.hpp"
+
+#include "small_map.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "grove/node/envelope.hpp"
-#include "small_map.hpp"
 
 namespace grove::detail {
 
@@ -93,9 +94,7 @@ class Relations {
     watches_.erase(serial);
     return ended;
   }
-  void on_monitor(const Watcher& watcher, SessionId session) {
-    watchers_.insert(watcher, session);
-  }
+  void on_monitor(const Watcher& watcher, SessionId session) { watchers_.insert(watcher, session); }
   void on_demonitor(const Watcher& watcher) { watchers_.erase(watcher); }
 
   /// The session to `node` is over: what it carried is gone. Later sessions are not touched.

@@ -85,9 +85,8 @@ class Supervisor final : public GenServer {
   }
 
   Task<> handle_info(Exit exit) {
-    const auto place = std::find_if(children_.begin(), children_.end(), [&](const Child& child) {
-      return child.pid == exit.from;
-    });
+    const auto place = std::find_if(children_.begin(), children_.end(),
+                                    [&](const Child& child) { return child.pid == exit.from; });
     if (place == children_.end()) co_return;  // a stranger's exit signal does nothing
     const auto at = static_cast<std::size_t>(place - children_.begin());
     children_[at].pid = {};
@@ -192,14 +191,13 @@ class Supervisor final : public GenServer {
   }
 
   RestartWindow window_;
-  std::vector<ChildSpec> specs_;   // to start; empty after init
-  std::vector<Child> children_;    // in start order
+  std::vector<ChildSpec> specs_;  // to start; empty after init
+  std::vector<Child> children_;   // in start order
 };
 
 }  // namespace
 
-Task<StartResult> start_supervisor(Context& context, SupervisorSpec spec,
-                                   ServerOptions options) {
+Task<StartResult> start_supervisor(Context& context, SupervisorSpec spec, ServerOptions options) {
   if (options.label.empty()) options.label = "supervisor";
   return start_server<Supervisor>(context, std::move(options), std::move(spec));
 }

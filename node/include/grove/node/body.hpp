@@ -4,15 +4,15 @@
 // loop sees of all three.
 #pragma once
 
+#include "grove/node/envelope.hpp"
+#include "grove/node/task.hpp"
+
 #include <exception>
 #include <memory>
 #include <optional>
 #include <tuple>
 #include <type_traits>
 #include <utility>
-
-#include "grove/node/envelope.hpp"
-#include "grove/node/task.hpp"
 
 namespace grove {
 

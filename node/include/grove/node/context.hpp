@@ -6,6 +6,11 @@
 // Thread-safety: confined to its process.
 #pragma once
 
+#include "grove/core/clock.hpp"
+#include "grove/core/result.hpp"
+#include "grove/node/body.hpp"
+#include "grove/node/router.hpp"
+
 #include <chrono>
 #include <coroutine>
 #include <optional>
@@ -13,11 +18,6 @@
 #include <string_view>
 #include <utility>
 #include <variant>
-
-#include "grove/core/clock.hpp"
-#include "grove/core/result.hpp"
-#include "grove/node/body.hpp"
-#include "grove/node/router.hpp"
 
 namespace grove {
 
@@ -193,7 +193,7 @@ struct ReplyOf {
   using type = void;
 };
 template <class T>
-  requires requires { typename T::Reply; }
+requires requires { typename T::Reply; }
 struct ReplyOf<T> {
   using type = typename T::Reply;
 };
@@ -203,10 +203,10 @@ struct Ok {};
 
 /// g++ 12 destroys such an argument twice when it is a temporary inside a co_await expression.
 template <class T>
-concept UnsafeTemporary = !std::is_lvalue_reference_v<T> &&
-                          std::is_aggregate_v<std::remove_cvref_t<T>> &&
-                          !std::is_array_v<std::remove_cvref_t<T>> &&
-                          !std::is_trivially_destructible_v<std::remove_cvref_t<T>>;
+concept UnsafeTemporary =
+    !std::is_lvalue_reference_v<T> && std::is_aggregate_v<std::remove_cvref_t<T>> &&
+    !std::is_array_v<std::remove_cvref_t<T>> &&
+    !std::is_trivially_destructible_v<std::remove_cvref_t<T>>;
 
 }  // namespace detail
 
@@ -227,22 +227,22 @@ class Context {
 
   /// Starts a process and returns at once. Messages sent to it from now on are queued.
   template <class F, class... Args>
-    requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...>
-  Pid spawn(F&& function, Args&&... args) {
+  requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Pid
+  spawn(F&& function, Args&&... args) {
     return spawn_body({}, detail::make_coroutine_body(std::forward<F>(function),
                                                       std::forward<Args>(args)...))
         .pid;
   }
   template <class F, class... Args>
-    requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...>
-  Pid spawn_link(F&& function, Args&&... args) {
+  requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Pid
+  spawn_link(F&& function, Args&&... args) {
     return spawn_body({.link = true}, detail::make_coroutine_body(std::forward<F>(function),
                                                                   std::forward<Args>(args)...))
         .pid;
   }
   template <class F, class... Args>
-    requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...>
-  Spawned spawn_monitor(F&& function, Args&&... args) {
+  requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Spawned
+  spawn_monitor(F&& function, Args&&... args) {
     return spawn_body({.monitor = true}, detail::make_coroutine_body(std::forward<F>(function),
                                                                      std::forward<Args>(args)...));
   }
@@ -258,8 +258,7 @@ class Context {
   }
   template <std::derived_from<Handler> H, class... Args>
   Spawned spawn_monitor(Args&&... args) {
-    return spawn_body({.monitor = true},
-                      detail::make_handler_body<H>(std::forward<Args>(args)...));
+    return spawn_body({.monitor = true}, detail::make_handler_body<H>(std::forward<Args>(args)...));
   }
   /// All of the above; link and monitor are in place before the child runs.
   Spawned spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body);
@@ -323,13 +322,13 @@ class Context {
   /// Asks a server and waits. Throws ProcessExit when it fails (noproc, noconnection, timeout, or
   /// the server's exit reason); a late answer never reaches the mailbox.
   template <class T, class... Args>
-    requires(!(detail::UnsafeTemporary<Args&&> || ...))
-  [[nodiscard]] auto call(const Pid& server, Args&&... args) {
+  requires(!(detail::UnsafeTemporary<Args&&> || ...))
+      [[nodiscard]] auto call(const Pid& server, Args&&... args) {
     return call_for<T>(k_call_timeout, server, std::forward<Args>(args)...);
   }
   template <class T, class... Args>
-    requires(!(detail::UnsafeTemporary<Args&&> || ...))
-  [[nodiscard]] auto call_for(Timeout timeout, const Pid& server, Args&&... args) {
+  requires(!(detail::UnsafeTemporary<Args&&> || ...))
+      [[nodiscard]] auto call_for(Timeout timeout, const Pid& server, Args&&... args) {
     return detail::Call<typename detail::ReplyOf<T>::type>{
         *this, begin_call(server, Message::make<T>(std::forward<Args>(args)...)), timeout};
   }
@@ -372,8 +371,7 @@ class Context {
   /// Errors: name_taken, noproc, bad_argument, already_started (the process has a name).
   Result<void> register_name(const std::string& name, const Pid& pid, Scope scope = Scope::local);
   bool unregister_name(const std::string& name, Scope scope = Scope::local);
-  [[nodiscard]] std::optional<Pid> whereis(std::string_view name,
-                                           Scope scope = Scope::local) const;
+  [[nodiscard]] std::optional<Pid> whereis(std::string_view name, Scope scope = Scope::local) const;
 
   /// What inspection shows this process as.
   void set_label(std::string label);

@@ -6,13 +6,13 @@
 // queue, so whatever one process sends to another arrives in the order sent.
 #pragma once
 
-#include <cstdint>
-#include <memory>
-#include <string>
-
 #include "grove/core/exit_reason.hpp"
 #include "grove/core/ids.hpp"
 #include "grove/core/message.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
 
 namespace grove {
 
@@ -78,7 +78,7 @@ struct Envelope {
     detail::deallocate(memory, size);
   }
 
-  Envelope* next = nullptr;      // the queue's, while queued
+  Envelope* next = nullptr;  // the queue's, while queued
   Message message;
   Pid from;
   std::uint32_t generation = 0;  // the life of its target that it is meant for

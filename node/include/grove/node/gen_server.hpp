@@ -20,6 +20,9 @@
 // Source: OTP gen_server; semantics.md GEN-*.
 #pragma once
 
+#include "grove/node/context.hpp"
+#include "grove/node/node.hpp"
+
 #include <concepts>
 #include <memory>
 #include <optional>
@@ -27,9 +30,6 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
-
-#include "grove/node/context.hpp"
-#include "grove/node/node.hpp"
 
 namespace grove {
 
@@ -62,11 +62,11 @@ struct ServerOptions {
   ServerOptions() {}
   ServerOptions(std::string server_name, Scope name_scope)
       : name{std::move(server_name)}, scope{name_scope} {}
-  std::string name;             // empty: none
+  std::string name;  // empty: none
   Scope scope = Scope::local;
-  std::string label;            // empty: the class's name
+  std::string label;  // empty: the class's name
   bool link = true;
-  Timeout timeout;              // of the start; none: for ever
+  Timeout timeout;  // of the start; none: for ever
 };
 
 /// Options of a server with a name.
@@ -232,26 +232,21 @@ class ServerBody final : public detail::ServerBodyBase {
   bool try_one(Context& context, Envelope& envelope, Task<>& task) {
     T* message = envelope.message.get<T>();
     if (message == nullptr) return false;
-    switch (envelope.kind()) {
-      case SignalKind::call:
-        if constexpr (requires { impl_->handle_call(std::move(*message)); }) {
-          task = call(context, std::move(*message));
-          return true;
-        }
-        return false;
-      case SignalKind::cast:
-        if constexpr (requires { impl_->handle_cast(std::move(*message)); }) {
-          task = plain(context, [&] { return impl_->handle_cast(std::move(*message)); });
-          return true;
-        }
-        return false;
-      default:
-        if constexpr (requires { impl_->handle_info(std::move(*message)); }) {
-          task = plain(context, [&] { return impl_->handle_info(std::move(*message)); });
-          return true;
-        }
-        return false;
+    if (envelope.kind() == SignalKind::call) {
+      if constexpr (requires { impl_->handle_call(std::move(*message)); }) {
+        task = call(context, std::move(*message));
+        return true;
+      }
+    } else if (envelope.kind() == SignalKind::cast) {
+      if constexpr (requires { impl_->handle_cast(std::move(*message)); }) {
+        task = plain(context, [&] { return impl_->handle_cast(std::move(*message)); });
+        return true;
+      }
+    } else if constexpr (requires { impl_->handle_info(std::move(*message)); }) {
+      task = plain(context, [&] { return impl_->handle_info(std::move(*message)); });
+      return true;
     }
+    return false;
   }
 
   template <class T>
@@ -343,8 +338,8 @@ template <std::derived_from<GenServer> Impl, class... Args>
 [[nodiscard]] Task<StartResult> start_server(Context& context, ServerOptions options,
                                              Args... args) {
   if (options.label.empty()) options.label = detail::type_name<Impl>();
-  return detail::start_server(context, std::make_unique<ServerBody<Impl, Args...>>(
-                                           std::move(options), std::move(args)...));
+  return detail::start_server(
+      context, std::make_unique<ServerBody<Impl, Args...>>(std::move(options), std::move(args)...));
 }
 template <std::derived_from<GenServer> Impl, class... Args>
 [[nodiscard]] Task<StartResult> start_link(Context& context, Args... args) {

@@ -5,6 +5,13 @@
 // Thread-safety: all members from any thread, unless they say otherwise.
 #pragma once
 
+#include "grove/core/clock.hpp"
+#include "grove/core/log.hpp"
+#include "grove/core/metrics.hpp"
+#include "grove/core/random.hpp"
+#include "grove/core/scheduler.hpp"
+#include "grove/node/context.hpp"
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -19,18 +26,11 @@
 #include <utility>
 #include <vector>
 
-#include "grove/core/clock.hpp"
-#include "grove/core/metrics.hpp"
-#include "grove/core/log.hpp"
-#include "grove/core/random.hpp"
-#include "grove/core/scheduler.hpp"
-#include "grove/node/context.hpp"
-
 namespace grove {
 
 struct NodeConfig {
   std::string name = "nonode";
-  Life life{};           // 0: the clock's wall time
+  Life life{};  // 0: the clock's wall time
   Clock* clock = nullptr;
   Scheduler* scheduler = nullptr;
   std::shared_ptr<Log> log = {};  // null: drops everything
@@ -39,7 +39,7 @@ struct NodeConfig {
 /// One process as others may see it, taken between two of its messages.
 struct ProcessInfo {
   Pid pid;
-  std::string name;    // local name, or empty
+  std::string name;  // local name, or empty
   std::string label;
   Pid parent;
   std::string status;  // "waiting", "runnable"
@@ -85,10 +85,11 @@ class Node {
   // -- as a process would, from outside ------------------------------------------------------
 
   template <class F, class... Args>
-    requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...>
-  Pid spawn(F&& function, Args&&... args) {
-    return spawn_body(nullptr, {}, detail::make_coroutine_body(std::forward<F>(function),
-                                                               std::forward<Args>(args)...))
+  requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Pid
+  spawn(F&& function, Args&&... args) {
+    return spawn_body(
+               nullptr, {},
+               detail::make_coroutine_body(std::forward<F>(function), std::forward<Args>(args)...))
         .pid;
   }
   template <std::derived_from<Handler> H, class... Args>
@@ -105,8 +106,7 @@ class Node {
   [[nodiscard]] bool is_alive(const Pid& pid) const noexcept;
   Result<void> register_name(const std::string& name, const Pid& pid, Scope scope = Scope::local);
   bool unregister_name(const std::string& name, Scope scope = Scope::local);
-  [[nodiscard]] std::optional<Pid> whereis(std::string_view name,
-                                           Scope scope = Scope::local) const;
+  [[nodiscard]] std::optional<Pid> whereis(std::string_view name, Scope scope = Scope::local) const;
   /// All cluster-wide names known here, by name.
   [[nodiscard]] std::vector<Router::GlobalName> global_names() const {
     return router_ == nullptr ? std::vector<Router::GlobalName>{} : router_->names();

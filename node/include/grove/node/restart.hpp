@@ -5,12 +5,12 @@
 // Source: OTP supervisor, "Restart Strategies and Maximum Restart Intensity".
 #pragma once
 
+#include "grove/core/clock.hpp"
+#include "grove/core/exit_reason.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <deque>
-
-#include "grove/core/clock.hpp"
-#include "grove/core/exit_reason.hpp"
 
 namespace grove {
 

@@ -4,12 +4,12 @@
 // none.
 #pragma once
 
+#include "grove/core/result.hpp"
+#include "grove/node/envelope.hpp"
+
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "grove/core/result.hpp"
-#include "grove/node/envelope.hpp"
 
 namespace grove {
 

@@ -9,6 +9,9 @@
 // Source: OTP supervisor; semantics.md SUP-*.
 #pragma once
 
+#include "grove/node/gen_server.hpp"
+#include "grove/node/restart.hpp"
+
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -16,15 +19,12 @@
 #include <utility>
 #include <vector>
 
-#include "grove/node/gen_server.hpp"
-#include "grove/node/restart.hpp"
-
 namespace grove {
 
 /// How long a child gets to end by itself when told to shut down, before it is killed.
 struct Shutdown {
-  Timeout wait;            // none: for ever
-  bool brutal = false;     // kill at once
+  Timeout wait;         // none: for ever
+  bool brutal = false;  // kill at once
   static Shutdown within(std::chrono::milliseconds time) { return {time, false}; }
   static Shutdown infinity() { return {std::nullopt, false}; }
   static Shutdown brutal_kill() { return {std::nullopt, true}; }
@@ -91,8 +91,7 @@ struct ChildInfo {
 /// the id is known but not running, or what its init ended with; no spec stays behind then).
 [[nodiscard]] Task<StartResult> start_child(Context& context, Pid supervisor, ChildSpec spec);
 /// Ends a child and keeps its spec (unless temporary). Errors: not_found.
-[[nodiscard]] Task<Result<void>> terminate_child(Context& context, Pid supervisor,
-                                                 std::string id);
+[[nodiscard]] Task<Result<void>> terminate_child(Context& context, Pid supervisor, std::string id);
 /// Most recently started first.
 [[nodiscard]] Task<std::vector<ChildInfo>> which_children(Context& context, Pid supervisor);
 

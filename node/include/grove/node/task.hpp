@@ -6,13 +6,13 @@
 // Parameters of coroutines are values, never references (other than Context&).
 #pragma once
 
+#include "grove/core/message.hpp"
+
 #include <coroutine>
 #include <exception>
 #include <optional>
 #include <type_traits>
 #include <utility>
-
-#include "grove/core/message.hpp"
 
 namespace grove {
 
@@ -39,9 +39,7 @@ struct PromiseBase {
   void unhandled_exception() noexcept { failure = std::current_exception(); }
 
   static void* operator new(std::size_t size) { return allocate(size); }
-  static void operator delete(void* memory, std::size_t size) noexcept {
-    deallocate(memory, size);
-  }
+  static void operator delete(void* memory, std::size_t size) noexcept { deallocate(memory, size); }
 };
 
 template <class T>

@@ -73,7 +73,7 @@ class MemoryNetwork {
 
   Clock::Duration delay();
   PipePtr pipe(const std::string& from, const std::string& to);
-  void carry(const PipePtr& pipe, std::function<void()> arrive);
+  void carry(const PipePtr& pipe, std::function<void()> action);
   void arrive(const PipePtr& pipe, std::function<void()> action);
   void release(const PipePtr& pipe);
   MemoryEndpoint* find(const std::string& address);

@@ -126,7 +126,7 @@ class Sessions {
   /// The peer said that it leaves: its end is no failure, and it is not redialled.
   void mark_left(const std::string& name);
   /// Ends a session from our side, for example because the peer sent nonsense.
-  Actions end(NodeId peer, const std::string& why, Clock::TimePoint now);
+  Actions end(NodeId node, const std::string& why, Clock::TimePoint now);
   /// This node is about to end: sessions go on, but nobody is dialled nor let in any more.
   Actions leave();
   /// Ends all sessions and dials nobody any more.
