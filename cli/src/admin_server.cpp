@@ -11,8 +11,12 @@
 #include <asio/write.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <fcntl.h>
+#include <filesystem>
 #include <map>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
@@ -25,9 +29,14 @@ using Json = nlohmann::json;
 using asio::local::stream_protocol;
 using Respond = std::function<void(Json)>;
 
-constexpr std::size_t k_request_bytes_max = 64 * 1024;
 constexpr auto k_inspect_wait = std::chrono::seconds{1};  // a process stuck in its handler
+constexpr auto k_line_wait = std::chrono::seconds{10};    // for a line to come, or to be taken
+constexpr auto k_stop_wait = std::chrono::seconds{1};     // for the last answers, as of `kill`
+constexpr auto k_accept_pause = std::chrono::milliseconds{100};
+constexpr std::string_view k_former_life = "that process belonged to a former life of this node";
+constexpr std::size_t k_reason_bytes_max = 255;
 constexpr auto k_join_wait = std::chrono::seconds{5};
+constexpr auto k_trouble_wait = std::chrono::seconds{2};  // it may be gone at the next attempt
 constexpr auto k_join_look = std::chrono::milliseconds{20};
 
 Json good(Json result) {
@@ -36,6 +45,38 @@ Json good(Json result) {
 }
 Json bad(int code, const std::string& error) {
   return {{"ok", false}, {"code", code}, {"error", error}};
+}
+
+/// Keeps others out of a directory, as far as they ask.
+class DirectoryLock {
+ public:
+  explicit DirectoryLock(const std::string& dir)
+      : fd_{open(dir.empty() ? "." : dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)} {
+    if (fd_ >= 0) flock(fd_, LOCK_EX);
+  }
+  ~DirectoryLock() {
+    if (fd_ >= 0) close(fd_);
+  }
+  DirectoryLock(const DirectoryLock&) = delete;
+  DirectoryLock& operator=(const DirectoryLock&) = delete;
+
+ private:
+  int fd_;
+};
+
+/// Why a node to join cannot be reached, without its address said twice.
+std::string trouble_of(const transport::Sessions::SeedView& seed) {
+  const std::string& text = seed.trouble;
+  const bool twice = text.starts_with(seed.address + ' ');
+  return (twice ? text.substr(seed.address.size() + 1) : text) +
+         (text.ends_with("wrong cookie") ? "; set the same GROVE_COOKIE on both nodes" : "");
+}
+
+/// A reason ends up in logs, on terminals and in frames.
+bool is_reason(const std::string& text) {
+  return !text.empty() && text.size() <= k_reason_bytes_max &&
+         std::none_of(text.begin(), text.end(),
+                      [](unsigned char c) { return c < ' ' || c == 127; });
 }
 
 std::string_view to_string(Member::State state) {
@@ -75,6 +116,12 @@ class AdminServer::Impl {
   ~Impl() { stop(); }
 
   Result<void> start(const std::string& path) {
+    if (path.size() > k_socket_path_max) {
+      return Error{Errc::io, "the path of the admin socket is too long, " + path +
+                                 "; set GROVE_RUN_DIR to a shorter one"};
+    }
+    // Of two that start at once with one name, the second waits here and finds the first.
+    const DirectoryLock lock{std::filesystem::path{path}.parent_path().string()};
     if (answers(path)) {
       return Error{Errc::already_started, "a node named " + node_.name() +
                                               " is running here already; choose another --name"};
@@ -85,10 +132,6 @@ class AdminServer::Impl {
       return Error{Errc::io,
                    "cannot " + what + " the admin socket " + path + ": " + error.message()};
     };
-    if (path.size() > 100) {
-      return Error{Errc::io, "the path of the admin socket is too long, " + path +
-                                 "; set GROVE_RUN_DIR to a shorter one"};
-    }
     acceptor_.open(stream_protocol{}, error);
     if (error) return fail("open");
     const mode_t mask = umask(0177);
@@ -104,17 +147,27 @@ class AdminServer::Impl {
   }
 
   void stop() {
-    io_.stop();
-    if (thread_.joinable()) thread_.join();
+    if (thread_.joinable()) {
+      asio::post(io_, [this] {
+        stopping_ = true;
+        pause_.expires_after(k_stop_wait);
+        pause_.async_wait([this](const std::error_code&) { io_.stop(); });
+        if (unanswered_ == 0) io_.stop();
+      });
+      thread_.join();
+    }
     if (!path_.empty()) unlink(std::exchange(path_, {}).c_str());
   }
 
  private:
   struct Client : std::enable_shared_from_this<Client> {
-    explicit Client(stream_protocol::socket connected) : socket{std::move(connected)} {}
+    explicit Client(stream_protocol::socket connected)
+        : socket{std::move(connected)}, patience{socket.get_executor()} {}
     stream_protocol::socket socket;
+    asio::steady_timer patience;
     std::string buffer;
     std::string answer;
+    bool ends_node = false;  // its connection is kept until the node has ended
   };
   using ClientPtr = std::shared_ptr<Client>;
 
@@ -129,28 +182,62 @@ class AdminServer::Impl {
   void accept() {
     acceptor_.async_accept([this](const std::error_code& error, stream_protocol::socket socket) {
       if (!acceptor_.is_open()) return;
-      if (!error) read(std::make_shared<Client>(std::move(socket)));
-      accept();
+      if (!error) {
+        read(std::make_shared<Client>(std::move(socket)));
+        accept();
+        return;
+      }
+      if (stopping_) return;  // the timer has another use then
+      // Out of descriptors, most likely: at once it would fail again, and again.
+      pause_.expires_after(k_accept_pause);
+      pause_.async_wait([this](const std::error_code&) { accept(); });
+    });
+  }
+
+  /// Who says nothing, or takes nothing, is cut off.
+  static void be_patient(const ClientPtr& client) {
+    client->patience.expires_after(k_line_wait);
+    client->patience.async_wait([client](const std::error_code& cancelled) {
+      std::error_code ignored;
+      if (!cancelled) client->socket.close(ignored);
     });
   }
 
   void read(const ClientPtr& client) {
-    asio::async_read_until(
-        client->socket, asio::dynamic_buffer(client->buffer, k_request_bytes_max), '\n',
-        [this, client](const std::error_code& error, std::size_t) {
-          if (error) return;
-          handle(client->buffer, [this, client](Json answer) {
-            // From whatever thread has the answer, back to this server's own.
-            asio::post(io_, [client, answer = std::move(answer)] {
-              client->answer = answer.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
-              asio::async_write(client->socket, asio::buffer(client->answer),
-                                [client](const std::error_code&, std::size_t) {});
-            });
-          });
-        });
+    be_patient(client);
+    asio::async_read_until(client->socket,
+                           asio::dynamic_buffer(client->buffer, k_request_bytes_max), '\n',
+                           [this, client](const std::error_code& error, std::size_t size) {
+                             client->patience.cancel();
+                             if (error && error != asio::error::not_found) return;
+                             ++unanswered_;
+                             if (error) {
+                               answer(client, bad(k_data, "the request is longer than 64 KiB"));
+                             } else {
+                               handle(client, client->buffer.substr(0, size));
+                             }
+                           });
   }
 
-  void handle(const std::string& line, const Respond& respond) {
+  /// On this server's own thread.
+  void answer(const ClientPtr& client, const Json& answer) {
+    be_patient(client);
+    client->answer = answer.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+    asio::async_write(client->socket, asio::buffer(client->answer),
+                      [this, client](const std::error_code&, std::size_t) {
+                        client->patience.cancel();
+                        if (--unanswered_ == 0 && stopping_) io_.stop();
+                        if (!client->ends_node) return;
+                        kept_.push_back(client);
+                        hooks_.stop();
+                      });
+  }
+
+  void handle(const ClientPtr& client, const std::string& line) {
+    const Respond respond = [this, client](Json answer) {
+      // From whatever thread has the answer.
+      asio::post(io_, [this, client, answer = std::move(answer)] { this->answer(client, answer); });
+    };
     const Json request = Json::parse(line, nullptr, false);
     if (!request.is_object() || !request.value("verb", Json{}).is_string()) {
       respond(bad(k_data, "the request is no JSON object with a verb"));
@@ -171,6 +258,7 @@ class AdminServer::Impl {
       respond(bad(k_usage, "unknown verb " + request["verb"].get<std::string>()));
       return;
     }
+    client->ends_node = verb->first == "stop" || verb->first == "leave";
     (this->*verb->second)(args, respond);
   }
 
@@ -203,9 +291,11 @@ class AdminServer::Impl {
     cluster_.seeds([this, respond](const auto& seeds) {
       std::string why;
       for (const auto& seed : seeds) {
-        if (seed.answered_by.empty()) {
+        const bool asked_for = std::find(hooks_.to_join.begin(), hooks_.to_join.end(),
+                                         seed.address) != hooks_.to_join.end();
+        if (asked_for && seed.answered_by.empty()) {
           why = "no answer yet from " + seed.address +
-                (seed.trouble.empty() ? "" : " (" + seed.trouble + ")");
+                (seed.trouble.empty() ? "" : " (" + trouble_of(seed) + ")");
         }
       }
       // One session is enough to be part of the cluster; the other seeds may come later.
@@ -223,12 +313,12 @@ class AdminServer::Impl {
       respond(bad(k_usage, accepted.error().detail));
       return;
     }
-    watch_join(args.front(), node_.clock().now() + k_join_wait, respond);
+    watch_join(args.front(), node_.clock().now(), respond);
   }
 
-  void watch_join(const std::string& address, Clock::TimePoint limit, const Respond& respond) {
-    cluster_.seeds([this, address, limit, respond](const auto& seeds) {
-      std::string trouble = "no answer in time";
+  void watch_join(const std::string& address, Clock::TimePoint begun, const Respond& respond) {
+    cluster_.seeds([this, address, begun, respond](const auto& seeds) {
+      std::string trouble;
       for (const auto& seed : seeds) {
         if (seed.address != address) continue;
         if (seed.answered_by == node_.name()) {
@@ -239,17 +329,18 @@ class AdminServer::Impl {
           respond(good({{"joined", seed.answered_by}, {"address", address}}));
           return;
         }
-        if (!seed.trouble.empty()) trouble = seed.trouble;
+        if (!seed.trouble.empty()) trouble = trouble_of(seed);
       }
-      asio::post(io_, [this, address, limit, respond, trouble] {
-        if (node_.clock().now() > limit) {
-          respond(bad(k_unavailable,
-                      "cannot join " + address + ": " + trouble + " (the node goes on trying)"));
+      asio::post(io_, [this, address, begun, respond, trouble] {
+        if (node_.clock().now() - begun > (trouble.empty() ? k_join_wait : k_trouble_wait)) {
+          respond(bad(k_unavailable, "cannot join " + address + ": " +
+                                         (trouble.empty() ? "no answer in time" : trouble) +
+                                         " (the node goes on trying)"));
           return;
         }
         auto timer = std::make_shared<asio::steady_timer>(io_, k_join_look);
-        timer->async_wait([this, timer, address, limit, respond](const std::error_code&) {
-          watch_join(address, limit, respond);
+        timer->async_wait([this, timer, address, begun, respond](const std::error_code&) {
+          watch_join(address, begun, respond);
         });
       });
     });
@@ -257,11 +348,9 @@ class AdminServer::Impl {
 
   void leave(const std::vector<std::string>&, const Respond& respond) {
     respond(good({{"leaving", node_.name()}}));
-    hooks_.stop(true);
   }
   void stop_node(const std::vector<std::string>&, const Respond& respond) {
     respond(good({{"stopping", node_.name()}}));
-    hooks_.stop(true);
   }
 
   /// Rows of `pids`; those that do not answer in time are reported as running.
@@ -340,27 +429,37 @@ class AdminServer::Impl {
   void whereis(const std::vector<std::string>& args, const Respond& respond) {
     const auto pid = args.empty() ? std::nullopt : find(args.front());
     if (!pid) {
-      respond(bad(k_unavailable, "no process has the name " + (args.empty() ? "" : args.front())));
+      respond(bad(k_unavailable,
+                  "no process has the name \"" + (args.empty() ? "" : args.front()) + '"'));
       return;
     }
     respond(good(
         {{"name", args.front()}, {"pid", grove::to_string(*pid)}, {"node", node_name(pid->node)}}));
   }
 
+  static std::string not_found(const std::vector<std::string>& args) {
+    return '"' + (args.empty() ? "" : args.front()) +
+           "\" is neither a pid (NODE:LIFE:LOCAL, as ps prints them) nor a name that a process has";
+  }
+  /// It names this node, but one of its former lives.
+  [[nodiscard]] bool is_of_former_life(const Pid& pid) const {
+    return pid.node != node_.id() && node_name(pid.node) == node_.name();
+  }
+
   void info(const std::vector<std::string>& args, const Respond& respond) {
     const auto pid = args.empty() ? std::nullopt : find(args.front());
     if (!pid) {
-      respond(bad(k_data, "\"" + (args.empty() ? "" : args.front()) +
-                              "\" is neither a pid (NODE:LIFE:LOCAL, as ps prints them) nor a "
-                              "name that a process has"));
+      respond(bad(k_data, not_found(args)));
+      return;
+    }
+    if (is_of_former_life(*pid)) {
+      respond(bad(k_unavailable, std::string{k_former_life}));
       return;
     }
     if (pid->node != node_.id()) {
       const std::string& home = node_name(pid->node);
       respond(bad(k_unavailable,
-                  home == node_.name()
-                      ? "that process belonged to a former life of this node"
-                      : "that process is on node " + home + "; ask there, with --node " + home));
+                  "that process is on node " + home + "; ask there, with --node " + home));
       return;
     }
     inspect({*pid}, [respond, pid = *pid](Json rows) {
@@ -375,15 +474,22 @@ class AdminServer::Impl {
   void kill(const std::vector<std::string>& args, const Respond& respond) {
     const auto pid = args.empty() ? std::nullopt : find(args.front());
     if (!pid) {
-      respond(bad(k_data, "\"" + (args.empty() ? "" : args.front()) +
-                              "\" is neither a pid nor a name that a process has"));
+      respond(bad(k_data, not_found(args)));
       return;
     }
     if (pid->node == node_.id() && !node_.is_alive(*pid)) {
       respond(bad(k_unavailable, "the process " + grove::to_string(*pid) + " has ended"));
       return;
     }
+    if (is_of_former_life(*pid)) {
+      respond(bad(k_unavailable, std::string{k_former_life}));
+      return;
+    }
     const std::string reason = args.size() > 1 ? args[1] : "kill";
+    if (!is_reason(reason)) {
+      respond(bad(k_usage, "a reason has 1 to 255 bytes and no control characters"));
+      return;
+    }
     node_.exit(*pid, ExitReason::symbol(reason));
     respond(good({{"pid", grove::to_string(*pid)}, {"reason", reason}}));
   }
@@ -401,6 +507,10 @@ class AdminServer::Impl {
   Hooks hooks_;
   asio::io_context io_{1};
   stream_protocol::acceptor acceptor_{io_};
+  asio::steady_timer pause_{io_};
+  std::vector<ClientPtr> kept_;
+  std::size_t unanswered_ = 0;  // requests
+  bool stopping_ = false;
   std::string path_;
   std::thread thread_;
 };

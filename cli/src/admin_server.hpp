@@ -13,15 +13,17 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace grove::cli {
 
 class AdminServer {
  public:
   struct Hooks {
-    std::function<bool()> app_started;     // the tree is up
-    std::function<Pid()> root;             // its top process
-    std::function<void(bool leave)> stop;  // ends the node, soon, from another thread
+    std::function<bool()> app_started;  // the tree is up
+    std::function<Pid()> root;          // its top process; nobody: not there yet
+    std::function<void()> stop;         // ends the node, soon, from another thread
+    std::vector<std::string> to_join;   // what `ready` waits for
   };
 
   /// Both outlive the server.
@@ -32,6 +34,8 @@ class AdminServer {
 
   /// Binds the socket, mode 0600. Errors: already_started (a living node answers there), io.
   Result<void> start(const std::string& path);
+  /// Gives the answers that are due, and answers nobody afterwards. Who asked for the node's end is
+  /// told by ~AdminServer.
   void stop();
 
  private:

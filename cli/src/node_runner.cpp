@@ -13,7 +13,10 @@
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <future>
 #include <iostream>
@@ -25,6 +28,8 @@ namespace {
 
 constexpr auto k_tree_wait = std::chrono::seconds{20};  // for the tree to end in good order
 constexpr auto k_kill_wait = std::chrono::seconds{5};   // for killed processes to be gone
+
+constexpr std::size_t k_cluster_name_bytes_max = 255;
 
 /// What the root process learned when the tree ended.
 struct TreeEnd {
@@ -82,9 +87,31 @@ void raise_descriptor_limit() {
   }
 }
 
-int fail(int code, const std::string& why) {
-  std::cerr << "grove: " << why << '\n';
-  return code;
+int fail(int code, const std::string& why) { return complain(false, code, why); }
+
+/// Says what is wrong with the addresses, before anything is begun.
+Result<void> check_addresses(const Settings& settings) {
+  const auto listen = transport::split_address(settings.listen);
+  if (!listen) return Error{Errc::bad_address, "--listen: " + listen.error().detail};
+  for (const std::string& address : settings.join) {
+    const auto valid = transport::split_address(address);
+    if (!valid) return Error{Errc::bad_address, "--join: " + valid.error().detail};
+  }
+  if (settings.advertise.empty()) return {};
+  const auto advertise = transport::split_address(settings.advertise);
+  if (!advertise) return Error{Errc::bad_address, "--advertise: " + advertise.error().detail};
+  const std::string& host = advertise->host;
+  if (host == "0.0.0.0" || host == "::" || host == "*") {
+    return Error{Errc::bad_address, "--advertise: nobody can reach " + settings.advertise +
+                                        "; give the host or IP that other nodes dial"};
+  }
+  return {};
+}
+
+bool is_cluster_name(const std::string& name) {
+  return !name.empty() && name.size() <= k_cluster_name_bytes_max &&
+         std::none_of(name.begin(), name.end(),
+                      [](unsigned char c) { return c <= ' ' || c == 127; });
 }
 
 int code_of(const Error& error) {
@@ -104,16 +131,21 @@ int run_node(const Settings& settings, const App& app) {
                              "\" is no node name: 1 to 63 of a-z 0-9 _ -, then "
                              "perhaps @host; choose one with --name");
   }
+  if (!is_cluster_name(settings.cluster)) {
+    return fail(k_usage, "\"" + settings.cluster +
+                             "\" is no cluster name: 1 to 255 bytes without "
+                             "spaces; choose one with --cluster");
+  }
+  if (const auto valid = check_addresses(settings); !valid) {
+    return fail(k_usage, valid.error().detail);
+  }
   const auto cookie = read_cookie(settings.cookie_file);
   if (!cookie) return fail(k_config, cookie.error().detail);
   if (const auto made = make_run_dir(settings.run_dir); !made) {
     return fail(k_config, made.error().detail);
   }
-  if (!settings.advertise.empty()) {
-    const auto valid = transport::split_address(settings.advertise);
-    if (!valid) return fail(k_usage, "--advertise: " + valid.error().detail);
-  }
   raise_descriptor_limit();
+  std::signal(SIGPIPE, SIG_IGN);  // a node outlives the reader of its log
 
   const auto log = make_stderr_log(settings.name, settings.log_level);
   const auto clock = make_asio_clock();
@@ -126,10 +158,6 @@ int run_node(const Settings& settings, const App& app) {
   config.listen = settings.listen;
   config.advertise =
       settings.advertise.empty() ? default_advertise(settings.listen) : settings.advertise;
-  // Port 0 is known only once it is bound.
-  if (const auto parts = transport::split_address(config.advertise); parts && parts->port == "0") {
-    config.advertise.clear();
-  }
   config.seeds = settings.join;
   config.cookie = transport::Cookie{*cookie};
   config.random_seed = seed_from_system();
@@ -141,14 +169,28 @@ int run_node(const Settings& settings, const App& app) {
   auto started = std::make_shared<std::atomic<bool>>(false);
   auto root_pid = std::make_shared<std::promise<Pid>>();
   const std::shared_future<Pid> root = root_pid->get_future().share();
-  const auto stop_tree = [&node, root, &stopping] {
-    if (!stopping.exchange(true)) node.exit(root.get(), ExitReason::shutdown());
+  asio::steady_timer patience{io};
+  const auto stop_tree = [&] {  // on `io`
+    if (stopping.exchange(true)) return;
+    node.exit(root.get(), ExitReason::shutdown());
+    patience.expires_after(k_tree_wait);
+    patience.async_wait([&log](const std::error_code& cancelled) {
+      if (cancelled) return;
+      log->error("a process is stuck in its handler; ending without it");
+      std::_Exit(k_internal);
+    });
   };
   AdminServer admin{node,
                     cluster,
                     {.app_started = [started] { return started->load(); },
-                     .root = [root] { return root.get(); },
-                     .stop = [&io, stop_tree](bool) { asio::post(io, stop_tree); }}};
+                     .root =
+                         [root] {
+                           const bool known =
+                               root.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
+                           return known ? root.get() : Pid{};
+                         },
+                     .stop = [&io, stop_tree] { asio::post(io, stop_tree); },
+                     .to_join = settings.join}};
   if (const auto up = admin.start(socket_path(settings.run_dir, settings.name)); !up) {
     return fail(up.error().code == Errc::already_started ? k_unavailable : k_config,
                 up.error().detail);
@@ -186,6 +228,8 @@ int run_node(const Settings& settings, const App& app) {
     } else if (!stopping) {
       code = fail(k_internal, "the application ended: " + to_string(end.reason));
     }
+  } catch (const std::future_error&) {  // its end is no result
+    code = fail(k_internal, "the root process was killed");
   } catch (const std::exception& error) {
     code = fail(k_internal, std::string{"the application failed: "} + error.what());
   }

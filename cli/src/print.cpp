@@ -129,8 +129,8 @@ void print_result(const std::string& verb, const Json& result) {
   if (verb == "join") {
     std::cout << "joined " << text(result, "joined") << " at " << text(result, "address") << '\n';
   }
-  if (verb == "leave") std::cout << text(result, "leaving") << " leaves and stops\n";
-  if (verb == "stop") std::cout << text(result, "stopping") << " stops\n";
+  if (verb == "leave") std::cout << text(result, "leaving") << " has left and stopped\n";
+  if (verb == "stop") std::cout << text(result, "stopping") << " has stopped\n";
   if (verb == "kill") {
     std::cout << "sent exit signal " << text(result, "reason") << " to " << text(result, "pid")
               << '\n';
@@ -139,15 +139,19 @@ void print_result(const std::string& verb, const Json& result) {
 
 }  // namespace
 
+int complain(bool json, int code, const std::string& why) {
+  if (json) {
+    const Json error{{"schema_version", 1}, {"error", why}, {"code", code}};
+    std::cout << error.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+  }
+  std::cerr << "grove: " << why << '\n';
+  return code;
+}
+
 int print(const Settings& settings, const Json& answer) {
   if (!answer.value("ok", false)) {
-    const std::string error = answer.value("error", std::string{"the node gave no reason"});
-    const int code = answer.value("code", static_cast<int>(k_internal));
-    if (settings.json) {
-      std::cout << Json{{"schema_version", 1}, {"error", error}, {"code", code}}.dump() << '\n';
-    }
-    std::cerr << "grove: " << error << '\n';
-    return code;
+    return complain(settings.json, answer.value("code", static_cast<int>(k_internal)),
+                    answer.value("error", std::string{"the node gave no reason"}));
   }
   const Json& result = answer["result"];
   if (settings.json) {

@@ -7,8 +7,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include <iostream>
-
 namespace grove {
 
 int run(int argc, char** argv, App app) {
@@ -18,13 +16,12 @@ int run(int argc, char** argv, App app) {
   if (settings.verb == "run") return cli::run_node(settings, app);
   const auto answer = cli::ask(settings);
   if (answer) return cli::print(settings, *answer);
-  if (settings.json) {
-    std::cout << nlohmann::json{{"schema_version", 1}, {"error", answer.error().detail}}.dump()
-              << '\n';
-  }
-  std::cerr << "grove: " << answer.error().detail << '\n';
-  if (settings.verb == "health") return cli::k_no;
-  return answer.error().code == Errc::bad_argument ? cli::k_usage : cli::k_unavailable;
+  const auto code_of = [](Errc error) {
+    if (error == Errc::bad_argument) return cli::k_usage;
+    return error == Errc::timeout ? cli::k_try_again : cli::k_unavailable;
+  };
+  const int code = settings.verb == "health" ? cli::k_no : code_of(answer.error().code);
+  return cli::complain(settings.json, code, answer.error().detail);
 }
 
 }  // namespace grove

@@ -5,11 +5,15 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <string_view>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,6 +35,24 @@ std::string default_name() {
   char host[256] = {};
   gethostname(host, sizeof host - 1);
   return std::string{"grove@"} + (host[0] != '\0' ? host : "localhost");
+}
+
+constexpr unsigned k_workers_max = 1024;
+
+/// A sentence for what the parser could not make sense of.
+int usage_error(const CLI::App& line, const CLI::ParseError& error, int argc, char** argv) {
+  const std::vector<std::string_view> args{argv + std::min(argc, 1), argv + argc};
+  const bool json = std::find(args.begin(), args.end(), "--json") != args.end();
+  std::string why = error.what();
+  std::string help = line.get_name();
+  if (const auto verbs = line.get_subcommands(); !verbs.empty()) {
+    help += ' ' + verbs.front()->get_name();
+  } else if (args.empty()) {
+    why = "say what to do";
+  } else if (!args.front().starts_with('-')) {
+    why = '"' + std::string{args.front()} + "\" is no command";
+  }
+  return complain(json, k_usage, why + "; see: " + help + " --help");
 }
 
 }  // namespace
@@ -70,11 +92,17 @@ Parsed parse(int argc, char** argv, const App& app) {
       ->capture_default_str();
   run->add_option("--cookie-file", to.cookie_file, "file with the secret that all nodes share");
   run->add_option("--workers", to.workers, "scheduler threads; 0: one per core")
+      ->check(CLI::Range(0U, k_workers_max))
       ->capture_default_str();
   run->add_option("--log", log, "debug, info, warning, error or off")->capture_default_str();
   for (const App::Option& option : app.options()) {
     if (auto* const* values = std::get_if<std::vector<std::string>*>(&option.value)) {
-      run->add_option(option.flag, **values, option.help)->expected(1)->take_all();
+      run->add_option(option.flag, **values, option.help)
+          ->expected(1)
+          ->take_all()
+          ->check([&option](const std::string& value) {
+            return value.empty() ? option.flag + " needs a value that is not empty" : "";
+          });
     } else if (auto* const* number = std::get_if<unsigned*>(&option.value)) {
       run->add_option(option.flag, **number, option.help);
     } else {
@@ -113,16 +141,17 @@ Parsed parse(int argc, char** argv, const App& app) {
       if (required) arg->required();
     }
     if (std::string_view{verb.name} == "health") {
-      sub->add_flag("--live", to.live, "does it answer at all");
-      sub->add_flag("--ready", ready, "has it started and joined (the default)");
+      CLI::Option* live = sub->add_flag("--live", to.live, "does it answer at all");
+      sub->add_flag("--ready", ready, "has it started and joined (the default)")->excludes(live);
     }
   }
 
   try {
     line.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = line.exit(error, std::cout, std::cerr);
-    parsed.exit_code = code == 0 ? k_ok : k_usage;
+    const bool asked = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
+    if (asked) line.exit(error, std::cout, std::cerr);  // --help, --version
+    parsed.exit_code = asked ? k_ok : usage_error(line, error, argc, argv);
     return parsed;
   }
   to.verb = line.get_subcommands().front()->get_name();
@@ -130,6 +159,7 @@ Parsed parse(int argc, char** argv, const App& app) {
   if (join.empty()) {
     std::stringstream list{from_environment("GROVE_JOIN")};
     for (std::string one; std::getline(list, one, ',');) {
+      std::erase(one, ' ');
       if (!one.empty()) to.join.push_back(one);
     }
   }
@@ -140,9 +170,8 @@ Parsed parse(int argc, char** argv, const App& app) {
                                                {"off", LogLevel::off}};
   const auto level = levels.find(log);
   if (level == levels.end()) {
-    std::cerr << program << ": \"" << log << "\" is no log level; use debug, info, warning, "
-              << "error or off\n";
-    parsed.exit_code = k_usage;
+    parsed.exit_code = complain(
+        false, k_usage, '"' + log + "\" is no log level; use debug, info, warning, error or off");
     return parsed;
   }
   to.log_level = level->second;
@@ -156,30 +185,48 @@ Result<std::string> read_cookie(const std::string& file) {
   if (stat(path.c_str(), &status) != 0) {
     return Error{Errc::io, "cannot read the cookie file " + path + ": " + std::strerror(errno)};
   }
+  if (!S_ISREG(status.st_mode)) return Error{Errc::io, "the cookie file " + path + " is no file"};
   if ((status.st_mode & 077U) != 0) {
     return Error{Errc::refused,
                  "the cookie file " + path + " may be read by others; run: chmod 0400 " + path};
   }
   std::ifstream in{path};
+  if (!in) {
+    return Error{Errc::io, "cannot read the cookie file " + path + ": " + std::strerror(errno)};
+  }
   std::string cookie;
   std::getline(in, cookie);
-  if (cookie.empty()) return Error{Errc::io, "the cookie file " + path + " is empty"};
+  if (cookie.ends_with('\r')) cookie.pop_back();
+  if (cookie.empty()) {
+    return Error{Errc::io, "the cookie file " + path +
+                               " is empty; write the secret in its first "
+                               "line"};
+  }
   return cookie;
 }
 
 Result<void> make_run_dir(const std::string& dir) {
+  const auto unusable = [&dir](Errc code, const std::string& why) {
+    return Error{code, "cannot use " + dir + " for the admin socket: " + why +
+                           "; set GROVE_RUN_DIR to a directory of yours"};
+  };
+  if (dir.size() > k_socket_path_max) return unusable(Errc::io, "the path is too long");
   std::error_code error;
-  std::filesystem::create_directories(dir, error);
-  if (error) {
-    return Error{Errc::io, "cannot make the directory " + dir + " for the admin socket: " +
-                               error.message() + "; set GROVE_RUN_DIR to one that can be written"};
+  if (const auto parent = std::filesystem::path{dir}.parent_path(); !parent.empty()) {
+    std::filesystem::create_directories(parent, error);
+    if (error) return unusable(Errc::io, error.message());
   }
+  if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) {
+    return unusable(Errc::io, std::strerror(errno));
+  }
+  // One that was there keeps its mode: it may be a home, or /tmp. The socket has a mode of its own.
   struct stat status {};
-  if (stat(dir.c_str(), &status) == 0 && status.st_uid == getuid()) {
-    chmod(dir.c_str(), 0700);
-  } else if (access(dir.c_str(), W_OK) != 0) {
-    return Error{Errc::io, "the directory " + dir + " belongs to somebody else; set GROVE_RUN_DIR"};
+  if (stat(dir.c_str(), &status) != 0) return unusable(Errc::io, std::strerror(errno));
+  if (!S_ISDIR(status.st_mode)) return unusable(Errc::io, "it is no directory");
+  if (status.st_uid != getuid() && status.st_uid != 0) {
+    return unusable(Errc::refused, "it belongs to another user");
   }
+  if (access(dir.c_str(), W_OK | X_OK) != 0) return unusable(Errc::io, std::strerror(errno));
   return {};
 }
 

@@ -44,17 +44,26 @@ struct Settings {
   unsigned workers = 0;
 };
 
+/// Of the admin socket's path; the system's own limit is a little more.
+inline constexpr std::size_t k_socket_path_max = 100;
+/// Of one line to a node.
+inline constexpr std::size_t k_request_bytes_max = std::size_t{64} * 1024;
+
 struct Parsed {
   Settings settings;
   int exit_code = -1;  // 0 or more: the parser has said all there is to say
 };
 [[nodiscard]] Parsed parse(int argc, char** argv, const App& app);
 
-/// The cluster's secret: from the file, $GROVE_COOKIE_FILE or $GROVE_COOKIE; empty when none is
-/// set. Errors: io, refused (others may read the file).
+/// Says on stderr why there is no answer, with `json` on stdout too. Returns: `code`.
+int complain(bool json, int code, const std::string& why);
+
+/// The cluster's secret: the first line of the file or of $GROVE_COOKIE_FILE, else $GROVE_COOKIE;
+/// empty when none is set. Errors: io, refused (others may read the file).
 [[nodiscard]] Result<std::string> read_cookie(const std::string& file);
 
-/// Makes the directory of the admin sockets if need be. Errors: io.
+/// Makes the directory of the admin sockets, for this user only, if there is none.
+/// Errors: io, refused (another user's: who owns it could answer in a node's place).
 [[nodiscard]] Result<void> make_run_dir(const std::string& dir);
 [[nodiscard]] std::string socket_path(const std::string& run_dir, const std::string& node);
 

@@ -28,14 +28,9 @@ using transport::Sessions;
 
 namespace {
 
+constexpr std::size_t k_name_bytes_max = 255;
 constexpr auto k_retry = std::chrono::milliseconds{1};
 constexpr auto k_leave_wait = std::chrono::seconds{1};
-
-/// The links that this thread has appended to since it last flushed.
-std::vector<PeerLinkPtr>& dirty_links() {
-  static thread_local std::vector<PeerLinkPtr> links;
-  return links;
-}
 
 bool is_loopback(const std::string& address) {
   const auto parts = transport::split_address(address);
@@ -61,6 +56,9 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
                    "without a cookie a node listens on this machine's loopback only, not on " +
                        config_.listen + "; set GROVE_COOKIE (the same on all nodes)"};
     }
+    if (config_.cluster.empty() || config_.cluster.size() > k_name_bytes_max) {
+      return Error{Errc::bad_argument, "a cluster's name has 1 to 255 bytes"};
+    }
     for (const std::string& seed : config_.seeds) {
       if (const auto parts = transport::split_address(seed); !parts) return parts.error();
     }
@@ -70,7 +68,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     sessions.name = node_.name();
     sessions.life = node_.life();
     sessions.cluster = config_.cluster;
-    sessions.address = config_.advertise.empty() ? *bound : config_.advertise;
+    sessions.address = advertised(*bound);
     sessions.seeds = config_.seeds;
     sessions.cookie = config_.cookie;
     sessions.times = config_.times;
@@ -81,6 +79,15 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     transport_.start(*this);
     started_ = true;
     return bound;
+  }
+
+  /// Port 0 stands for the port that was bound.
+  std::string advertised(const std::string& bound) const {
+    if (config_.advertise.empty()) return bound;
+    const auto wanted = transport::split_address(config_.advertise);
+    const auto got = transport::split_address(bound);
+    if (!wanted || !got || wanted->port != "0") return config_.advertise;
+    return transport::join_address(wanted->host, got->port);
   }
 
   void stop() {
@@ -139,13 +146,14 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   // -- Router: from processes to frames -------------------------------------------------------
 
   SessionId route(const Pid& to, EnvelopePtr envelope) override {
-    const PeerLinkPtr* used = used_this_turn(to.node);
+    const PeerLinkPtr* used = cluster::used_this_turn(to.node, transport_);
     return send(used != nullptr ? *used : find(to.node), to.node, transport::local_id(to), {},
                 *envelope);
   }
   SessionId route(const RemoteName& to, EnvelopePtr envelope) override {
+    if (to.name.size() > k_name_bytes_max) return k_dead_life;  // nobody can have that name
     const NodeId node = connected(to.node);
-    return send(find(node), node, 0, std::string_view{to.name}.substr(0, 255), *envelope);
+    return send(find(node), node, 0, to.name, *envelope);
   }
 
   NodeId connected(const std::string& name) const override {
@@ -155,17 +163,12 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   void flush() override {
-    for (const PeerLinkPtr& link : std::exchange(dirty_links(), {})) {
-      switch (link->flush()) {
-        case PeerLink::Pressure::none: break;
-        case PeerLink::Pressure::waiting:
-          if (!retrying_.exchange(true)) transport_.post([] {});
-          break;
-        case PeerLink::Pressure::over_budget:
-          end_later(link->peer, "too slow: its queue is over budget");
-          break;
-      }
+    bool waiting = false;
+    for (const PeerLinkPtr& link : std::exchange(cluster::dirty_links(), {})) {
+      waiting = flush(*link) == PeerLink::Pressure::waiting || waiting;
     }
+    // Once, until the loop has looked: it goes on by itself, at a pace of its own.
+    if (waiting && !retrying_.exchange(true)) transport_.post([] {});
   }
 
   bool unpack(Envelope& envelope) override {
@@ -232,14 +235,6 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
  private:
   // -- sending -------------------------------------------------------------------------------
 
-  /// The link to `node`, when this thread has sent over it since it last flushed: no lock, and no
-  /// count that other threads write, for all but the first message of a turn.
-  const PeerLinkPtr* used_this_turn(NodeId node) const {
-    for (const PeerLinkPtr& link : dirty_links()) {
-      if (link->peer == node && link->uses(transport_) && link->is_open()) return &link;
-    }
-    return nullptr;
-  }
   PeerLinkPtr find(NodeId node) const {
     const std::shared_lock lock{links_mutex_};
     const auto place = by_node_.find(node);
@@ -277,10 +272,9 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     record.to = to;
     record.name = name;
     const Pid watcher = cluster::relates(envelope.kind()) ? envelope.from : Pid{};
-    switch (link->append(record, watcher, [&](transport::Bytes& out) {
-      cluster::write_body(envelope, out);
-    })) {
-      case PeerLink::Appended::ok: mark_dirty(link); break;
+    switch (link->append(record, watcher,
+                         [&](transport::Bytes& out) { cluster::write_body(envelope, out); })) {
+      case PeerLink::Appended::ok: cluster::mark_dirty(link); break;
       case PeerLink::Appended::closed: return no_session(node, envelope);
       case PeerLink::Appended::too_large:
         undeliverable(envelope, Metric::dead_letters_too_large, "too_large",
@@ -290,9 +284,12 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     return link->session;
   }
 
-  static void mark_dirty(const PeerLinkPtr& link) {
-    auto& dirty = dirty_links();
-    if (std::find(dirty.begin(), dirty.end(), link) == dirty.end()) dirty.push_back(link);
+  PeerLink::Pressure flush(PeerLink& link) {
+    const PeerLink::Pressure pressure = link.flush();
+    if (pressure == PeerLink::Pressure::over_budget) {
+      end_later(link.peer, "too slow: its queue is over budget");
+    }
+    return pressure;
   }
 
   /// The message stays here: counted, said once, and a caller does not wait for an answer.
@@ -317,7 +314,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       transport::pack(out, [&](Writer& writer) { wire::write(writer, message); });
     });
     for (const PeerLinkPtr& known : links()) {
-      if (known.get() == &link) mark_dirty(known);
+      if (known.get() == &link) cluster::mark_dirty(known);
     }
   }
   /// Under the names lock, so that versions leave in order.
@@ -355,10 +352,15 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   Clock::TimePoint on_tick() override {
     if (now() >= sessions_->next_tick()) perform(sessions_->on_tick(now()));
     finish_leaving();
+    // Cleared first: who finds a full link meanwhile sets it again, and wakes us.
     if (!retrying_.exchange(false)) return sessions_->next_tick();
-    for (const PeerLinkPtr& link : links()) mark_dirty(link);
-    flush();
-    return retrying_ ? now() + k_retry : sessions_->next_tick();
+    bool waiting = false;
+    for (const PeerLinkPtr& link : links()) {
+      waiting = flush(*link) == PeerLink::Pressure::waiting || waiting;
+    }
+    if (!waiting) return sessions_->next_tick();
+    retrying_ = true;
+    return std::min(now() + k_retry, sessions_->next_tick());
   }
 
   void perform(Sessions::Actions actions) {

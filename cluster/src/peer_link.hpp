@@ -9,6 +9,8 @@
 #include "grove/node/envelope.hpp"
 #include "grove/transport/sessions.hpp"
 
+#include <algorithm>
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <mutex>
@@ -47,6 +49,10 @@ class PeerLink {
     if (watcher) watchers_.insert(watcher);
     if (batch_.size() >= k_batch_bytes) seal();
     return Appended::ok;
+  }
+  [[nodiscard]] bool is_open() const noexcept { return open_.load(std::memory_order_relaxed); }
+  [[nodiscard]] bool uses(const transport::Transport& transport) const noexcept {
+    return &transport_ == &transport;
   }
   /// A local process that somebody over there watches or is linked to.
   void watch(const Pid& local) {
@@ -103,13 +109,16 @@ class PeerLink {
     transport::encode(transport::FrameKind::batch, header_, batch_);
     waiting_bytes_ += batch_.size();
     waiting_.push_back(std::move(batch_));
-    batch_ = transport::Bytes(transport::k_session_header_bytes);
+    batch_ = {};
+    // The next one is likely to be as large.
+    batch_.reserve(std::min(waiting_.back().size(), k_batch_bytes));
+    batch_.resize(transport::k_session_header_bytes);
   }
 
   transport::Transport& transport_;
   const transport::LinkId link_;
-  std::mutex mutex_;  // guards all below
-  bool open_ = true;
+  std::mutex mutex_;               // guards all below
+  std::atomic<bool> open_ = true;  // a hint for whoever has no lock
   transport::SessionHeader header_;
   transport::Bytes batch_;
   std::deque<transport::Bytes> waiting_;
@@ -117,5 +126,23 @@ class PeerLink {
   std::set<Pid> watchers_;
 };
 using PeerLinkPtr = std::shared_ptr<PeerLink>;
+
+/// The links that this thread has appended to since it last flushed.
+inline std::vector<PeerLinkPtr>& dirty_links() {
+  static thread_local std::vector<PeerLinkPtr> links;
+  return links;
+}
+inline void mark_dirty(const PeerLinkPtr& link) {
+  auto& dirty = dirty_links();
+  if (std::find(dirty.begin(), dirty.end(), link) == dirty.end()) dirty.push_back(link);
+}
+/// The link to `node` among them: no lock, and no count that other threads write, for all but the
+/// first message of a turn. Null: none.
+inline const PeerLinkPtr* used_this_turn(NodeId node, const transport::Transport& transport) {
+  for (const PeerLinkPtr& link : dirty_links()) {
+    if (link->peer == node && link->uses(transport) && link->is_open()) return &link;
+  }
+  return nullptr;
+}
 
 }  // namespace grove::cluster

@@ -11,6 +11,13 @@ namespace {
 
 constexpr std::uint8_t k_flag_of_link = 1;  // of an exit: the sender ended, and was linked
 
+/// Messages of one type come in runs: the one before is looked at first.
+const MessageType* type_of(std::uint64_t wire_id) noexcept {
+  static thread_local const MessageType* last = nullptr;
+  if (last == nullptr || last->wire_id != wire_id) last = find_message_type(wire_id);
+  return last;
+}
+
 }  // namespace
 
 bool is_sendable(const Envelope& envelope) noexcept {
@@ -76,7 +83,7 @@ Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
       transport::next_record({packed->record, transport::k_frame_bytes_max}, offset, malformed);
   GROVE_CHECK(record.has_value());  // it was parsed when it arrived
   wire_id = record->type;
-  const MessageType* type = find_message_type(record->type);
+  const MessageType* type = type_of(record->type);
   if (type == nullptr) {
     envelope.message = Message::make<Opaque>(record->type);
     return Unpacked::unknown_type;

@@ -102,6 +102,7 @@ step "4. Node c is killed (SIGKILL) while others monitor its trackers"
 for name in a b; do
   for id in txn-5 txn-6; do eventually "the watcher on $name does not monitor $id" logged "$name" "MONITOR $id"; done
 done
+eventually "the standby on a does not monitor txn-5" logged a "standby: MONITOR txn-5"
 victim=$(pid_of a txn-6)
 killed_at=$(date +%H:%M:%S.%3N)
 kill -9 "${process[c]}"
@@ -145,7 +146,7 @@ show members --node a
 
 step "7. All stop in good order"
 for name in c b a; do
-  grove stop --node "$name" >/dev/null
+  grove stop --node "$name" >/dev/null || fail "node $name does not stop"
   wait "${process[$name]}" || fail "node $name ended with code $?"
   unset "process[$name]"
 done

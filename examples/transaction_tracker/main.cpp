@@ -6,6 +6,7 @@
 #include "tracker.hpp"
 #include "watcher.hpp"
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,10 @@ int main(int argc, char** argv) {
     }
 
     grove::SupervisorSpec trackers;
-    for (const std::string& id : tracked) trackers.children.push_back(tracker::tracker_of(id));
+    std::set<std::string> seen;  // to track one twice is to track it
+    for (const std::string& id : tracked) {
+      if (seen.insert(id).second) trackers.children.push_back(tracker::tracker_of(id));
+    }
     grove::SupervisorSpec top;
     top.children.push_back(grove::supervisor("trackers", trackers));
     for (const std::string& id : standbys) {

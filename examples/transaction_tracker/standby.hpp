@@ -27,6 +27,7 @@ class Standby : public grove::GenServer {
   void handle_info(Attend) {
     if (context().whereis(transaction_id_, grove::Scope::cluster)) {
       context().monitor(grove::Global{transaction_id_});
+      node().log().info("standby: MONITOR " + transaction_id_);
     } else {  // not there yet, or being restarted
       context().send_after(std::chrono::milliseconds{50}, self(), Attend{});
     }

@@ -89,6 +89,8 @@ class Supervisor final : public GenServer {
                                     [&](const Child& child) { return child.pid == exit.from; });
     if (place == children_.end()) co_return;  // a stranger's exit signal does nothing
     const auto at = static_cast<std::size_t>(place - children_.begin());
+    node().log().debug("supervisor " + to_string(self()) + ": child " + children_[at].spec.id +
+                       ' ' + to_string(exit.from) + " ended: " + to_string(exit.reason));
     children_[at].pid = {};
     if (needs_restart(children_[at].spec.restart, exit.reason)) {
       co_await restart(at);

@@ -36,6 +36,11 @@ struct Row {
 
 // One function for each family of rows, in a file of its own.
 [[nodiscard]] std::vector<Row> local_rows();
+[[nodiscard]] std::vector<Row> remote_rows();
+
+/// What `--peer WORKERS` does: is the other node of the remote rows, and prints its address.
+/// Runs until killed.
+[[noreturn]] void run_peer(unsigned workers);
 
 /// The measurement `name` and its twin `name`.1c.
 [[nodiscard]] std::vector<Measurement> on_two_and_one(

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // grove-bench: measures rows with Grove and with the peers that are installed.
+#include "bench/bench.hpp"
+#include "bench/report.hpp"
+#include "bench/systems.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,10 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "bench/bench.hpp"
-#include "bench/report.hpp"
-#include "bench/systems.hpp"
 
 namespace grove::bench {
 namespace {
@@ -39,6 +39,7 @@ struct Options {
   std::string only;
   std::string measure;
   unsigned reps = 1;
+  unsigned peer = 0;  // workers of the peer that this process is to be; 0: it is none
   bool ratio = false;
   bool markdown = false;
   bool list = false;
@@ -46,13 +47,18 @@ struct Options {
 };
 
 /// Every family of rows adds its own here.
-std::vector<Row> all_rows() { return local_rows(); }
+std::vector<Row> all_rows() {
+  std::vector<Row> rows = local_rows();
+  for (Row& row : remote_rows()) rows.push_back(std::move(row));
+  return rows;
+}
 
 /// Returns: nothing, after a message, when the command line makes no sense.
 std::optional<Options> parse(const std::vector<std::string>& arguments) {
   Options options;
   for (auto word = arguments.begin(); word != arguments.end(); ++word) {
-    const bool takes_value = *word == "--only" || *word == "--reps" || *word == "--measure";
+    const bool takes_value =
+        *word == "--only" || *word == "--reps" || *word == "--measure" || *word == "--peer";
     if (takes_value && word + 1 == arguments.end()) {
       fmt::print(stderr, "grove-bench: {} needs a value\n", *word);
       return std::nullopt;
@@ -61,12 +67,14 @@ std::optional<Options> parse(const std::vector<std::string>& arguments) {
       options.only = *++word;
     } else if (*word == "--measure") {
       options.measure = *++word;
-    } else if (*word == "--reps") {
+    } else if (*word == "--reps" || *word == "--peer") {
+      unsigned& number = *word == "--reps" ? options.reps : options.peer;
+      const std::string& option = *word;
       const std::string& text = *++word;
       const char* const last = text.data() + text.size();
-      const auto [end, error] = std::from_chars(text.data(), last, options.reps);
-      if (error != std::errc{} || end != last || options.reps == 0) {
-        fmt::print(stderr, "grove-bench: --reps needs a number from 1 on, not {}\n", text);
+      const auto [end, error] = std::from_chars(text.data(), last, number);
+      if (error != std::errc{} || end != last || number == 0) {
+        fmt::print(stderr, "grove-bench: {} needs a number from 1 on, not {}\n", option, text);
         return std::nullopt;
       }
     } else if (*word == "--ratio") {
@@ -154,6 +162,7 @@ int run(const std::vector<std::string>& arguments) {
     for (const Row& row : rows) fmt::print("{:<20}{}\n", row.name, row.summary);
     return 0;
   }
+  if (options->peer > 0) run_peer(options->peer);
   if (!options->measure.empty()) return measure_one(rows, options->measure);
   if (options->rows.empty()) {
     fmt::print(stderr, "{}", k_usage);

@@ -3,20 +3,20 @@
 
 #include <fmt/format.h>
 
-#include <sys/prctl.h>
-#include <sys/utsname.h>
-#include <sys/wait.h>
 #include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
-#include <fcntl.h>
 #include <sched.h>
 #include <sstream>
 #include <stdexcept>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
 #include <system_error>
 #include <thread>
 #include <unistd.h>
@@ -54,15 +54,15 @@ bool in_path(const std::string& program) {
   ::_exit(127);
 }
 
-std::string read_all(int descriptor) {
-  std::string text;
-  std::array<char, 4096> buffer{};
+/// Reads what is there, at most until `enough`. Returns: nothing at the end.
+std::string read_some(int descriptor, std::size_t enough) {
+  std::string text(enough, '\0');
   for (;;) {
-    const ssize_t size = ::read(descriptor, buffer.data(), buffer.size());
+    const ssize_t size = ::read(descriptor, text.data(), text.size());
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) fail_errno("read");
-    if (size == 0) return text;
-    text.append(buffer.data(), static_cast<std::size_t>(size));
+    text.resize(static_cast<std::size_t>(size));
+    return text;
   }
 }
 
@@ -94,23 +94,64 @@ std::string processor() {
 
 }  // namespace
 
-std::string output_of(const std::vector<std::string>& command) {
+std::string own_program() { return own_path(); }
+
+Child::Child(const std::vector<std::string>& command) {
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) < 0) fail_errno("pipe2");
   const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
-  if (child < 0) fail_errno("fork");
-  if (child == 0) {
+  pid_ = ::fork();
+  if (pid_ < 0) fail_errno("fork");
+  if (pid_ == 0) {
     ::dup2(ends[1], STDOUT_FILENO);
     become(command, parent);
   }
   ::close(ends[1]);
-  std::string text = read_all(ends[0]);
-  ::close(ends[0]);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) fail_errno("waitpid");
+  output_ = ends[0];
+}
+
+Child::~Child() {
+  kill();
+  wait();
+  ::close(output_);
+}
+
+std::string Child::read_line() {
+  std::string text;
+  for (;;) {
+    const std::string next = read_some(output_, 1);
+    if (next.empty()) throw std::runtime_error{"a program that was started says nothing"};
+    if (next == "\n") return text;
+    text += next;
   }
+}
+
+std::string Child::read_all() {
+  std::string text;
+  for (;;) {
+    const std::string next = read_some(output_, 4096);
+    if (next.empty()) return text;
+    text += next;
+  }
+}
+
+void Child::kill() const noexcept {
+  if (pid_ > 0) ::kill(pid_, SIGKILL);
+}
+
+int Child::wait() {
+  int status = 0;
+  while (pid_ > 0 && ::waitpid(pid_, &status, 0) < 0) {
+    if (errno != EINTR) break;
+  }
+  pid_ = -1;
+  return status;
+}
+
+std::string output_of(const std::vector<std::string>& command) {
+  Child child{command};
+  std::string text = child.read_all();
+  const int status = child.wait();
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
     throw std::runtime_error{
         fmt::format("{}: not done after {} s", command.back(), k_time_limit_seconds)};
@@ -152,13 +193,13 @@ std::optional<std::string> missing(const std::string& system) {
 std::string describe_machine() {
   utsname system{};
   ::uname(&system);
-  std::string text = fmt::format("{}, {} CPUs; {} {}; C++ compiler {}", processor(),
-                                 std::thread::hardware_concurrency(), system.sysname,
-                                 system.release, __VERSION__);
+  std::string text =
+      fmt::format("{}, {} CPUs; {} {}; C++ compiler {}", processor(),
+                  std::thread::hardware_concurrency(), system.sysname, system.release, __VERSION__);
   if (!missing("erlang")) {
-    const std::string release = output_of(
-        {"erl", "-noshell", "-eval",
-         "io:format(\"~s~n\", [erlang:system_info(otp_release)]), halt()."});
+    const std::string release =
+        output_of({"erl", "-noshell", "-eval",
+                   "io:format(\"~s~n\", [erlang:system_info(otp_release)]), halt()."});
     text += "; Erlang/OTP " + first_line(release);
   }
   return text;

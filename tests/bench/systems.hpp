@@ -4,14 +4,40 @@
 // own.
 #pragma once
 
+#include "bench/bench.hpp"
+
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <utility>
 #include <vector>
 
-#include "bench/bench.hpp"
-
 namespace grove::bench {
+
+/// The path of this program.
+[[nodiscard]] std::string own_program();
+
+/// A running command. Its standard output is ours to read, its standard error is ours; it is killed
+/// when this object or the thread that made it ends.
+class Child {
+ public:
+  explicit Child(const std::vector<std::string>& command);
+  ~Child();
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  /// The next line of its output. Throws when there is none.
+  [[nodiscard]] std::string read_line();
+  /// All the rest of its output.
+  [[nodiscard]] std::string read_all();
+  void kill() const noexcept;
+  /// Waits for its end. Returns: the status of waitpid.
+  int wait();
+
+ private:
+  pid_t pid_ = -1;  // -1: waited for
+  int output_ = -1;
+};
 
 /// Runs a command and waits for it; its standard error is ours. The command ends when we do.
 /// Returns: its standard output. Throws when it cannot be run or fails.

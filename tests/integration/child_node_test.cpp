@@ -2,19 +2,19 @@
 //
 // A node in another program, so that it can be killed and stopped as the machine does it. The
 // child is this test's own program, started with `--child-node`.
+#include "integration/messages.hpp"
+#include "integration/real_node.hpp"
+
 #include <gtest/gtest.h>
+
+#include <memory>
 #include <signal.h>
 #include <spawn.h>
+#include <string>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <memory>
-#include <string>
 #include <vector>
-
-#include "integration/messages.hpp"
-#include "integration/real_node.hpp"
 
 extern char** environ;
 
@@ -94,8 +94,8 @@ TEST_F(ChildNode, AKilledProgramIsOneDownAndItsNameGoesAndItComesBackOnItsPort) 
   const std::string address = child_address();
   std::promise<void> ready;
   auto watching = ready.get_future();
-  auto downs = parent.node().async(
-      [sink, &ready](Context& context) -> Task<std::vector<ExitReason>> {
+  auto downs =
+      parent.node().async([sink, &ready](Context& context) -> Task<std::vector<ExitReason>> {
         EXPECT_TRUE(context.register_name("watcher", context.self()));
         context.monitor(sink);
         ready.set_value();

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Strangers at a node's port, and ports that are no nodes.
-#include <arpa/inet.h>
-#include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <memory>
-#include <string>
-#include <vector>
-#include <zmq.hpp>
-
 #include "grove/core/random.hpp"
 #include "grove/transport/frame.hpp"
+
 #include "integration/messages.hpp"
 #include "integration/real_node.hpp"
+
+#include <gtest/gtest.h>
+#include <zmq.hpp>
+
+#include <arpa/inet.h>
+#include <memory>
+#include <netinet/in.h>
+#include <string>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <vector>
 
 namespace grove {
 namespace {
@@ -89,8 +91,8 @@ class RawPeer {
   void send(const std::string& text) { send(std::as_bytes(std::span{text})); }
   void send_parts(const std::vector<std::string>& parts) {
     for (std::size_t i = 0; i < parts.size(); ++i) {
-      socket_.send(zmq::buffer(parts[i]), i + 1 < parts.size() ? zmq::send_flags::sndmore
-                                                               : zmq::send_flags::none);
+      socket_.send(zmq::buffer(parts[i]),
+                   i + 1 < parts.size() ? zmq::send_flags::sndmore : zmq::send_flags::none);
     }
   }
 
@@ -152,23 +154,23 @@ TEST_F(Hostile, ZmqFramesThatAreNotOursAreCountedAndChangeNothing) {
   std::uint64_t stale = 0;
   {
     RawPeer stranger{context, a.address()};
-    for (const std::string& text :
-         {std::string{}, std::string{"G"}, std::string{"hello"}, noise(48, 4), noise(1'000'000, 5)}) {
+    for (const std::string& text : {std::string{}, std::string{"G"}, std::string{"hello"},
+                                    noise(48, 4), noise(1'000'000, 5)}) {
       stranger.send(text);
       ++malformed;
     }
     for (const transport::FrameKind kind :
          {transport::FrameKind::welcome, transport::FrameKind::auth, transport::FrameKind::accept,
-          transport::FrameKind::bye, transport::FrameKind::heartbeat,
-          transport::FrameKind::batch, transport::FrameKind::hello}) {
+          transport::FrameKind::bye, transport::FrameKind::heartbeat, transport::FrameKind::batch,
+          transport::FrameKind::hello}) {
       stranger.send(transport::encode_empty(kind));
       ++malformed;
     }
     stranger.send_parts({"several", "parts", "no frame"});
     ++malformed;
     transport::Bytes batch(transport::k_session_header_bytes);
-    transport::encode(transport::FrameKind::batch,
-                      {b->node().life(), a.node().life(), 1, 1, 1}, batch);
+    transport::encode(transport::FrameKind::batch, {b->node().life(), a.node().life(), 1, 1, 1},
+                      batch);
     stranger.send(batch);
     ++stale;
     EXPECT_TRUE(a.wait_for_count(Metric::frames_malformed, malformed));
@@ -219,6 +221,58 @@ TEST_F(Hostile, TwoHundredQuickConnectsChangeNothing) {
   }
   EXPECT_TRUE(a.wait_for_count(Metric::frames_malformed, 200));
   expect_untouched();
+}
+
+/// Takes all file descriptors that this program may still have.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    EXPECT_EQ(getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const int next = ::dup(STDIN_FILENO);
+    EXPECT_GE(next, 0);
+    taken_.push_back(next);
+    rlimit few = before_;
+    few.rlim_cur = std::min<rlim_t>(before_.rlim_cur, static_cast<rlim_t>(next) + 100);
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    take();
+  }
+  ~NoDescriptors() {
+    for (const int fd : taken_) ::close(fd);
+    EXPECT_EQ(setrlimit(RLIMIT_NOFILE, &before_), 0);
+  }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+  /// Those too that have come free.
+  void take() {
+    for (int fd = ::dup(STDIN_FILENO); fd >= 0; fd = ::dup(STDIN_FILENO)) taken_.push_back(fd);
+  }
+
+ private:
+  rlimit before_{};
+  std::vector<int> taken_;
+};
+
+// Any stranger can bring this about with some thousand connections.
+TEST_F(Hostile, WithoutFileDescriptorsANodeGoesOnAndRecovers) {
+  const std::string address = b->address();
+  b->pull_the_cable();
+  ASSERT_TRUE(a.wait_for_sessions(0));
+  b.reset();
+  {
+    NoDescriptors none;
+    EXPECT_TRUE(a.wait([&] {
+      none.take();
+      for (const Member& member : a.members()) {
+        if (member.trouble.find("open files") != std::string::npos) return true;
+      }
+      return false;
+    }));
+    ASSERT_TRUE(a.cluster().join("localhost:1"));
+    EXPECT_TRUE(a.wait_for_log("cannot reach seed localhost:1"));
+  }
+  b = std::make_unique<RealNode>("b", testkit::RealNodeOptions{.listen = address});
+  EXPECT_TRUE(b->start());
+  EXPECT_TRUE(a.wait_for_sessions(1));
 }
 
 TEST_F(Hostile, ASeedThatIsNoNodeIsReportedAndTriedAgain) {

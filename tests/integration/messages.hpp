@@ -3,10 +3,10 @@
 // What the nodes of the integration tests tell each other.
 #pragma once
 
+#include "grove/core/message.hpp"
+
 #include <cstddef>
 #include <vector>
-
-#include "grove/core/message.hpp"
 
 namespace grove::integration {
 

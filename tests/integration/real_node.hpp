@@ -3,6 +3,13 @@
 // RealNode: a node as programs run it, on threads, the machine's clock and ZeroMQ over loopback.
 #pragma once
 
+#include "grove/cluster/cluster.hpp"
+#include "grove/node/node.hpp"
+#include "grove/transport/zmq_transport.hpp"
+
+#include "support/local_world.hpp"
+#include "support/wait_until.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -11,12 +18,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "grove/cluster/cluster.hpp"
-#include "grove/node/node.hpp"
-#include "grove/transport/zmq_transport.hpp"
-#include "support/local_world.hpp"
-#include "support/wait_until.hpp"
 
 namespace grove::testkit {
 
@@ -33,10 +34,8 @@ class RealNode {
       : clock_{make_asio_clock()},
         scheduler_{make_thread_scheduler(2)},
         log_{std::make_shared<RecordingLog>()},
-        node_{std::make_unique<Node>(NodeConfig{.name = name,
-                                                .clock = clock_.get(),
-                                                .scheduler = scheduler_.get(),
-                                                .log = log_})},
+        node_{std::make_unique<Node>(NodeConfig{
+            .name = name, .clock = clock_.get(), .scheduler = scheduler_.get(), .log = log_})},
         transport_{transport::make_zmq_transport(*clock_)} {
     ClusterConfig config;
     config.cluster = options.cluster;

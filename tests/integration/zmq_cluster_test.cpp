@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "grove/node/gen_server.hpp"
+
+#include "integration/messages.hpp"
+#include "integration/real_node.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -6,10 +11,6 @@
 #include <optional>
 #include <string>
 #include <vector>
-
-#include "grove/node/gen_server.hpp"
-#include "integration/messages.hpp"
-#include "integration/real_node.hpp"
 
 namespace grove {
 namespace {
@@ -158,9 +159,8 @@ TEST_F(ZmqCluster, NamesAreVisibleEverywhereAndGoWithTheirProcess) {
   const Pid holder = b->node().spawn(sit);
   ASSERT_TRUE(b->node().register_name("held", holder, Scope::cluster));
   for (const auto& node : nodes) {
-    EXPECT_TRUE(node->wait([&] {
-      return node->node().whereis("held", Scope::cluster) == holder;
-    })) << node->node().name();
+    EXPECT_TRUE(node->wait([&] { return node->node().whereis("held", Scope::cluster) == holder; }))
+        << node->node().name();
   }
   b->node().exit(holder, ExitReason::kill());
   for (const auto& node : nodes) {
@@ -238,8 +238,8 @@ TEST_F(ZmqCluster, AnAbruptEndIsOneDownAndTheNameGoesAndTheSamePortComesBack) {
   ASSERT_TRUE(a->wait([&] { return a->node().whereis("held", Scope::cluster) == there; }));
   std::promise<Pid> ready;
   auto watcher = ready.get_future();
-  auto downs = a->node().async(
-      [there, &ready](Context& context) { return watch(context, there, &ready); });
+  auto downs =
+      a->node().async([there, &ready](Context& context) { return watch(context, there, &ready); });
   const Pid watching = value_of(watcher);
   b->pull_the_cable();
   ASSERT_TRUE(a->wait_for_sessions(0));

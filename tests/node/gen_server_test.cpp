@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/gen_server.hpp"
 
+#include "support/local_world.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <stdexcept>
-
-#include "support/local_world.hpp"
 
 namespace grove {
 namespace {
@@ -132,8 +132,7 @@ TEST(GenServer, CallFailuresAreTheCallersExit) {
     context.trap_exit(true);
     const StartResult counter = co_await start_link<Counter>(context, 0);
     Task<int> crashing = crash(context, counter.pid);
-    EXPECT_EQ(co_await failure_of(std::move(crashing)),
-              "{error,\"std::runtime_error\",\"boom\"}");
+    EXPECT_EQ(co_await failure_of(std::move(crashing)), "{error,\"std::runtime_error\",\"boom\"}");
     Task<int> dead = read(context, counter.pid);
     EXPECT_EQ(co_await failure_of(std::move(dead)), "noproc");
     Task<int> nobody = read(context, Pid{});
@@ -201,12 +200,10 @@ TEST(GenServerStart, ReportsWhatInitSays) {
 TEST(GenServerStart, ATakenNameGivesItsHolderAndNoExit) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
-    const StartResult first =
-        co_await start_server<Counter>(context, named("counter"), 1);
+    const StartResult first = co_await start_server<Counter>(context, named("counter"), 1);
     EXPECT_TRUE(first.ok());
     EXPECT_EQ(context.whereis("counter"), first.pid);
-    const StartResult second =
-        co_await start_server<Counter>(context, named("counter"), 2);
+    const StartResult second = co_await start_server<Counter>(context, named("counter"), 2);
     EXPECT_EQ(second.status, StartResult::Status::already_started);
     EXPECT_EQ(second.pid, first.pid);
     co_await context.sleep_for(1s);  // an exit over the link would end this process
@@ -258,10 +255,12 @@ class Delegating : public GenServer {
  public:
   using Handles = grove::Handles<Read>;
   NoReply handle_call(Read) {
-    context().spawn([](Context& helper, From caller) -> Task<> {
-      helper.reply(caller, 7);
-      co_return;
-    }, from());
+    context().spawn(
+        [](Context& helper, From caller) -> Task<> {
+          helper.reply(caller, 7);
+          co_return;
+        },
+        from());
     return {};
   }
 };

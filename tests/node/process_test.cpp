@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "support/local_world.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <stdexcept>
 #include <string>
-
-#include "support/local_world.hpp"
 
 namespace grove {
 namespace {
@@ -440,9 +440,8 @@ TEST(Inspect, AnswersForAFloodedProcessAndForgetsADeadOne) {
   world.settle();
   for (int i = 0; i < 1000; ++i) world.node().send(busy, Ping{i});
   std::vector<ProcessInfo> rows;
-  world.node().inspect({busy, gone}, [&rows](std::vector<ProcessInfo> answered) {
-    rows = std::move(answered);
-  });
+  world.node().inspect({busy, gone},
+                       [&rows](std::vector<ProcessInfo> answered) { rows = std::move(answered); });
   world.settle();
   ASSERT_EQ(rows.size(), 1U);
   EXPECT_EQ(rows[0].pid, busy);

@@ -3,6 +3,9 @@
 // The runtime's promises under real threads and real time, with 1, 2 and 4 workers. Nothing here
 // sleeps or looks at the clock: a test waits for messages, futures and latches, and a lost wake-up
 // shows as a test that never ends.
+#include "grove/node/gen_server.hpp"
+#include "grove/node/node.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,9 +18,6 @@
 #include <string>
 #include <thread>
 #include <vector>
-
-#include "grove/node/gen_server.hpp"
-#include "grove/node/node.hpp"
 
 namespace grove {
 namespace {
@@ -153,8 +153,8 @@ Task<> wavering_peer(Context& context, Pid boss, std::uint64_t seed) {
 bool lists(const std::vector<ProcessInfo>& rows, const Pid& of, const Pid& pid) {
   const auto row = std::find_if(rows.begin(), rows.end(),
                                 [&](const ProcessInfo& info) { return info.pid == of; });
-  return row != rows.end() && std::find(row->links.begin(), row->links.end(), pid) !=
-                                  row->links.end();
+  return row != rows.end() &&
+         std::find(row->links.begin(), row->links.end(), pid) != row->links.end();
 }
 
 TEST_P(Stress, BothEndsAgreeOnALinkAfterRandomLinksAndUnlinks) {
@@ -444,8 +444,8 @@ TEST_P(Stress, ForeignThreadsSendAndSpawn) {
     bool ordered = true;
     for (int i = 0; i < k_threads * k_messages; ++i) {
       const Ping ping = co_await context.receive<Ping>();
-      ordered &= next[static_cast<std::size_t>(ping.number % k_threads)]++ ==
-                 ping.number / k_threads;
+      ordered &=
+          next[static_cast<std::size_t>(ping.number % k_threads)]++ == ping.number / k_threads;
     }
     in_order.set_value(ordered);
   });

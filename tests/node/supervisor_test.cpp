@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/supervisor.hpp"
 
+#include "support/local_world.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <stdexcept>
-
-#include "support/local_world.hpp"
 
 namespace grove {
 namespace {
@@ -211,8 +211,8 @@ INSTANTIATE_TEST_SUITE_P(
                     std::tuple{permanent, "abnormal", true}, std::tuple{transient, "normal", false},
                     std::tuple{transient, "shutdown", false},
                     std::tuple{transient, "shutdown_value", false},
-                    std::tuple{transient, "abnormal", true},
-                    std::tuple{transient, "killed", true}, std::tuple{temporary, "normal", false},
+                    std::tuple{transient, "abnormal", true}, std::tuple{transient, "killed", true},
+                    std::tuple{temporary, "normal", false},
                     std::tuple{temporary, "abnormal", false}),
     row_name);
 

@@ -3,12 +3,12 @@
 // Waiting for something that happens on other threads, when no future or monitor tells of it.
 #pragma once
 
+#include "grove/core/clock.hpp"
+
 #include <chrono>
 #include <functional>
 #include <future>
 #include <stdexcept>
-
-#include "grove/core/clock.hpp"
 
 namespace grove::testkit {
 

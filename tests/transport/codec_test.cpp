@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/transport/codec.hpp"
 
+#include "grove/core/message.hpp"
+#include "grove/core/random.hpp"
+
+#include "support/bytes.hpp"
+
 #include <gtest/gtest.h>
 
 #include <array>
@@ -14,10 +19,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "grove/core/message.hpp"
-#include "grove/core/random.hpp"
-#include "support/bytes.hpp"
 
 namespace codec_test {
 
@@ -136,21 +137,32 @@ Pid some_pid() { return {intern_node("codec@host", Life{123456789}), 17, 3}; }
 Ref some_ref() { return {intern_node("codec@host", Life{123456789}), 17, 99}; }
 
 Numbers some_numbers() {
-  return {true, -128, -32768, std::numeric_limits<std::int32_t>::min(),
-          std::numeric_limits<std::int64_t>::min(), 255, 65535, 0xffffffff,
-          std::numeric_limits<std::uint64_t>::max(), 1.5F, -0.1, Colour::blue,
-          std::chrono::milliseconds{-5}, std::chrono::duration<double>{0.25}};
+  return {true,
+          -128,
+          -32768,
+          std::numeric_limits<std::int32_t>::min(),
+          std::numeric_limits<std::int64_t>::min(),
+          255,
+          65535,
+          0xffffffff,
+          std::numeric_limits<std::uint64_t>::max(),
+          1.5F,
+          -0.1,
+          Colour::blue,
+          std::chrono::milliseconds{-5},
+          std::chrono::duration<double>{0.25}};
 }
 Branch some_branch() {
-  return {{1, "first"}, {{2, ""}, {-3, "third"}}, Leaf{4, "fourth"},
+  return {{1, "first"},
+          {{2, ""}, {-3, "third"}},
+          Leaf{4, "fourth"},
           {{"a", {{5, "fifth"}}}, {"b", {}}}};
 }
 Value some_value() {
-  return Value::tuple({Value::symbol("error"),
-                       Value::map({{"k", Value::list({1, 2.5, true, Value{}})},
-                                   {7, Value{hex("00 ff")}}}),
-                       Value{some_pid()}, Value{some_ref()}, Value::tuple({}),
-                       Value{std::string(300, 's')}});
+  return Value::tuple(
+      {Value::symbol("error"),
+       Value::map({{"k", Value::list({1, 2.5, true, Value{}})}, {7, Value{hex("00 ff")}}}),
+       Value{some_pid()}, Value{some_ref()}, Value::tuple({}), Value{std::string(300, 's')}});
 }
 Things some_things() {
   Things things;
@@ -388,16 +400,16 @@ TEST(CodecWrongTypes, AMessageIsNotAnotherMessage) {
 
 TEST(CodecWrongTypes, ExtensionsThatAreNotOursOrNotWholeAreRefused) {
   for (const char* text : {
-           "d4 05 00",              // of a type we do not know
-           "d4 ff 00",              // of one that MessagePack keeps
-           "d4 01 61",              // a pid that is no pid
-           "c7 00 01",              // an empty one
-           "d4 02 00",              // a ref too short
-           "c7 14 02 0000000000000000 00000000 0000000000000000",     // a ref without a node
+           "d4 05 00",                                             // of a type we do not know
+           "d4 ff 00",                                             // of one that MessagePack keeps
+           "d4 01 61",                                             // a pid that is no pid
+           "c7 00 01",                                             // an empty one
+           "d4 02 00",                                             // a ref too short
+           "c7 14 02 0000000000000000 00000000 0000000000000000",  // a ref without a node
            "c7 15 02 0000000000000000 00000000 0000000000000000 20",  // of a node that is none
-           "d4 04 74",              // a tuple's mark on its own
-           "92 01 d4 04 74",        // and elsewhere than in front
-           "c1",                    // never used by MessagePack
+           "d4 04 74",                                                // a tuple's mark on its own
+           "92 01 d4 04 74",                                          // and elsewhere than in front
+           "c1",                                                      // never used by MessagePack
        }) {
     EXPECT_FALSE(unpacked<Value>(hex(text))) << text;
   }
@@ -414,16 +426,20 @@ TEST(CodecLimits, NoHeaderMayClaimMoreThanTheBody) {
            "de ff ff 01",
            "df ff ff ff ff 01 02",
            "df 80 00 00 00 01 02",
-           "a5 61 62",           // a text of 5 with 2
+           "a5 61 62",  // a text of 5 with 2
            "d9 ff 61",
            "da ff ff 61",
            "db ff ff ff ff 61",
-           "c4 02 01",           // bytes
+           "c4 02 01",  // bytes
            "c6 ff ff ff ff 01",
-           "c7 05 01 61",        // an extension
+           "c7 05 01 61",  // an extension
            "c9 ff ff ff ff 01 61",
            "d8 01 61",
-           "cd 01", "ce 01 02 03", "cf 01", "cb 01", "ca",  // numbers cut short
+           "cd 01",
+           "ce 01 02 03",
+           "cf 01",
+           "cb 01",
+           "ca",  // numbers cut short
            "",
        }) {
     EXPECT_FALSE(unpacked<Value>(hex(text))) << text;
@@ -514,9 +530,12 @@ Bytes mutated(const Bytes& whole, Random& random) {
 }
 
 TEST(CodecChance, NoMutationOfAValidBodyDoesHarm) {
-  const std::vector<Bytes> seeds{packed(some_things()), packed(some_numbers()),
-                                 packed(some_value()), packed(some_branch()),
-                                 packed(ExitReason::error("a", "b")), packed(Newer{})};
+  const std::vector<Bytes> seeds{packed(some_things()),
+                                 packed(some_numbers()),
+                                 packed(some_value()),
+                                 packed(some_branch()),
+                                 packed(ExitReason::error("a", "b")),
+                                 packed(Newer{})};
   Random random{20'240'229};
   int read = 0;
   for (int i = 0; i < 20'000; ++i) {

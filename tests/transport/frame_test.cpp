@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/transport/frame.hpp"
 
+#include "support/bytes.hpp"
+
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -8,8 +10,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "support/bytes.hpp"
 
 namespace grove::transport {
 namespace {
@@ -254,8 +254,7 @@ TEST(FrameParsing, RecordsComeBackInOrderAndThenEnd) {
 
 TEST(FrameKinds, EachPinnedNumberIsKnownAndNoOther) {
   for (int number = 0; number < 256; ++number) {
-    const Bytes frame{std::byte{'G'}, std::byte{'V'}, std::byte{1},
-                      static_cast<std::byte>(number)};
+    const Bytes frame{std::byte{'G'}, std::byte{'V'}, std::byte{1}, static_cast<std::byte>(number)};
     const bool known = (number >= 1 && number <= 6) || number == 16 || number == 17;
     const auto kind = kind_of(frame);
     EXPECT_EQ(kind.has_value(), known) << number;
@@ -313,8 +312,9 @@ TEST(FrameTruncation, ACutBatchIsMalformedUnlessItEndsBetweenRecords) {
     while (next_record(prefix, offset, malformed)) ++records;
     const std::size_t first_end = k_session_header_bytes + 4 + 0x29;
     EXPECT_EQ(records, size == whole.size() ? 2 : size >= first_end ? 1 : 0) << size;
-    EXPECT_EQ(malformed, size != k_session_header_bytes && size != first_end &&
-                             size != whole.size()) << size;
+    EXPECT_EQ(malformed,
+              size != k_session_header_bytes && size != first_end && size != whole.size())
+        << size;
   }
 }
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/transport/memory_network.hpp"
 
+#include "support/virtual_clock.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
-
-#include "support/virtual_clock.hpp"
 
 namespace grove::transport {
 namespace {

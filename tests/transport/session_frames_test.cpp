@@ -2,15 +2,16 @@
 //
 // One node against a peer that the test plays, frame by frame: what a broken, late or hostile
 // peer may do.
+#include "grove/transport/sessions.hpp"
+
+#include "transport/session_net.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <functional>
 #include <string>
 #include <vector>
-
-#include "grove/transport/sessions.hpp"
-#include "transport/session_net.hpp"
 
 namespace grove::transport {
 namespace {
@@ -184,8 +185,9 @@ TEST_F(PlayedPeer, WithoutACommonVersionIsRefused) {
     const Actions actions = hear("r1", bytes);
     EXPECT_EQ(refusal(actions), Refusal::version);
     EXPECT_EQ(counted(actions, What::refused), 1);
-    ASSERT_EQ(only<Sessions::Say>(actions).size(), 1U);
-    EXPECT_NE(only<Sessions::Say>(actions)[0].text.find("version"), std::string::npos);
+    const auto said = only<Sessions::Say>(actions);
+    ASSERT_EQ(said.size(), least == 2 ? 1U : 0U);  // once, however often it tries
+    for (const auto& line : said) EXPECT_NE(line.text.find("version"), std::string::npos);
   }
   Hello both = hello_of_them();
   both.version_max = 9;
@@ -334,16 +336,15 @@ TEST_P(StaleFrame, IsCountedAndNeverDelivered) {
 
 INSTANTIATE_TEST_SUITE_P(
     Sessions, StaleFrame,
-    testing::Values(
-        StaleCase{"of_their_older_life", [](SessionHeader& h) { --h.from_life.value; }},
-        StaleCase{"of_their_newer_life", [](SessionHeader& h) { ++h.from_life.value; }},
-        StaleCase{"to_our_older_life", [](SessionHeader& h) { --h.to_life.value; }},
-        StaleCase{"to_our_newer_life", [](SessionHeader& h) { ++h.to_life.value; }},
-        StaleCase{"of_an_older_dial", [](SessionHeader& h) { --h.from_epoch; }},
-        StaleCase{"of_a_newer_dial", [](SessionHeader& h) { ++h.from_epoch; }},
-        StaleCase{"to_an_older_dial", [](SessionHeader& h) { --h.to_epoch; }},
-        StaleCase{"to_a_newer_dial", [](SessionHeader& h) { ++h.to_epoch; }},
-        StaleCase{"of_nobody", [](SessionHeader& h) { h = {}; }}),
+    testing::Values(StaleCase{"of_their_older_life", [](SessionHeader& h) { --h.from_life.value; }},
+                    StaleCase{"of_their_newer_life", [](SessionHeader& h) { ++h.from_life.value; }},
+                    StaleCase{"to_our_older_life", [](SessionHeader& h) { --h.to_life.value; }},
+                    StaleCase{"to_our_newer_life", [](SessionHeader& h) { ++h.to_life.value; }},
+                    StaleCase{"of_an_older_dial", [](SessionHeader& h) { --h.from_epoch; }},
+                    StaleCase{"of_a_newer_dial", [](SessionHeader& h) { ++h.from_epoch; }},
+                    StaleCase{"to_an_older_dial", [](SessionHeader& h) { --h.to_epoch; }},
+                    StaleCase{"to_a_newer_dial", [](SessionHeader& h) { ++h.to_epoch; }},
+                    StaleCase{"of_nobody", [](SessionHeader& h) { h = {}; }}),
     [](const auto& row) { return std::string{row.param.name}; });
 
 TEST_F(PlayedPeer, OnARouteThatNeverSaidHelloIsStaleAndToldSo) {
@@ -422,11 +423,10 @@ TEST_F(PlayedPeer, ThatSaysByeEndsTheSessionOnce) {
 
 TEST_F(PlayedPeer, FramesThatAreNoneAreCountedAndChangeNothing) {
   bring_up();
-  for (const Bytes& nonsense :
-       {Bytes{}, Bytes(1), Bytes(48), Bytes(100'000, std::byte{0xff}),
-        encode_empty(FrameKind::batch), encode_empty(FrameKind::heartbeat),
-        encode_empty(FrameKind::auth), encode_empty(FrameKind::welcome),
-        encode_empty(FrameKind::accept), encode_empty(FrameKind::bye)}) {
+  for (const Bytes& nonsense : {Bytes{}, Bytes(1), Bytes(48), Bytes(100'000, std::byte{0xff}),
+                                encode_empty(FrameKind::batch), encode_empty(FrameKind::heartbeat),
+                                encode_empty(FrameKind::auth), encode_empty(FrameKind::welcome),
+                                encode_empty(FrameKind::accept), encode_empty(FrameKind::bye)}) {
     for (const char* route : {"r1", "stranger"}) {
       const Actions actions = hear(route, nonsense);
       EXPECT_EQ(counted(actions, What::malformed), 1) << nonsense.size();

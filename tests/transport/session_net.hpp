@@ -4,6 +4,8 @@
 // frame arrives in order, and time is a number.
 #pragma once
 
+#include "grove/transport/sessions.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -17,8 +19,6 @@
 #include <utility>
 #include <variant>
 #include <vector>
-
-#include "grove/transport/sessions.hpp"
 
 namespace grove::testkit {
 
@@ -50,15 +50,16 @@ inline std::function<transport::Nonce()> counting_nonces(std::uint64_t first) {
 /// One life of one node, and all that its sessions ever asked for.
 struct SessionHost {
   explicit SessionHost(transport::SessionsConfig config)
-      : name{config.name}, life{config.life}, address{config.address},
+      : name{config.name},
+        life{config.life},
+        address{config.address},
         sessions{std::move(config)} {}
 
   [[nodiscard]] bool has_said(const std::string& part) const { return times_said(part) > 0; }
   [[nodiscard]] std::size_t times_said(const std::string& part) const {
-    return static_cast<std::size_t>(
-        std::count_if(says.begin(), says.end(), [&part](const std::string& line) {
-          return line.find(part) != std::string::npos;
-        }));
+    return static_cast<std::size_t>(std::count_if(
+        says.begin(), says.end(),
+        [&part](const std::string& line) { return line.find(part) != std::string::npos; }));
   }
   [[nodiscard]] int count(Sessions::Count::What what) const {
     const auto place = counts.find(what);

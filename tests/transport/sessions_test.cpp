@@ -4,13 +4,13 @@
 // session_frames_test.cpp.
 #include "grove/transport/sessions.hpp"
 
+#include "transport/session_net.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <string>
 #include <vector>
-
-#include "transport/session_net.hpp"
 
 namespace grove::transport {
 namespace {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "grove/transport/transport.hpp"
+
 #include <algorithm>
 #include <cctype>
-
-#include "grove/transport/transport.hpp"
 
 namespace grove::transport {
 
@@ -19,7 +19,11 @@ Result<HostPort> split_address(const std::string& address) {
   } else if (parts.host.find(':') != std::string::npos) {
     return bad("an IPv6 host stands in brackets");
   }
-  if (parts.host.empty() || address.size() > 200) return bad("the host is missing");
+  if (parts.host.empty()) return bad("the host is missing");
+  if (address.size() > 200) return bad("it is longer than 200 bytes");
+  const bool plain = std::all_of(parts.host.begin(), parts.host.end(),
+                                 [](unsigned char c) { return std::isgraph(c) != 0; });
+  if (!plain) return bad("the host has a space or a control character");
   const bool digits = !parts.port.empty() && parts.port.size() <= 5 &&
                       std::all_of(parts.port.begin(), parts.port.end(),
                                   [](unsigned char c) { return std::isdigit(c) != 0; });

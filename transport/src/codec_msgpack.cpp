@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Terms that MessagePack lacks are extensions: 1 pid, 2 ref, 3 symbol, 4 tuple (its items packed).
+#include "grove/transport/codec.hpp"
+
+#include <msgpack.hpp>
+
 #include <bit>
 #include <cstring>
-#include <msgpack.hpp>
+#include <new>
+#include <utility>
 #include <vector>
-
-#include "grove/transport/codec.hpp"
 
 namespace grove::transport {
 namespace {
 
 enum : std::int8_t { k_ext_pid = 1, k_ext_ref = 2, k_ext_symbol = 3, k_ext_tuple = 4 };
+
+constexpr std::size_t k_tokens_kept = 4096;
 
 /// What msgpack::packer writes to.
 struct Sink {
@@ -79,83 +84,131 @@ class PackWriter final : public Writer {
   msgpack::packer<Sink> packer_;
 };
 
-/// Walks the parsed objects in order.
-class ObjectReader final : public Reader {
+/// One value, in the order of the bytes; what it contains follows it.
+struct Token {
+  enum class Kind : std::uint8_t {
+    nil,
+    boolean,
+    positive,
+    negative,
+    real,
+    string,
+    bytes,
+    array,
+    map,
+    ext
+  };
+  Kind kind = Kind::nil;
+  std::uint64_t number = 0;  // boolean and integers: the value; array, map: values that follow
+  double real = 0;
+  std::string_view body{};  // of string, bytes and ext; ext: without its type
+  std::int8_t ext_type = 0;
+};
+using Tokens = std::vector<Token>;
+
+/// What msgpack::parse reports to. Ends the parse at the first claim that the body cannot keep.
+class Tokenizer : public msgpack::null_visitor {
  public:
-  explicit ObjectReader(const msgpack::object& root) { stack_.push_back({&root, 1}); }
+  Tokenizer(Tokens& tokens, std::size_t body_bytes) : tokens_{tokens}, room_{body_bytes} {}
+
+  bool visit_nil() { return add({.kind = Kind::nil}); }
+  bool visit_boolean(bool value) { return add({.kind = Kind::boolean, .number = value}); }
+  bool visit_positive_integer(std::uint64_t value) {
+    return add({.kind = Kind::positive, .number = value});
+  }
+  bool visit_negative_integer(std::int64_t value) {
+    return add({.kind = Kind::negative, .number = static_cast<std::uint64_t>(value)});
+  }
+  bool visit_float32(float value) { return add({.kind = Kind::real, .real = value}); }
+  bool visit_float64(double value) { return add({.kind = Kind::real, .real = value}); }
+  bool visit_str(const char* text, std::uint32_t size) {
+    return add({.kind = Kind::string, .body = {text, size}});
+  }
+  bool visit_bin(const char* bytes, std::uint32_t size) {
+    return add({.kind = Kind::bytes, .body = {bytes, size}});
+  }
+  bool visit_ext(const char* bytes, std::uint32_t size) {
+    return add({.kind = Kind::ext,
+                .body = {bytes + 1, size - 1},
+                .ext_type = static_cast<std::int8_t>(*bytes)});
+  }
+  bool start_array(std::uint32_t size) { return open(Kind::array, size); }
+  bool start_map(std::uint32_t size) { return open(Kind::map, std::uint64_t{size} * 2); }
+  bool end_array() { return close(); }
+  bool end_map() { return close(); }
+
+ private:
+  using Kind = Token::Kind;
+
+  bool add(const Token& token) {
+    tokens_.push_back(token);
+    return true;
+  }
+  /// Every value has a byte at least: all containers together cannot claim more than there are.
+  bool open(Kind kind, std::uint64_t values) {
+    if (values > room_ || depth_ == k_depth_max) return false;
+    room_ -= values;
+    ++depth_;
+    return add({.kind = kind, .number = values});
+  }
+  bool close() {
+    --depth_;
+    return true;
+  }
+
+  Tokens& tokens_;
+  std::uint64_t room_;
+  std::size_t depth_ = 0;
+};
+
+/// Hands the tokens out in order.
+class TokenReader final : public Reader {
+ public:
+  explicit TokenReader(const Tokens& tokens) : tokens_{tokens} {}
 
   Value::Kind peek() override {
-    const msgpack::object* object = front();
-    if (object == nullptr) return Value::Kind::nil;
-    switch (object->type) {
-      case msgpack::type::BOOLEAN: return Value::Kind::boolean;
-      case msgpack::type::POSITIVE_INTEGER:
-      case msgpack::type::NEGATIVE_INTEGER: return Value::Kind::integer;
-      case msgpack::type::FLOAT32:
-      case msgpack::type::FLOAT64: return Value::Kind::real;
-      case msgpack::type::STR: return Value::Kind::string;
-      case msgpack::type::BIN: return Value::Kind::bytes;
-      case msgpack::type::ARRAY: return is_tuple(*object) ? Value::Kind::tuple : Value::Kind::list;
-      case msgpack::type::MAP: return Value::Kind::map;
-      case msgpack::type::EXT: return ext_kind(*object);
-      default: return Value::Kind::nil;
+    if (!ok() || at_ == tokens_.size()) return Value::Kind::nil;
+    const Token& token = tokens_[at_];
+    switch (token.kind) {
+      case Kind::nil: return Value::Kind::nil;
+      case Kind::boolean: return Value::Kind::boolean;
+      case Kind::positive:
+      case Kind::negative: return Value::Kind::integer;
+      case Kind::real: return Value::Kind::real;
+      case Kind::string: return Value::Kind::string;
+      case Kind::bytes: return Value::Kind::bytes;
+      case Kind::array: return is_tuple(token) ? Value::Kind::tuple : Value::Kind::list;
+      case Kind::map: return Value::Kind::map;
+      case Kind::ext: return ext_kind(token);
     }
+    return Value::Kind::nil;
   }
-  void nil() override {
-    const msgpack::object* object = next();
-    if (object == nullptr || object->type != msgpack::type::NIL) fail();
-  }
-  bool boolean() override {
-    const msgpack::object* object = next(msgpack::type::BOOLEAN);
-    return object != nullptr && object->via.boolean;
-  }
+  void nil() override { next(Kind::nil); }
+  bool boolean() override { return next(Kind::boolean).number != 0; }
   std::int64_t integer() override {
-    const msgpack::object* object = next();
-    if (object != nullptr && object->type == msgpack::type::NEGATIVE_INTEGER) {
-      return object->via.i64;
-    }
-    if (object != nullptr && object->type == msgpack::type::POSITIVE_INTEGER &&
-        object->via.u64 <= INT64_MAX) {
-      return static_cast<std::int64_t>(object->via.u64);
-    }
-    fail();
-    return 0;
+    const Token& token = next();
+    const bool fits = token.kind == Kind::positive && token.number <= INT64_MAX;
+    if (!fits && token.kind != Kind::negative) fail();
+    return ok() ? static_cast<std::int64_t>(token.number) : 0;
   }
-  std::uint64_t natural() override {
-    const msgpack::object* object = next(msgpack::type::POSITIVE_INTEGER);
-    return object == nullptr ? 0 : object->via.u64;
-  }
-  double real() override {
-    const msgpack::object* object = next();
-    if (object != nullptr && (object->type == msgpack::type::FLOAT64 ||
-                              object->type == msgpack::type::FLOAT32)) {
-      return object->via.f64;
-    }
-    fail();
-    return 0;
-  }
-  std::string string() override {
-    const msgpack::object* object = next(msgpack::type::STR);
-    return object == nullptr ? std::string{} : std::string{object->via.str.ptr,
-                                                           object->via.str.size};
-  }
-  std::string symbol() override { return ext(k_ext_symbol); }
+  std::uint64_t natural() override { return next(Kind::positive).number; }
+  double real() override { return next(Kind::real).real; }
+  std::string string() override { return std::string{next(Kind::string).body}; }
+  std::string symbol() override { return std::string{ext(k_ext_symbol)}; }
   std::vector<std::byte> bytes() override {
-    const msgpack::object* object = next(msgpack::type::BIN);
-    if (object == nullptr) return {};
-    const auto* begin = reinterpret_cast<const std::byte*>(object->via.bin.ptr);
-    return {begin, begin + object->via.bin.size};
+    const auto bytes = std::as_bytes(std::span{next(Kind::bytes).body});
+    return {bytes.begin(), bytes.end()};
   }
   Pid pid() override {
-    const std::string text = ext(k_ext_pid);
+    const std::string_view text = ext(k_ext_pid);
     if (!ok() || text == "nobody") return {};
     const auto parsed = parse_pid(text);
     if (!parsed) fail();
     return parsed.value_or(Pid{});
   }
   Ref ref() override {
-    const std::string body = ext(k_ext_ref);
-    const std::string_view name = body.size() > 20 ? std::string_view{body}.substr(20) : "";
+    const std::string_view body = ext(k_ext_ref);
+    const std::string_view name = body.size() > 20 ? body.substr(20) : "";
     if (!ok() || !(is_node_name(name) || name == "nonode")) {
       fail();
       return {};
@@ -168,99 +221,65 @@ class ObjectReader final : public Reader {
     ref.node = life == Life{} ? NodeId{} : intern_node(name, life);
     return ref;
   }
-  std::size_t array() override {
-    const msgpack::object* object = next(msgpack::type::ARRAY);
-    if (object == nullptr) return 0;
-    stack_.push_back({object->via.array.ptr, object->via.array.size});
-    return object->via.array.size;
-  }
+  std::size_t array() override { return next(Kind::array).number; }
   std::size_t tuple() override {
     const std::size_t size = array();
     if (size == 0 || ext(k_ext_tuple).empty()) fail();
     return ok() ? size - 1 : 0;
   }
-  std::size_t map() override {
-    const msgpack::object* object = next(msgpack::type::MAP);
-    if (object == nullptr) return 0;
-    // Keys and values lie alternating in memory: walk them as one run of objects.
-    static_assert(sizeof(msgpack::object_kv) == 2 * sizeof(msgpack::object));
-    stack_.push_back({reinterpret_cast<const msgpack::object*>(object->via.map.ptr),
-                      std::size_t{object->via.map.size} * 2});
-    return object->via.map.size;
+  std::size_t map() override { return next(Kind::map).number / 2; }
+  void skip() override {
+    for (std::uint64_t left = 1; left > 0 && ok(); --left) {
+      const Token& token = next();
+      if (token.kind == Kind::array || token.kind == Kind::map) left += token.number;
+    }
   }
-  void skip() override { next(); }
-  [[nodiscard]] bool at_end() { return front() == nullptr; }
 
  private:
-  struct Run {
-    const msgpack::object* at;
-    std::size_t left;
-  };
-  const msgpack::object* front() {
-    while (!stack_.empty() && stack_.back().left == 0) stack_.pop_back();
-    return stack_.empty() ? nullptr : stack_.back().at;
-  }
-  const msgpack::object* next() {
-    const msgpack::object* object = ok() ? front() : nullptr;
-    if (object == nullptr) {
-      fail();
-      return nullptr;
-    }
-    ++stack_.back().at;
-    --stack_.back().left;
-    return object;
-  }
-  const msgpack::object* next(msgpack::type::object_type type) {
-    const msgpack::object* object = next();
-    if (object != nullptr && object->type == type) return object;
+  using Kind = Token::Kind;
+
+  const Token& next() {
+    static const Token nothing;
+    if (ok() && at_ < tokens_.size()) return tokens_[at_++];
     fail();
-    return nullptr;
+    return nothing;
   }
-  std::string ext(std::int8_t type) {
-    const msgpack::object* object = next(msgpack::type::EXT);
-    if (object == nullptr || object->via.ext.type() != type) {
-      fail();
-      return {};
-    }
-    return {object->via.ext.data(), object->via.ext.size};
+  const Token& next(Kind kind) {
+    static const Token nothing;
+    const Token& token = next();
+    if (token.kind == kind && ok()) return token;
+    fail();
+    return nothing;
   }
-  static bool is_tuple(const msgpack::object& object) {
-    if (object.via.array.size == 0) return false;
-    const msgpack::object& first = object.via.array.ptr[0];
-    return first.type == msgpack::type::EXT && first.via.ext.type() == k_ext_tuple;
+  std::string_view ext(std::int8_t type) {
+    const Token& token = next(Kind::ext);
+    if (token.ext_type != type) fail();
+    return ok() ? token.body : std::string_view{};
   }
-  Value::Kind ext_kind(const msgpack::object& object) {
-    switch (object.via.ext.type()) {
+  bool is_tuple(const Token& array) const {
+    return array.number > 0 && tokens_[at_ + 1].kind == Kind::ext &&
+           tokens_[at_ + 1].ext_type == k_ext_tuple;
+  }
+  Value::Kind ext_kind(const Token& token) {
+    switch (token.ext_type) {
       case k_ext_pid: return Value::Kind::pid;
       case k_ext_ref: return Value::Kind::ref;
       case k_ext_symbol: return Value::Kind::symbol;
       default: fail(); return Value::Kind::nil;
     }
   }
-  std::vector<Run> stack_;
+
+  const Tokens& tokens_;
+  std::size_t at_ = 0;
 };
 
-/// Walks a body without building anything.
-struct DryRun : msgpack::null_visitor {
-  static bool enter(std::size_t& depth) { return ++depth <= k_depth_max; }
-  bool start_array(std::uint32_t) { return enter(depth); }
-  bool start_map(std::uint32_t) { return enter(depth); }
-  bool end_array() { return --depth, true; }
-  bool end_map() { return --depth, true; }
-  void parse_error(std::size_t, std::size_t) { failed = true; }
-  void insufficient_bytes(std::size_t, std::size_t) { failed = true; }
-  std::size_t depth = 0;
-  bool failed = false;
-};
-
-/// Headers inside headers may together claim 30 times what the body has, and room is made for an
-/// array when its header is read. Small bodies cannot ask for much; others are walked first.
-bool claims_what_it_has(const char* data, std::size_t size) {
-  constexpr std::size_t k_small = 4096;
-  if (size <= k_small) return true;
-  DryRun visitor;
+/// The tokens of a body. Returns: false when it is no MessagePack within the limits.
+bool tokenize(std::span<const std::byte> body, Tokens& tokens) {
+  Tokenizer tokenizer{tokens, body.size()};
   std::size_t offset = 0;
-  return msgpack::parse(data, size, offset, visitor) && !visitor.failed && offset == size;
+  return msgpack::parse(reinterpret_cast<const char*>(body.data()), body.size(), offset,
+                        tokenizer) &&
+         offset == body.size();
 }
 
 }  // namespace
@@ -271,25 +290,22 @@ void pack(Bytes& out, const std::function<void(Writer&)>& write) {
 }
 
 bool unpack(std::span<const std::byte> body, const std::function<void(Reader&)>& read) {
-  const std::size_t size = body.size();
-  const char* data = reinterpret_cast<const char*>(body.data());
-  if (!claims_what_it_has(data, size)) return false;
-  const msgpack::unpack_limit limit{size, size / 2, size, size, size, k_depth_max};
+  // Kept from body to body, so that a small one allocates nothing.
+  static thread_local Tokens kept;
+  Tokens tokens = std::exchange(kept, {});
+  tokens.clear();
+  bool good = false;
   try {
-    std::size_t offset = 0;
-    const msgpack::object_handle handle =
-        msgpack::unpack(data, size, offset,
-                        [](msgpack::type::object_type, std::size_t, void*) { return true; },
-                        nullptr, limit);
-    if (offset != size) return false;
-    ObjectReader reader{handle.get()};
-    read(reader);
-    return reader.ok();
-  } catch (const msgpack::unpack_error&) {
-    return false;
+    if (tokenize(body, tokens)) {
+      TokenReader reader{tokens};
+      read(reader);
+      good = reader.ok();
+    }
   } catch (const std::bad_alloc&) {
-    return false;
+    good = false;
   }
+  if (tokens.capacity() <= k_tokens_kept) kept = std::move(tokens);
+  return good;
 }
 
 }  // namespace grove::transport

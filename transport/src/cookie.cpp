@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/transport/cookie.hpp"
 
-#include <sodium.h>
-
 #include "grove/core/check.hpp"
+
+#include <sodium.h>
 
 namespace grove::transport {
 

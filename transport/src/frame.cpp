@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/transport/frame.hpp"
 
+#include "grove/core/check.hpp"
+
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
-
-#include "grove/core/check.hpp"
 
 namespace grove::transport {
 namespace {
@@ -13,17 +14,16 @@ namespace {
 constexpr std::byte k_magic[2] = {std::byte{'G'}, std::byte{'V'}};
 constexpr std::size_t k_record_head = 40;  // kind to type, and the length before them: 4 + 36
 
-template <class T>
-void put(Bytes& out, T value) {
-  for (std::size_t i = 0; i < sizeof(T); ++i) {
-    out.push_back(static_cast<std::byte>(static_cast<std::uint64_t>(value) >> (8 * i)));
-  }
-}
+static_assert(std::endian::native == std::endian::little, "numbers are copied as they are");
+
 template <class T>
 void put_at(std::span<std::byte> out, std::size_t at, T value) {
-  for (std::size_t i = 0; i < sizeof(T); ++i) {
-    out[at + i] = static_cast<std::byte>(static_cast<std::uint64_t>(value) >> (8 * i));
-  }
+  std::memcpy(out.subspan(at, sizeof value).data(), &value, sizeof value);
+}
+template <class T>
+void put(Bytes& out, T value) {
+  out.resize(out.size() + sizeof value);
+  put_at(std::span<std::byte>{out}, out.size() - sizeof value, value);
 }
 void put_bytes(Bytes& out, std::span<const std::byte> bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
@@ -43,12 +43,10 @@ class Cursor {
   explicit Cursor(std::span<const std::byte> bytes) : left_{bytes} {}
   template <class T>
   T number() {
-    std::uint64_t value = 0;
-    const auto bytes = take(sizeof(T));
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-      value |= std::to_integer<std::uint64_t>(bytes[i]) << (8 * i);
-    }
-    return static_cast<T>(value);
+    T value = 0;
+    const auto bytes = take(sizeof value);
+    if (ok_) std::memcpy(&value, bytes.data(), sizeof value);
+    return value;
   }
   std::string text() {
     const auto bytes = take(number<std::uint8_t>());
@@ -80,9 +78,8 @@ class Cursor {
 
 /// A stranger's words go into our log before he has proved anything.
 bool is_plain(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-  });
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 Cursor body_of(std::span<const std::byte> frame) {
@@ -209,8 +206,8 @@ std::optional<Hello> parse_hello(std::span<const std::byte> frame) {
   hello.cluster = in.text();
   hello.name = in.text();
   hello.address = in.text();
-  if (!in.ok() || !is_node_name(hello.name) || hello.life.value == 0 ||
-      !is_plain(hello.cluster) || !is_plain(hello.address)) {
+  if (!in.ok() || !is_node_name(hello.name) || hello.life.value == 0 || !is_plain(hello.cluster) ||
+      !is_plain(hello.address)) {
     return std::nullopt;
   }
   return hello;

@@ -33,8 +33,13 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
   void dial(LinkId link, const std::string& address) override {
     if (stopped_) return;
     const Route route = address_ + '>' + std::to_string(++network_.last_route_);
-    Connection connection{address_, address, number_, 0, link,
-                          network_.pipe(address_, address), network_.pipe(address, address_)};
+    Connection connection{address_,
+                          address,
+                          number_,
+                          0,
+                          link,
+                          network_.pipe(address_, address),
+                          network_.pipe(address, address_)};
     routes_[link] = route;
     network_.connections_[route] = connection;
     network_.carry(connection.there, [&network = network_, route] {
@@ -74,8 +79,7 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
     if (network_.observer_) network_.observer_(address_, place->second.listener, frame);
     network_.carry(place->second.there,
                    [&network = network_, route = route->second, to = place->second.listener,
-                    number = place->second.listener_number,
-                    frame = Frame::own(std::move(frame))] {
+                    number = place->second.listener_number, frame = Frame::own(std::move(frame))] {
                      if (MemoryEndpoint* listener = network.find(to, number)) {
                        listener->events_->on_frame(route, frame);
                      }

@@ -7,6 +7,7 @@
 namespace grove::transport {
 namespace {
 
+constexpr std::size_t k_warnings_max = 256;  // texts remembered, so that strangers cannot fill us
 constexpr std::size_t k_handshakes_max = 4096;  // routes that said HELLO and proved nothing yet
 
 Bytes copy(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }
@@ -19,6 +20,11 @@ Sessions::Sessions(SessionsConfig config)
 }
 
 Sessions::Actions Sessions::take() { return std::exchange(actions_, {}); }
+
+/// Both sides try again for ever: once is enough, until something changes.
+void Sessions::warn_once(const std::string& text) {
+  if (warned_.size() < k_warnings_max && warned_.insert(text).second) say(true, text);
+}
 
 // -- dialling -------------------------------------------------------------------------------
 
@@ -69,9 +75,9 @@ Sessions::Actions Sessions::on_resolved(const std::string& seed,
       if (*node == config_.name || peers_.at(*node).session != 0) seed_answered(seed, *node);
       continue;
     }
-    const bool on_its_way =
-        std::any_of(outbound_.begin(), outbound_.end(),
-                    [&](const auto& entry) { return entry.second.address == address; });
+    const bool on_its_way = std::any_of(outbound_.begin(), outbound_.end(), [&](const auto& entry) {
+      return entry.second.address == address;
+    });
     if (!on_its_way) dial(address, {}, seed, now);
   }
   return take();
@@ -83,8 +89,8 @@ Sessions::Actions Sessions::add_seed(const std::string& address, Clock::TimePoin
   return on_tick(now);
 }
 
-Sessions::Actions Sessions::add_peer(const std::string& name, Life life,
-                                     const std::string& address, Clock::TimePoint now) {
+Sessions::Actions Sessions::add_peer(const std::string& name, Life life, const std::string& address,
+                                     Clock::TimePoint now) {
   if (stopped_ || leaving_ || name == config_.name || !is_node_name(name)) return take();
   const auto known = peers_.find(name);
   if (known != peers_.end() && life <= known->second.life) return take();
@@ -108,8 +114,8 @@ Sessions::Actions Sessions::leave() {
   for (auto place = outbound_.begin(); place != outbound_.end();) {
     const auto& [link, out] = *place;
     const auto known = peers_.find(out.peer);
-    const bool up = known != peers_.end() && known->second.link == link &&
-                    known->second.session != 0;
+    const bool up =
+        known != peers_.end() && known->second.link == link && known->second.session != 0;
     if (!up) {
       act(HangUp{link});
       if (known != peers_.end() && known->second.link == link) known->second.link = 0;
@@ -206,8 +212,8 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   const Welcome& welcome = parsed->welcome;
   if (!config_.cookie.verify(parsed->proof, "welcome", out.hello, parsed->signed_part)) {
     act(Count{Count::What::refused});
-    say(true, "refused " + welcome.name + " at " + out.address +
-                  ": wrong cookie (set the same GROVE_COOKIE on both nodes)");
+    warn_once("refused " + welcome.name + " at " + out.address +
+              ": wrong cookie (set the same GROVE_COOKIE on both nodes)");
     act(Send{link, encode(RefuseFrame{Refusal::cookie, config_.name})});
     drop_link(link, "wrong cookie", now);
     return;
@@ -229,8 +235,8 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   Peer& peer = peers_[welcome.name];
   if (welcome.life < peer.life) {
     act(Count{Count::What::refused});
-    say(true, "refused " + welcome.name + " at " + out.address + ": " +
-                  std::string{to_string(Refusal::older_life)});
+    warn_once("refused " + welcome.name + " at " + out.address + ": " +
+              std::string{to_string(Refusal::older_life)});
     drop_link(link, std::string{to_string(Refusal::older_life)}, now);
     return;
   }
@@ -245,8 +251,7 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   peer.link = link;
   out.peer = welcome.name;
   out.phase = Phase::auth_sent;
-  act(Send{link,
-           encode_auth(config_.cookie.prove("auth", out.hello, copy(parsed->signed_part)))});
+  act(Send{link, encode_auth(config_.cookie.prove("auth", out.hello, copy(parsed->signed_part)))});
 }
 
 /// When a node other than the one dialled answers, that one is not on its way any more.
@@ -267,10 +272,7 @@ void Sessions::on_refuse(LinkId link, Outbound& out, const Frame& frame, Clock::
   const std::string why =
       refuse ? std::string{to_string(refuse->reason)} : std::string{"malformed refusal"};
   act(Count{Count::What::refused});
-  const auto known = peers_.find(out.peer);
-  if (known == peers_.end() || known->second.trouble != why) {
-    say(true, "the node at " + out.address + " refused us: " + why);
-  }
+  warn_once("the node at " + out.address + " refused us: " + why);
   drop_link(link, why, now);
 }
 
@@ -283,8 +285,7 @@ void Sessions::accepted(const std::string& name, Peer& peer, Clock::TimePoint no
 
 // -- what others dialled --------------------------------------------------------------------
 
-Sessions::Actions Sessions::on_frame(const Route& route, const Frame& frame,
-                                     Clock::TimePoint now) {
+Sessions::Actions Sessions::on_frame(const Route& route, const Frame& frame, Clock::TimePoint now) {
   const auto kind = kind_of(frame.bytes);
   if (stopped_ || !kind) {
     if (!kind) act(Count{Count::What::malformed});
@@ -299,8 +300,8 @@ Sessions::Actions Sessions::on_frame(const Route& route, const Frame& frame,
       const auto place = inbound_.find(route);
       if (place == inbound_.end() || place->second.proved) break;
       act(Count{Count::What::refused});
-      say(true, "the node " + place->second.hello.name + " at " + place->second.hello.address +
-                    " refused us: wrong cookie");
+      warn_once("the node " + place->second.hello.name + " at " + place->second.hello.address +
+                " refused us: wrong cookie");
       inbound_.erase(place);
       break;
     }
@@ -311,7 +312,7 @@ Sessions::Actions Sessions::on_frame(const Route& route, const Frame& frame,
 
 void Sessions::refuse(const Route& route, Refusal reason, const std::string& who) {
   act(Count{Count::What::refused});
-  say(true, "refused " + who + ": " + std::string{to_string(reason)});
+  warn_once("refused " + who + ": " + std::string{to_string(reason)});
   act(Answer{route, encode(RefuseFrame{reason, config_.name})});
   inbound_.erase(route);
 }
@@ -350,8 +351,7 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
   inbound.welcome_bytes = encode(welcome);
   inbound.deadline = now + config_.times.handshake;
   Bytes answer = inbound.welcome_bytes;
-  const Proof proof =
-      config_.cookie.prove("welcome", inbound.hello_bytes, inbound.welcome_bytes);
+  const Proof proof = config_.cookie.prove("welcome", inbound.hello_bytes, inbound.welcome_bytes);
   answer.insert(answer.end(), proof.begin(), proof.end());
   inbound_[route] = std::move(inbound);
   act(Answer{route, std::move(answer)});
@@ -438,6 +438,7 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
     return;
   }
   peer.session = ++last_session_;
+  warned_.clear();
   peer.expected = 1;
   peer.heard = now;
   peer.heartbeat_at = now + config_.times.heartbeat;
@@ -534,8 +535,8 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
   };
   for (auto& [address, seed] : seeds_) {
     if (leaving_ || !due(seed.resolve_at)) continue;
-    seed.backoff = std::clamp(seed.backoff * 2, config_.times.redial_min * 4,
-                              config_.times.redial_max);
+    seed.backoff =
+        std::clamp(seed.backoff * 2, config_.times.redial_min * 4, config_.times.redial_max);
     seed.resolve_at = now + seed.backoff;
     due(seed.resolve_at);
     act(Resolve{address});
@@ -559,7 +560,8 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
         encode(FrameKind::heartbeat, header_of(peer), frame);
         act(Send{peer.link, std::move(frame)});
       }
-    } else if (peer.link == 0 && !peer.left && !leaving_ && !peer.address.empty() && due(peer.redial_at)) {
+    } else if (peer.link == 0 && !peer.left && !leaving_ && !peer.address.empty() &&
+               due(peer.redial_at)) {
       dial(peer.address, name, {}, now);
     }
   }

@@ -1,28 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/transport/zmq_transport.hpp"
 
-#include <sys/eventfd.h>
-#include <unistd.h>
+#include "grove/core/check.hpp"
 
-#include <algorithm>
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <asio/thread_pool.hpp>
-#include <cstring>
-#include <mutex>
-#include <shared_mutex>
-#include <thread>
-#include <unordered_map>
-#include <utility>
 #include <zmq.hpp>
 
-#include "grove/core/check.hpp"
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <poll.h>
+#include <shared_mutex>
+#include <sys/eventfd.h>
+#include <thread>
+#include <unistd.h>
+#include <unordered_map>
+#include <utility>
 
 namespace grove::transport {
 namespace {
 
 constexpr int k_frames_waiting_max = 1000;  // per link, in ZeroMQ's pipe
 constexpr auto k_tick_max = std::chrono::milliseconds{100};
+// Over a shared link only a good-bye comes back. Looking for it after every frame would have the
+// net thread and the senders wait for each other.
+constexpr auto k_shared_look = std::chrono::milliseconds{10};
 
 /// Wakes the net thread out of its poll.
 class WakeUp {
@@ -47,11 +51,11 @@ class WakeUp {
 
 /// One dialled peer: its DEALER and the PAIR on which ZeroMQ reports the connection's fate.
 struct Link {
-  std::mutex mutex;        // guards `dealer` and `open` once the link is shared
+  std::mutex mutex;  // guards `dealer` and `open` once the link is shared
   zmq::socket_t dealer;
   bool open = true;
-  zmq::socket_t monitor;   // the net thread's
-  bool shared = false;     // the net thread's
+  zmq::socket_t monitor;  // the net thread's
+  bool shared = false;    // set by the net thread before another one knows the link
   bool reported_up = false;
   std::string address;
 };
@@ -114,30 +118,9 @@ class ZmqTransport final : public Transport {
   }
 
   void dial(LinkId id, const std::string& address) override {
-    auto link = std::make_shared<Link>();
-    link->address = address;
-    link->dealer = zmq::socket_t{context_, zmq::socket_type::dealer};
-    zmq::socket_t& dealer = link->dealer;
-    dealer.set(zmq::sockopt::immediate, true);  // never queue for a peer that is not there
-    dealer.set(zmq::sockopt::linger, 0);
-    dealer.set(zmq::sockopt::reconnect_ivl, -1);  // a lost link stays lost: we redial ourselves
-    dealer.set(zmq::sockopt::sndhwm, k_frames_waiting_max);
-    dealer.set(zmq::sockopt::handshake_ivl, 3000);
-    dealer.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(k_frame_bytes_max));
-    dealer.set(zmq::sockopt::ipv6, address.find('[') != std::string::npos);
-    const std::string report = "inproc://link-" + std::to_string(id);
-    // Without a C++ counterpart that leaves the PAIR to us.
-    GROVE_CHECK(zmq_socket_monitor(dealer.handle(), report.c_str(), ZMQ_EVENT_ALL) == 0);
-    link->monitor = zmq::socket_t{context_, zmq::socket_type::pair};
-    link->monitor.set(zmq::sockopt::linger, 0);
-    link->monitor.connect(report);
-    {
-      const std::unique_lock lock{links_mutex_};
-      links_.emplace(id, link);
-    }
     try {
-      dealer.connect("tcp://" + address);
-    } catch (const zmq::error_t& error) {
+      connect(id, address);
+    } catch (const zmq::error_t& error) {  // no address, or no file descriptors left
       lost_.emplace_back(id, error.what());
     }
   }
@@ -155,6 +138,7 @@ class ZmqTransport final : public Transport {
   }
 
   void answer(const Route& to, Bytes frame) override {
+    look_again_ = true;
     try {
       zmq::message_t route{to.data(), to.size()};
       zmq::message_t body{frame.data(), frame.size()};
@@ -171,18 +155,10 @@ class ZmqTransport final : public Transport {
                std::function<void(std::vector<std::string>)> found) override {
     asio::post(resolvers_, [this, address, found = std::move(found)]() mutable {
       std::vector<std::string> addresses;
-      if (const auto parts = split_address(address)) {
-        asio::io_context io;
-        asio::ip::tcp::resolver resolver{io};
-        std::error_code error;
-        for (const auto& entry : resolver.resolve(parts->host, parts->port, error)) {
-          const auto endpoint = entry.endpoint();
-          std::string text =
-              join_address(endpoint.address().to_string(), std::to_string(endpoint.port()));
-          if (std::find(addresses.begin(), addresses.end(), text) == addresses.end()) {
-            addresses.push_back(std::move(text));
-          }
-        }
+      try {
+        addresses = look_up(address);
+      } catch (const std::system_error&) {
+        // Not even the question could be asked: no file descriptors left.
       }
       post([found = std::move(found), addresses = std::move(addresses)] { found(addresses); });
     });
@@ -193,6 +169,7 @@ class ZmqTransport final : public Transport {
     if (link == nullptr) return SendResult::gone;
     const std::lock_guard lock{link->mutex};
     if (!link->open) return SendResult::gone;
+    if (!link->shared) look_again_ = true;
     try {
       zmq::message_t message{frame.data(), frame.size()};
       if (!link->dealer.send(message, zmq::send_flags::dontwait)) return SendResult::full;
@@ -211,11 +188,58 @@ class ZmqTransport final : public Transport {
   }
 
  private:
+  static std::vector<std::string> look_up(const std::string& address) {
+    std::vector<std::string> addresses;
+    const auto parts = split_address(address);
+    if (!parts) return addresses;
+    asio::io_context io;
+    asio::ip::tcp::resolver resolver{io};
+    std::error_code error;
+    for (const auto& entry : resolver.resolve(parts->host, parts->port, error)) {
+      const auto endpoint = entry.endpoint();
+      std::string text =
+          join_address(endpoint.address().to_string(), std::to_string(endpoint.port()));
+      if (std::find(addresses.begin(), addresses.end(), text) == addresses.end()) {
+        addresses.push_back(std::move(text));
+      }
+    }
+    return addresses;
+  }
+
   static std::string numeric_host(const std::string& host) {
     if (host == "*" || host == "0.0.0.0" || host == "::") return host;
     asio::io_context io;
     asio::ip::tcp::resolver resolver{io};
     return resolver.resolve(host, "").begin()->endpoint().address().to_string();
+  }
+
+  /// Throws zmq::error_t.
+  void connect(LinkId id, const std::string& address) {
+    auto link = std::make_shared<Link>();
+    link->address = address;
+    link->dealer = zmq::socket_t{context_, zmq::socket_type::dealer};
+    zmq::socket_t& dealer = link->dealer;
+    dealer.set(zmq::sockopt::immediate, true);  // never queue for a peer that is not there
+    dealer.set(zmq::sockopt::linger, 0);
+    dealer.set(zmq::sockopt::reconnect_ivl, -1);  // a lost link stays lost: we redial ourselves
+    dealer.set(zmq::sockopt::sndhwm, k_frames_waiting_max);
+    dealer.set(zmq::sockopt::handshake_ivl, 3000);
+    dealer.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(k_frame_bytes_max));
+    dealer.set(zmq::sockopt::ipv6, address.find('[') != std::string::npos);
+    const std::string report = "inproc://link-" + std::to_string(id);
+    // Without a C++ counterpart that leaves the PAIR to us.
+    if (zmq_socket_monitor(dealer.handle(), report.c_str(), ZMQ_EVENT_ALL) != 0) {
+      throw zmq::error_t{};
+    }
+    link->monitor = zmq::socket_t{context_, zmq::socket_type::pair};
+    link->monitor.set(zmq::sockopt::linger, 0);
+    link->monitor.connect(report);
+    {
+      const std::unique_lock lock{links_mutex_};
+      links_.emplace(id, link);
+    }
+    dealer.connect("tcp://" + address);
+    look_again_ = true;
   }
 
   LinkPtr find(LinkId id) const {
@@ -243,6 +267,9 @@ class ZmqTransport final : public Transport {
     }
   }
 
+  /// A ZeroMQ socket's descriptor only says that something has changed since the socket was last
+  /// used, in whatever way. So each is read until it is empty, and one that was used otherwise is
+  /// looked at again before we wait. (zmq::poll knows too, but asks the system six times.)
   void poll(std::chrono::milliseconds wait) {
     std::vector<std::pair<LinkId, LinkPtr>> links;
     {
@@ -250,25 +277,30 @@ class ZmqTransport final : public Transport {
       links.assign(links_.begin(), links_.end());
     }
     std::sort(links.begin(), links.end());
-    std::vector<zmq::pollitem_t> items{{router_.handle(), 0, ZMQ_POLLIN, 0},
-                                       {nullptr, wake_.fd(), ZMQ_POLLIN, 0}};
+    const auto watched = [](zmq::socket_t& socket) {
+      return pollfd{socket.get(zmq::sockopt::fd), POLLIN, 0};
+    };
+    std::vector<pollfd> items{watched(router_), {wake_.fd(), POLLIN, 0}};
     for (const auto& [id, link] : links) {
-      items.push_back({link->monitor.handle(), 0, ZMQ_POLLIN, 0});
+      items.push_back(watched(link->monitor));
       // A shared DEALER may be in use on another thread; it is looked at under its lock below.
-      if (!link->shared) items.push_back({link->dealer.handle(), 0, ZMQ_POLLIN, 0});
+      items.push_back(link->shared ? pollfd{-1, 0, 0} : watched(link->dealer));
     }
-    try {
-      zmq::poll(items, wait);
-    } catch (const zmq::error_t& error) {
-      if (error.num() != EINTR) throw;
-      return;
-    }
-    if ((items[1].revents & ZMQ_POLLIN) != 0) wake_.clear();
-    read_router();
+    bool all = std::exchange(look_again_, false);
+    const int timeout = all ? 0 : static_cast<int>(wait.count());
+    if (::poll(items.data(), items.size(), timeout) <= 0) all = true;
+    if (items[1].revents != 0) wake_.clear();
+    if (all || items[0].revents != 0) read_router();
     run_posted();
-    for (const auto& [id, link] : links) {
-      read_answers(id, *link);
-      read_monitor(id, *link);
+    const Clock::TimePoint now = clock_.now();
+    const bool look_at_shared = now >= look_at_shared_;
+    if (look_at_shared) look_at_shared_ = now + k_shared_look;
+    for (std::size_t i = 0; i < links.size(); ++i) {
+      const auto& [id, link] = links[i];
+      const bool reported = items[2 + 2 * i].revents != 0;
+      const bool answered = items[3 + 2 * i].revents != 0;
+      if (all || answered || (link->shared && look_at_shared)) read_answers(id, *link);
+      if (all || reported) read_monitor(id, *link);
     }
   }
 
@@ -286,6 +318,7 @@ class ZmqTransport final : public Transport {
       }
       events_->on_frame(route.to_string(), frame_of(std::move(body)));
     }
+    look_again_ = true;
   }
 
   void read_answers(LinkId id, Link& link) {
@@ -343,14 +376,16 @@ class ZmqTransport final : public Transport {
 
   Clock& clock_;
   zmq::context_t context_{1};
-  zmq::socket_t router_;                                // the net thread's
+  zmq::socket_t router_;  // the net thread's
   Events* events_ = nullptr;
   WakeUp wake_;
   std::atomic<bool> stopped_{false};
-  mutable std::shared_mutex links_mutex_;               // guards links_
+  mutable std::shared_mutex links_mutex_;  // guards links_
   std::unordered_map<LinkId, LinkPtr> links_;
-  std::vector<std::pair<LinkId, std::string>> lost_;    // the net thread's
-  std::mutex posted_mutex_;                             // guards posted_
+  std::vector<std::pair<LinkId, std::string>> lost_;  // the net thread's
+  bool look_again_ = true;                            // the net thread's: see poll()
+  Clock::TimePoint look_at_shared_{};                 // the net thread's
+  std::mutex posted_mutex_;                           // guards posted_
   std::vector<std::function<void()>> posted_;
   asio::thread_pool resolvers_{1};
   std::thread thread_;

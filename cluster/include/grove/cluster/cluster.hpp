@@ -20,7 +20,7 @@ namespace grove {
 struct ClusterConfig {
   std::string cluster = "grove";
   std::string listen = "127.0.0.1:0";
-  std::string advertise;           // empty: the address bound
+  std::string advertise;           // empty: the address bound; port 0: the port bound
   std::vector<std::string> seeds;  // nodes to join, host:port; a DNS name may stand for several
   transport::Cookie cookie;
   transport::SessionTimes times;

@@ -7,12 +7,12 @@
 // it allocates.
 #pragma once
 
+#include "grove/core/wire.hpp"
+#include "grove/transport/frame.hpp"
+
 #include <cstddef>
 #include <functional>
 #include <span>
-
-#include "grove/core/wire.hpp"
-#include "grove/transport/frame.hpp"
 
 namespace grove::transport {
 

@@ -3,13 +3,13 @@
 // Cookie: the cluster's one secret, and how to prove that one knows it without sending it.
 #pragma once
 
+#include "grove/transport/frame.hpp"
+
 #include <array>
 #include <cstddef>
 #include <span>
 #include <string>
 #include <string_view>
-
-#include "grove/transport/frame.hpp"
 
 namespace grove::transport {
 

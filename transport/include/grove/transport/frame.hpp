@@ -18,6 +18,8 @@
 //   s8              length:u8 and that many bytes
 #pragma once
 
+#include "grove/core/ids.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -27,8 +29,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "grove/core/ids.hpp"
 
 namespace grove::transport {
 

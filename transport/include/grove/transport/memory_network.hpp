@@ -8,6 +8,10 @@
 // Thread-safety: everything runs on the thread of its clock, or of the simulation that moves it.
 #pragma once
 
+#include "grove/core/clock.hpp"
+#include "grove/core/random.hpp"
+#include "grove/transport/transport.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -18,10 +22,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "grove/core/clock.hpp"
-#include "grove/core/random.hpp"
-#include "grove/transport/transport.hpp"
 
 namespace grove::transport {
 
@@ -54,11 +54,11 @@ class MemoryNetwork {
   class MemoryEndpoint;
   /// One direction of one connection. Carries to and from one life of each endpoint.
   struct Pipe {
-    std::uint64_t number = 0;                 // orders pipes the same in every run
+    std::uint64_t number = 0;  // orders pipes the same in every run
     std::string from;
     std::string to;
-    Clock::TimePoint last{};                  // when the latest event in flight arrives
-    std::deque<std::function<void()>> held;   // by a partition
+    Clock::TimePoint last{};                 // when the latest event in flight arrives
+    std::deque<std::function<void()>> held;  // by a partition
   };
   using PipePtr = std::shared_ptr<Pipe>;
   struct Connection {

@@ -18,6 +18,11 @@
 // Source: design notes in docs/adr/0003-sessions.md.
 #pragma once
 
+#include "grove/core/clock.hpp"
+#include "grove/core/random.hpp"
+#include "grove/transport/cookie.hpp"
+#include "grove/transport/transport.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -28,11 +33,6 @@
 #include <unordered_map>
 #include <variant>
 #include <vector>
-
-#include "grove/core/clock.hpp"
-#include "grove/core/random.hpp"
-#include "grove/transport/cookie.hpp"
-#include "grove/transport/transport.hpp"
 
 namespace grove::transport {
 
@@ -55,7 +55,7 @@ struct SessionsConfig {
   std::vector<std::string> seeds;  // host:port, tried until they answer, and again for ever
   Cookie cookie;
   SessionTimes times;
-  std::uint64_t random_seed = 0;   // spreads the redials of many nodes
+  std::uint64_t random_seed = 0;  // spreads the redials of many nodes
   std::function<Nonce()> nonce = random_nonce;
 };
 
@@ -175,8 +175,8 @@ class Sessions {
     Life life;
     std::string address;
     bool left = false;
-    LinkId link = 0;     // the one on its way or accepted; 0: none
-    Route route;         // the proved one; empty: none
+    LinkId link = 0;            // the one on its way or accepted; 0: none
+    Route route;                // the proved one; empty: none
     std::uint64_t session = 0;  // 0: down
     std::uint64_t expected = 1;
     Clock::TimePoint heard;
@@ -220,6 +220,7 @@ class Sessions {
   void act(A action) {
     actions_.emplace_back(std::move(action));
   }
+  void warn_once(const std::string& text);
   void say(bool warning, std::string text) { act(Say{warning, std::move(text)}); }
 
   SessionsConfig config_;
@@ -227,10 +228,11 @@ class Sessions {
   Actions actions_;
   std::map<std::string, Peer> peers_;
   std::map<std::string, Seed> seeds_;
-  std::set<std::string> own_addresses_;  // answered by ourselves
+  std::set<std::string> own_addresses_;         // answered by ourselves
   std::map<std::string, std::string> aliases_;  // other addresses of peers, by address
   std::map<LinkId, Outbound> outbound_;
   std::unordered_map<Route, Inbound> inbound_;
+  std::set<std::string> warned_;
   LinkId last_link_ = 0;
   std::uint64_t last_epoch_ = 0;
   std::uint64_t last_session_ = 0;

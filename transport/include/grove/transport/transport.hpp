@@ -8,14 +8,14 @@
 // Real: ZeroMQ, a ROUTER that receives and a DEALER per link. Simulated: MemoryNetwork.
 #pragma once
 
+#include "grove/core/clock.hpp"
+#include "grove/core/result.hpp"
+#include "grove/transport/frame.hpp"
+
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
-
-#include "grove/core/clock.hpp"
-#include "grove/core/result.hpp"
-#include "grove/transport/frame.hpp"
 
 namespace grove::transport {
 

@@ -7,10 +7,10 @@
 // whoever sends, so that an idle link costs no hand-off between threads.
 #pragma once
 
-#include <memory>
-
 #include "grove/core/clock.hpp"
 #include "grove/transport/transport.hpp"
+
+#include <memory>
 
 namespace grove::transport {
 
