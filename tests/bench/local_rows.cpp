@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Rows of one node. Each does what the Erlang peer's function of the same name does.
+#include "grove/node/node.hpp"
+
+#include "bench/bench.hpp"
+
 #include <array>
 #include <future>
 #include <memory>
 #include <utility>
-
-#include "bench/bench.hpp"
-#include "grove/node/node.hpp"
 
 namespace grove::bench {
 namespace {
@@ -147,8 +148,7 @@ class Sender final : public Handler {
 
 class Receiver final : public Handler {
  public:
-  Receiver(std::uint64_t count, SharedPromise<void> done)
-      : left_{count}, done_{std::move(done)} {}
+  Receiver(std::uint64_t count, SharedPromise<void> done) : left_{count}, done_{std::move(done)} {}
 
   void handle(Context& context, Envelope&) override {
     if (--left_ > 0) return;
@@ -205,12 +205,18 @@ std::vector<Measurement> measured(const std::string& name, std::uint64_t size, c
 
 std::vector<Row> local_rows() {
   std::vector<Row> rows{
-      {"pingpong", "two processes, 3 M round trips; handlers, and coroutines (.co)",
-       measured<pingpong>("pingpong", 3'000'000, "msg/s"), {"erlang"}},
-      {"fanin", "8 senders x 1 M messages to one receiver",
-       measured<fanin>("fanin", 1'000'000, "msg/s"), {"erlang"}},
-      {"spawn", "1 M processes spawned, run and gone",
-       measured<spawn_all>("spawn", 1'000'000, "proc/s"), {"erlang"}},
+      {"pingpong",
+       "two processes, 3 M round trips; handlers, and coroutines (.co)",
+       measured<pingpong>("pingpong", 3'000'000, "msg/s"),
+       {"erlang"}},
+      {"fanin",
+       "8 senders x 1 M messages to one receiver",
+       measured<fanin>("fanin", 1'000'000, "msg/s"),
+       {"erlang"}},
+      {"spawn",
+       "1 M processes spawned, run and gone",
+       measured<spawn_all>("spawn", 1'000'000, "proc/s"),
+       {"erlang"}},
   };
   for (Measurement& form : measured<co_pingpong>("pingpong.co", 3'000'000, "msg/s")) {
     rows[0].measurements.push_back(std::move(form));

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/report.hpp"
 
+#include "bench/systems.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <string_view>
-
-#include "bench/systems.hpp"
 
 namespace grove::bench {
 namespace {
@@ -52,8 +52,7 @@ double Report::Series::median() const {
   return sorted.size() % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
-const Report::Series* Report::counterpart(const std::string& name,
-                                          const std::string& peer) const {
+const Report::Series* Report::counterpart(const std::string& name, const std::string& peer) const {
   const std::string wanted = without_form(name);
   const auto place = std::find_if(series_.begin(), series_.end(), [&](const Series& series) {
     return series.name == wanted && series.system == peer;

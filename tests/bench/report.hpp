@@ -3,11 +3,11 @@
 // Report: gathers the figures of several repetitions and prints medians, ratios and tables.
 #pragma once
 
+#include "bench/bench.hpp"
+
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "bench/bench.hpp"
 
 namespace grove::bench {
 
