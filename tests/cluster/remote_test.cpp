@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "grove/node/supervisor.hpp"
+
 #include "support/sim_world.hpp"
 
 #include <gtest/gtest.h>
@@ -351,6 +353,26 @@ TEST_F(Names, AGlobalMonitorSeesTheNodesEnd) {
   world.kill("c");
   world.run_for(1s);
   EXPECT_TRUE(SimWorld::ready(taken_over));
+}
+
+// Or else it would start, lose and start again until its supervisor gave up.
+TEST_F(Names, APermanentChildWhoseNameIsHeldElsewhereCountsAsIgnored) {
+  const Pid holder = spawn_on("a");
+  ASSERT_TRUE(world["a"].node().register_name("x", holder, Scope::cluster));
+  world.run_for(1s);
+  const auto children = world.run("b", [](Context& context) -> Task<std::vector<ChildInfo>> {
+    SupervisorSpec spec;
+    spec.children.push_back(child<Doubler>("held").as("x", Scope::cluster));
+    spec.children.push_back(child<Doubler>("free").as("y", Scope::cluster));
+    const StartResult started = co_await start_supervisor(context, spec);
+    EXPECT_TRUE(started.ok());
+    co_return co_await which_children(context, started.pid);
+  });
+  ASSERT_EQ(children.size(), 2U);
+  EXPECT_EQ(children[0].id, "free");
+  EXPECT_TRUE(children[0].pid);
+  EXPECT_FALSE(children[1].pid);
+  EXPECT_EQ(seen_from("b", "x"), holder);
 }
 
 TEST_F(Names, LeavingIsToldFromFailing) {
