@@ -8,6 +8,7 @@
 #include "name_log.hpp"
 #include "peer_link.hpp"
 #include "remote_signals.hpp"
+#include "settings.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -28,15 +29,8 @@ using transport::Sessions;
 
 namespace {
 
-constexpr std::size_t k_name_bytes_max = 255;
 constexpr auto k_retry = std::chrono::milliseconds{1};
 constexpr auto k_leave_wait = std::chrono::seconds{1};
-
-bool is_loopback(const std::string& address) {
-  const auto parts = transport::split_address(address);
-  return parts &&
-         (parts->host.starts_with("127.") || parts->host == "::1" || parts->host == "localhost");
-}
 
 }  // namespace
 
@@ -51,43 +45,15 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   // -- Cluster -------------------------------------------------------------------------------
 
   Result<std::string> start() {
-    if (config_.cookie.empty() && !is_loopback(config_.listen)) {
-      return Error{Errc::refused,
-                   "without a cookie a node listens on this machine's loopback only, not on " +
-                       config_.listen + "; set GROVE_COOKIE (the same on all nodes)"};
-    }
-    if (config_.cluster.empty() || config_.cluster.size() > k_name_bytes_max) {
-      return Error{Errc::bad_argument, "a cluster's name has 1 to 255 bytes"};
-    }
-    for (const std::string& seed : config_.seeds) {
-      if (const auto parts = transport::split_address(seed); !parts) return parts.error();
-    }
+    if (const auto good = cluster::check(config_); !good) return good.error();
     auto bound = transport_.listen(config_.listen);
     if (!bound) return bound;
-    transport::SessionsConfig sessions;
-    sessions.name = node_.name();
-    sessions.life = node_.life();
-    sessions.cluster = config_.cluster;
-    sessions.address = advertised(*bound);
-    sessions.seeds = config_.seeds;
-    sessions.cookie = config_.cookie;
-    sessions.times = config_.times;
-    sessions.random_seed = config_.random_seed;
-    sessions.nonce = config_.nonce;
+    auto sessions = cluster::sessions_config(config_, node_, *bound);
     address_ = sessions.address;
     sessions_ = std::make_unique<Sessions>(std::move(sessions));
     transport_.start(*this);
     started_ = true;
     return bound;
-  }
-
-  /// Port 0 stands for the port that was bound.
-  std::string advertised(const std::string& bound) const {
-    if (config_.advertise.empty()) return bound;
-    const auto wanted = transport::split_address(config_.advertise);
-    const auto got = transport::split_address(bound);
-    if (!wanted || !got || wanted->port != "0") return config_.advertise;
-    return transport::join_address(wanted->host, got->port);
   }
 
   void stop() {
@@ -150,10 +116,9 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     return send(used != nullptr ? *used : find(to.node), to.node, transport::local_id(to), {},
                 *envelope);
   }
-  SessionId route(const RemoteName& to, EnvelopePtr envelope) override {
-    if (to.name.size() > k_name_bytes_max) return k_dead_life;  // nobody can have that name
-    const NodeId node = connected(to.node);
-    return send(find(node), node, 0, to.name, *envelope);
+  SessionId route(NodeId node, const std::string& name, EnvelopePtr envelope) override {
+    if (name.size() > cluster::k_name_bytes_max) return k_dead_life;  // nobody can have that name
+    return send(find(node), node, 0, name, *envelope);
   }
 
   NodeId connected(const std::string& name) const override {
@@ -189,12 +154,16 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     return false;
   }
 
+  void forget(const Pid& pid) override {
+    for (const PeerLinkPtr& link : links()) link->forget(pid);
+  }
+
   void process_ended(const Pid& pid) override {
     {
       const std::unique_lock lock{names_mutex_};
       if (auto delta = names_.remove_all(pid)) tell_all(*delta);
     }
-    for (const PeerLinkPtr& link : links()) link->forget(pid);
+    forget(pid);
     flush();
   }
 
@@ -264,7 +233,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
                  Envelope& envelope) {
     if (link == nullptr) return no_session(node, envelope);
     if (!cluster::is_sendable(envelope)) {
-      undeliverable(envelope, Metric::dead_letters_no_wire_form, "no_wire_form",
+      undeliverable(link, to, envelope, Metric::dead_letters_no_wire_form, "no_wire_form",
                     "has no GROVE_MESSAGE declaration");
       return link->session;
     }
@@ -272,13 +241,14 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     record.to = to;
     record.name = name;
     const Pid watcher = cluster::relates(envelope.kind()) ? envelope.from : Pid{};
-    switch (link->append(record, watcher,
-                         [&](transport::Bytes& out) { cluster::write_body(envelope, out); })) {
+    switch (link->append(record, watcher, [&](transport::Bytes& out) {
+      return cluster::write_body(envelope, out);
+    })) {
       case PeerLink::Appended::ok: cluster::mark_dirty(link); break;
       case PeerLink::Appended::closed: return no_session(node, envelope);
-      case PeerLink::Appended::too_large:
-        undeliverable(envelope, Metric::dead_letters_too_large, "too_large",
-                      "is larger than a frame can be");
+      case PeerLink::Appended::unsendable:
+        undeliverable(link, to, envelope, Metric::dead_letters_unsendable, "unsendable",
+                      "is too large, too deep, or failed to be written");
         break;
     }
     return link->session;
@@ -292,16 +262,29 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     return pressure;
   }
 
-  /// The message stays here: counted, said once, and a caller does not wait for an answer.
-  void undeliverable(const Envelope& envelope, Metric metric, const char* reason,
-                     const std::string& why) {
-    const std::string type{envelope.message ? envelope.message.type()->name : "term"};
+  /// What cannot be written stays here, counted and said once; but nobody waits for it in vain: a
+  /// caller, the asker of a reply, and the other end of a link or monitor hear of it at least.
+  void undeliverable(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope,
+                     Metric metric, const char* why, const std::string& detail) {
+    const SignalKind kind = envelope.kind();
+    const std::string type{cluster::carries_message(kind) ? envelope.message.type()->name
+                                                          : "exit reason"};
     node_.metrics().add(metric);
-    log_once("a message of type " + type + " to another node was dropped: it " + why);
-    if (envelope.kind() != SignalKind::call) return;
-    auto down = std::make_unique<Envelope>(SignalKind::down, Pid{}, envelope.serial);
-    down->message = Message::make<detail::DownSignal>(ExitReason::error(reason, type));
-    node_.deliver(envelope.from, std::move(down));
+    log_once("a message of type " + type + " to another node was dropped: it " + detail);
+    const ExitReason reason = ExitReason::error(why, type);
+    if (kind == SignalKind::call) {
+      auto down = std::make_unique<Envelope>(SignalKind::down, Pid{}, envelope.serial);
+      down->message = Message::make<detail::DownSignal>(reason);
+      node_.deliver(envelope.from, std::move(down));
+    } else if (kind == SignalKind::reply || kind == SignalKind::down) {
+      Envelope down{SignalKind::down, envelope.from, envelope.serial};
+      down.message = Message::make<detail::DownSignal>(reason);
+      send(link, link->peer, to, {}, down);
+    } else if (const auto* exit = envelope.message.get<detail::ExitSignal>()) {
+      Envelope shorter{SignalKind::exit, envelope.from};
+      shorter.message = Message::make<detail::ExitSignal>(reason, exit->of_link);
+      send(link, link->peer, to, {}, shorter);
+    }
   }
 
   /// A message from node to node. Not flushed.
@@ -310,9 +293,13 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     Record record;
     record.kind = cluster::k_control;
     record.type = k_message_type<T>.wire_id;
-    link.append(record, {}, [&](transport::Bytes& out) {
-      transport::pack(out, [&](Writer& writer) { wire::write(writer, message); });
+    const auto appended = link.append(record, {}, [&](transport::Bytes& out) {
+      return transport::pack(out, [&](Writer& writer) { wire::write(writer, message); });
     });
+    if (appended == PeerLink::Appended::unsendable) {
+      log_once("cannot tell " + node_name(link.peer) +
+               " all cluster-wide names: they are too many");
+    }
     for (const PeerLinkPtr& known : links()) {
       if (known.get() == &link) cluster::mark_dirty(known);
     }

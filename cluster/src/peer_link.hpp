@@ -23,7 +23,7 @@ namespace grove::cluster {
 class PeerLink {
  public:
   enum class Pressure : std::uint8_t { none, waiting, over_budget };
-  enum class Appended : std::uint8_t { ok, closed, too_large };
+  enum class Appended : std::uint8_t { ok, closed, unsendable };
 
   PeerLink(transport::Transport& transport, const transport::Sessions::Up& up)
       : peer{up.peer},
@@ -33,17 +33,22 @@ class PeerLink {
         header_{up.header},
         batch_(transport::k_session_header_bytes) {}
 
-  /// Appends a record; `write_body` appends its body. With `watcher`, that local process hears of
-  /// the session's end. A record that no frame can carry is left out.
+  /// Appends a record; `write_body` appends its body and says whether it could. With `watcher`,
+  /// that local process hears of the session's end. A record that no frame can carry is left out.
   template <class F>
   Appended append(const transport::Record& record, const Pid& watcher, F&& write_body) {
     const std::lock_guard lock{mutex_};
     if (!open_) return Appended::closed;
     const std::size_t at = transport::begin_record(batch_, record);
-    write_body(batch_);
-    if (batch_.size() - at > k_record_bytes_max) {
+    bool written = false;
+    try {
+      written = write_body(batch_);
+    } catch (...) {
+      // A user's field failed to be written; the batch must not keep half of it.
+    }
+    if (!written || batch_.size() - at > k_record_bytes_max) {
       batch_.resize(at);
-      return Appended::too_large;
+      return Appended::unsendable;
     }
     transport::finish_record(batch_, at);
     if (watcher) watchers_.insert(watcher);

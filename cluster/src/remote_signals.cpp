@@ -35,15 +35,18 @@ transport::Record record_of(const Envelope& envelope) {
   return record;
 }
 
-void write_body(Envelope& envelope, transport::Bytes& out) {
+bool write_body(Envelope& envelope, transport::Bytes& out) {
   if (carries_message(envelope.kind())) {
     const MessageType* type = envelope.message.type();
-    transport::pack(out, [&](Writer& to) { type->write(to, envelope.message.object()); });
-  } else if (const auto* exit = envelope.message.get<detail::ExitSignal>()) {
-    transport::pack(out, [&](Writer& to) { wire::write(to, exit->reason); });
-  } else if (const auto* down = envelope.message.get<detail::DownSignal>()) {
-    transport::pack(out, [&](Writer& to) { wire::write(to, down->reason); });
+    return transport::pack(out, [&](Writer& to) { type->write(to, envelope.message.object()); });
   }
+  if (const auto* exit = envelope.message.get<detail::ExitSignal>()) {
+    return transport::pack(out, [&](Writer& to) { wire::write(to, exit->reason); });
+  }
+  if (const auto* down = envelope.message.get<detail::DownSignal>()) {
+    return transport::pack(out, [&](Writer& to) { wire::write(to, down->reason); });
+  }
+  return true;
 }
 
 EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& record,
@@ -88,10 +91,15 @@ Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
     envelope.message = Message::make<Opaque>(record->type);
     return Unpacked::unknown_type;
   }
-  Message message = Message::make_default(*type);
-  const bool read =
-      transport::unpack(record->body, [&](Reader& in) { type->read(in, message.object()); });
-  if (!read) return Unpacked::malformed;
+  Message message;
+  try {  // constructors and fields are the user's
+    message = Message::make_default(*type);
+    const bool read =
+        transport::unpack(record->body, [&](Reader& in) { type->read(in, message.object()); });
+    if (!read) return Unpacked::malformed;
+  } catch (...) {
+    return Unpacked::malformed;
+  }
   envelope.message = std::move(message);
   return Unpacked::ok;
 }

@@ -26,8 +26,8 @@ namespace grove::cluster {
 [[nodiscard]] bool is_sendable(const Envelope& envelope) noexcept;
 /// The fixed part of the envelope's record, but for its target.
 [[nodiscard]] transport::Record record_of(const Envelope& envelope);
-/// Appends its body.
-void write_body(Envelope& envelope, transport::Bytes& out);
+/// Appends its body. Returns: false when it nests too deep.
+bool write_body(Envelope& envelope, transport::Bytes& out);
 
 /// The signal in a record; a message stays packed until its receiver's worker unpacks it.
 /// Returns: null when the record is malformed.

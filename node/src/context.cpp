@@ -78,10 +78,11 @@ void Context::post_name(const RemoteName& to, SignalKind kind, Message message) 
   auto envelope = std::make_unique<Envelope>(kind, self());
   envelope->message = std::move(message);
   process.routed_ = process.abroad_ = true;
-  node().router()->route(to, std::move(envelope));
+  node().router()->route(node().router()->connected(to.node), to.name, std::move(envelope));
 }
 
 Clock::AlarmId Context::post_after(Clock::Duration delay, const Pid& to, Message message) {
+  if (to.node != node().id()) throw ProcessExit{ExitReason::symbol("badarg")};
   auto envelope = std::make_unique<Envelope>(SignalKind::info, self());
   envelope->message = std::move(message);
   return node().deliver_at(node().clock().now() + delay, to, std::move(envelope));
@@ -103,6 +104,12 @@ std::uint64_t Context::begin_call(const Pid& server, Message request) {
 
 void Context::end_call(std::uint64_t serial) {
   detail::Process& process = process_of(*this);
+  // The answer may be here already, for a call that nobody awaits any more.
+  process.mailbox_.restart_scan();
+  process.mailbox_.scan([serial](const Envelope& envelope) {
+    return envelope.kind() == SignalKind::reply && envelope.serial == serial;
+  });
+  process.mailbox_.restart_scan();
   if (const auto watch = process.relations().end_watch(serial)) {
     process.emit(self(), watch->target, SignalKind::demonitor, serial, {});
   }
@@ -114,6 +121,7 @@ void Context::link(const Pid& pid) {
   detail::Process& process = process_of(*this);
   if (pid == self()) return;
   const bool here = pid.node == node().id();
+  if (process.relations().is_linked(pid)) return;  // its end, if it has come, is on its way
   if (!pid || (here && !node().is_alive(pid))) {
     if (!traps_exit()) throw ProcessExit{ExitReason::noproc()};
     // Through the own queue, so that it comes after what was sent before it.
@@ -184,7 +192,7 @@ Ref Context::monitor(const RemoteName& name) {
     auto envelope = std::make_unique<Envelope>(SignalKind::monitor, self(), ref.serial);
     envelope->message = Message::make<detail::SessionMark>();
     process.routed_ = process.abroad_ = true;
-    session = router->route(name, std::move(envelope));
+    session = router->route(target.node, name.name, std::move(envelope));
   }
   process.settle_watch(ref.serial, target, session);
   return ref;
@@ -196,9 +204,7 @@ bool Context::demonitor(const Ref& ref, Flush flush) {
   process.take_inbox();  // a DOWN that has arrived counts as delivered
   const auto watch = process.relations().end_watch(ref.serial);
   if (watch) {
-    if (watch->target) {
-      process.emit(self(), watch->target, SignalKind::demonitor, ref.serial, {});
-    }
+    process.stop_watching(self(), ref.serial, *watch);
     return true;
   }
   if (flush == Flush::yes) {

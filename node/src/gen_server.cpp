@@ -8,11 +8,16 @@ namespace detail {
 
 bool ServerBodyBase::take_name(Context& context) {
   if (options_.name.empty()) return true;
-  const auto taken = context.register_name(options_.name, context.self(), options_.scope);
+  auto taken = context.register_name(options_.name, context.self(), options_.scope);
+  auto holder = context.whereis(options_.name, options_.scope);
+  while (!taken && taken.error().code == Errc::name_taken && !holder) {
+    // Its holder has gone in between: the name is free now.
+    taken = context.register_name(options_.name, context.self(), options_.scope);
+    holder = context.whereis(options_.name, options_.scope);
+  }
   if (taken) return true;
   if (taken.error().code == Errc::name_taken) {
-    const auto holder = context.whereis(options_.name, options_.scope);
-    answer(context, StartResult::Status::already_started, holder.value_or(Pid{}));
+    answer(context, StartResult::Status::already_started, *holder);
     context.unlink(context.parent());  // a starter hears of this by the answer alone
     context.stop(ExitReason::normal());
   } else {
@@ -55,7 +60,7 @@ Task<StartResult> start_server(Context& context, std::unique_ptr<ServerBodyBase>
   StartResult result;
   try {
     Call<StartAck> start{context, serial, timeout};
-    const StartAck ack = co_await start;
+    const StartAck ack = co_await std::move(start);
     result.status = ack.status;
     result.pid = ack.pid;
   } catch (const ProcessExit& failed) {

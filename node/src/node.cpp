@@ -103,8 +103,15 @@ void Node::ended() {
 
 void Node::deliver(const Pid& to, EnvelopePtr envelope) {
   detail::Process* process = to.node == id_ ? table_->find(to.index) : nullptr;
-  if (process == nullptr) {
-    metrics_.add(Metric::dead_letters_no_process);
+  if (process == nullptr) {  // there was never a process of that index
+    const Pid from = envelope->from;
+    EnvelopePtr answer = detail::answer_of_the_dead(*this, to, *envelope);
+    if (answer == nullptr || !from) return;
+    if (from.node == id_) {
+      deliver(from, std::move(answer));
+    } else if (router_ != nullptr) {
+      router_->route(from, std::move(answer));
+    }
     return;
   }
   envelope->generation = to.generation;

@@ -25,6 +25,26 @@ thread_local Process* t_running = nullptr;
 
 }  // namespace
 
+EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, const Envelope& signal) {
+  const auto answer = [&](SignalKind kind, Message message) {
+    auto envelope = std::make_unique<Envelope>(kind, dead, signal.serial);
+    envelope->message = std::move(message);
+    return envelope;
+  };
+  switch (signal.kind()) {
+    case SignalKind::info:
+    case SignalKind::cast: node.metrics().add(Metric::dead_letters_no_process); return nullptr;
+    case SignalKind::reply: node.metrics().add(Metric::dead_letters_late_reply); return nullptr;
+    case SignalKind::call: node.metrics().add(Metric::dead_letters_no_process); [[fallthrough]];
+    case SignalKind::monitor:
+      return answer(SignalKind::down, Message::make<DownSignal>(ExitReason::noproc()));
+    case SignalKind::link:
+      return answer(SignalKind::exit, Message::make<ExitSignal>(ExitReason::noproc(), true));
+    case SignalKind::unlink: return answer(SignalKind::unlink_ack, {});
+    default: return nullptr;
+  }
+}
+
 void Process::push(EnvelopePtr envelope) {
   if (inbox_.push(envelope.release())) node_->scheduler_->submit(*this);
 }
@@ -84,7 +104,10 @@ bool Process::run() {
     if (again) break;
     // A free place can be claimed once it is parked; released after that, it could outlive its
     // node.
-    if (std::exchange(ended, false)) node_->table_->release(index_);
+    if (std::exchange(ended, false)) {
+      node_->table_->release(index_);
+      node_->ended();  // after the last flush: who waits for it may take the router away
+    }
     // From here on another worker may run this place: touch nothing of it any more.
     if (inbox_.park()) break;
   }
@@ -172,8 +195,16 @@ void Process::set_waiter(Waiter* waiter) {
   if (!waiter->timeout_) return;
   waiter->deadline_ = node_->clock().now() + *waiter->timeout_;
   if (tick_at_ <= waiter->deadline_ || *waiter->timeout_ <= Clock::Duration::zero()) return;
-  tick_at_ = waiter->deadline_;
-  node_->deliver_at(tick_at_, pid(), std::make_unique<Envelope>(SignalKind::tick, pid()));
+  if (tick_at_ != Clock::TimePoint::max()) node_->clock().cancel(tick_);
+  arm_tick();
+}
+
+/// One alarm at a time: a tick with an older number was cancelled too late, and says nothing.
+void Process::arm_tick() {
+  tick_at_ = waiter_->deadline_;
+  tick_number_ = (tick_number_ + 1) & Envelope::k_serial_mask;
+  tick_ = node_->deliver_at(tick_at_, pid(),
+                            std::make_unique<Envelope>(SignalKind::tick, pid(), tick_number_));
 }
 
 // Called with a waiter that nothing in the mailbox matches.
@@ -246,36 +277,22 @@ void Process::act(EnvelopePtr envelope) {
       return;
     case SignalKind::node_lost: on_node_lost(*envelope->message.get<NodeLost>()); return;
     case SignalKind::tick:
+      if (serial != tick_number_) return;
       tick_at_ = Clock::TimePoint::max();
-      if (waiter_ != nullptr && waiter_->timeout_ && !overdue()) {
-        tick_at_ = waiter_->deadline_;  // came early for an older, shorter wait: ask again
-        node_->deliver_at(tick_at_, pid(), std::move(envelope));
-      }
+      // It may have come for an older, shorter wait: ask again.
+      if (waiter_ != nullptr && waiter_->timeout_ && !overdue()) arm_tick();
       return;
     case SignalKind::inspect: envelope->message.get<InspectRequest>()->answer(info()); return;
   }
 }
 
 void Process::act_stale(EnvelopePtr envelope) {
-  const Pid from = envelope->from;
-  const std::uint64_t serial = envelope->serial;
   const Pid self{node_->id(), index_, envelope->generation};
-  const auto reply = [&](SignalKind kind, Message&& message) {
-    emit(self, from, kind, serial, std::move(message));
-  };
-  switch (envelope->kind()) {
-    case SignalKind::info:
-    case SignalKind::cast: node_->metrics().add(Metric::dead_letters_no_process); return;
-    case SignalKind::reply: node_->metrics().add(Metric::dead_letters_late_reply); return;
-    case SignalKind::call: node_->metrics().add(Metric::dead_letters_no_process); [[fallthrough]];
-    case SignalKind::monitor:
-      reply(SignalKind::down, Message::make<DownSignal>(ExitReason::noproc()));
-      return;
-    case SignalKind::link:
-      reply(SignalKind::exit, Message::make<ExitSignal>(ExitReason::noproc(), true));
-      return;
-    case SignalKind::unlink: reply(SignalKind::unlink_ack, {}); return;
-    default: return;
+  const Pid from = envelope->from;
+  if (EnvelopePtr answer = answer_of_the_dead(*node_, self, *envelope)) {
+    if (from.node != self.node && node_->router_ != nullptr) node_->router_->forget(self);
+    const SignalKind kind = answer->kind();
+    emit(self, from, kind, answer->serial, std::move(answer->message));
   }
 }
 
@@ -323,6 +340,18 @@ void Process::settle_watch(std::uint64_t serial, const Pid& target, SessionId se
   down->message = Message::make<DownSignal>(
       session == Router::k_dead_life ? ExitReason::noproc() : ExitReason::noconnection());
   node_->deliver(pid(), std::move(down));
+}
+
+/// Tells the other side that a monitor or call of ours is over.
+void Process::stop_watching(const Pid& self, std::uint64_t serial, const Watch& watch) {
+  if (watch.target) {
+    emit(self, watch.target, SignalKind::demonitor, serial, {});
+  } else if (watch.target.node != NodeId{} && node_->router_ != nullptr) {
+    // Monitored by its name there; the pid stayed unknown.
+    routed_ = true;
+    node_->router_->route(watch.target.node, watch.name,
+                          std::make_unique<Envelope>(SignalKind::demonitor, self, serial));
+  }
 }
 
 void Process::name_watch(std::uint64_t serial, std::string name) {
@@ -384,7 +413,9 @@ void Process::die() {
   mailbox_.clear();
   label_.clear();
   exit_reason_ = ExitReason::normal();
-  node_->ended();
+  if (std::exchange(tick_at_, Clock::TimePoint::max()) != Clock::TimePoint::max()) {
+    node_->clock().cancel(tick_);
+  }
 }
 
 void Process::tell_relations(const ExitReason& reason) {
@@ -401,7 +432,7 @@ void Process::tell_relations(const ExitReason& reason) {
     tell(watcher.pid, SignalKind::down, watcher.serial, Message::make<DownSignal>(reason));
   }
   for (const auto& [serial, watch] : relations_->watches()) {
-    if (watch.target) tell(watch.target, SignalKind::demonitor, serial, {});
+    stop_watching(self, serial, watch);
   }
 }
 

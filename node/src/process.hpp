@@ -24,6 +24,9 @@
 
 namespace grove::detail {
 
+/// What a process that is no more (or never was) answers to a signal, as OTP does; null: nothing.
+[[nodiscard]] EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, const Envelope& signal);
+
 class alignas(64) Process final : public Context, public Runnable {
  public:
   Process() = default;
@@ -65,6 +68,7 @@ class alignas(64) Process final : public Context, public Runnable {
   /// After route(): the watch runs under `session`, or its DOWN is due now.
   void settle_watch(std::uint64_t serial, const Pid& target, SessionId session);
   void name_watch(std::uint64_t serial, std::string name);
+  void stop_watching(const Pid& self, std::uint64_t serial, const Watch& watch);
   [[nodiscard]] bool doomed() const noexcept { return doomed_; }
   /// Ends the life from outside the scheduler, silently: the node is being torn down.
   void discard();
@@ -77,6 +81,7 @@ class alignas(64) Process final : public Context, public Runnable {
   friend class NameTable;
   friend class ProcessTable;
 
+  void arm_tick();
   bool work();  // one step of user code; false: nothing to do until something arrives
   void resume(std::coroutine_handle<> handle);
   void start_task(Task<> task);
@@ -110,7 +115,9 @@ class alignas(64) Process final : public Context, public Runnable {
   Waiter* waiter_ = nullptr;
   Task<> task_;  // the root coroutine, while one runs
   std::unique_ptr<Relations> relations_;
-  Clock::TimePoint tick_at_ = Clock::TimePoint::max();  // an alarm will come then, or earlier
+  Clock::TimePoint tick_at_ = Clock::TimePoint::max();  // when the alarm comes; max: none is set
+  Clock::AlarmId tick_ = 0;
+  std::uint64_t tick_number_ = 0;  // of the alarm that counts
   std::uint64_t last_serial_ = 0;  // never reset: refs stay unique over the lives of a place
   std::uint64_t reductions_ = 0;
   int budget_ = 0;  // left of this turn

@@ -35,7 +35,7 @@ class ProcessTable {
   [[nodiscard]] Process* find(const Pid& pid) const noexcept {
     Process* process = find(pid.index);
     return process != nullptr &&
-                   process->generation_.load(std::memory_order_acquire) == pid.generation
+                   process->generation_.load(std::memory_order_seq_cst) == pid.generation
                ? process
                : nullptr;
   }

@@ -62,6 +62,10 @@ class Relations {
     entry->unlink_id = id;
     return true;
   }
+  [[nodiscard]] bool is_linked(const Pid& pid) {
+    const Link* entry = links_.find(pid);
+    return entry != nullptr && entry->unlink_id == 0;
+  }
   void set_session(const Pid& pid, SessionId session) {
     if (Link* entry = links_.find(pid)) entry->session = session;
   }

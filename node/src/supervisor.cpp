@@ -2,6 +2,7 @@
 #include "grove/node/supervisor.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace grove {
 namespace {
@@ -32,13 +33,21 @@ class Supervisor final : public GenServer {
   }
 
   Task<Init> init() {
-    for (ChildSpec& spec : specs_) {
-      if (find(spec.id) != nullptr) {
+    std::set<std::string> ids;
+    for (const ChildSpec& spec : specs_) {  // before anything is started
+      if (!ids.insert(spec.id).second) {
         co_return fail_to_start(spec.id, ExitReason::symbol("duplicate_child_name"));
       }
+    }
+    for (ChildSpec& spec : specs_) {
       children_.push_back({std::move(spec), {}});
       const std::size_t at = children_.size() - 1;
       const StartResult result = co_await start(at);
+      if (result.status == StartResult::Status::ignored &&
+          children_[at].spec.restart == Restart::temporary) {
+        children_.pop_back();
+        continue;
+      }
       if (result.ok() || result.status == StartResult::Status::ignored) continue;
       const std::string id = children_[at].spec.id;
       co_await shut_down_all();
@@ -123,7 +132,7 @@ class Supervisor final : public GenServer {
   /// change that, and after a partition it would take the tree down.
   bool held_elsewhere(const ChildSpec& spec, const StartResult& result) const {
     return result.status == StartResult::Status::already_started &&
-           spec.options.scope == Scope::cluster && result.pid.node != node().id();
+           spec.options.scope == Scope::cluster && result.pid && result.pid.node != node().id();
   }
 
   static Init fail_to_start(const std::string& id, const ExitReason& reason) {
@@ -146,8 +155,13 @@ class Supervisor final : public GenServer {
     ServerOptions options = children_[at].spec.options;
     options.label = children_[at].spec.id;
     const ChildSpec::Start function = children_[at].spec.start;
-    Task<StartResult> starting = function(context(), std::move(options));
-    StartResult result = co_await starting;
+    StartResult result;
+    try {
+      Task<StartResult> starting = function(context(), std::move(options));
+      result = co_await starting;
+    } catch (...) {  // a start that throws is a start that failed
+      result.reason = exit_reason_of(std::current_exception());
+    }
     children_[at].restarting = false;
     if (held_elsewhere(children_[at].spec, result)) result.status = StartResult::Status::ignored;
     if (result.ok()) children_[at].pid = result.pid;

@@ -51,9 +51,9 @@ class RealNode {
   ~RealNode() {
     node_->kill_all();
     EXPECT_TRUE(node_->wait_until_empty(k_patience));
+    scheduler_->stop();  // late signals to the dead may still be answered
     cluster_.reset();
     transport_.reset();
-    scheduler_->stop();
   }
   RealNode(const RealNode&) = delete;
   RealNode& operator=(const RealNode&) = delete;

@@ -34,7 +34,7 @@ SimNode::SimNode(std::string name, VirtualClock& clock, Random& random,
 }
 
 SimNode::~SimNode() {
-  transport_->stop();  // a power cut: no good-byes
+  transport_->stop();  // no good-byes
   cluster_.reset();
   scheduler_.stop();
 }
@@ -67,7 +67,9 @@ void SimWorld::trace(std::string_view text) {
 SimNode& SimWorld::add_node(const std::string& name) {
   GROVE_CHECK(!nodes_.contains(name));
   if (first_.empty()) first_ = name;
-  clock_.advance_to_next(clock_.now() + std::chrono::microseconds{1});  // lives differ
+  const Clock::TimePoint later = clock_.now() + std::chrono::microseconds{1};
+  while (clock_.advance_to_next(later)) {  // so that lives differ
+  }
   nodes_[name] = std::make_unique<SimNode>(name, clock_, random_, network_,
                                            std::vector<std::string>{address_of(first_)});
   return *nodes_[name];

@@ -58,7 +58,8 @@ class SimWorld {
 
   /// Starts a node (a new life, when one of that name was killed). All know the first node added.
   SimNode& add_node(const std::string& name);
-  /// Ends a node as a power cut does: nobody is told.
+  /// Ends a node as SIGKILL does: it says nothing, but its connections break. For the silence of a
+  /// power cut, cut() it off first.
   void kill(const std::string& name);
   [[nodiscard]] SimNode& operator[](const std::string& name) { return *nodes_.at(name); }
   [[nodiscard]] bool is_up(const std::string& name) const { return nodes_.contains(name); }

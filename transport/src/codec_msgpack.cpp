@@ -5,6 +5,7 @@
 
 #include <msgpack.hpp>
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <new>
@@ -31,17 +32,28 @@ class PackWriter final : public Writer {
  public:
   explicit PackWriter(Bytes& out) : sink_{out}, packer_{sink_} {}
 
-  void nil() override { packer_.pack_nil(); }
+  void nil() override {
+    count();
+    packer_.pack_nil();
+  }
   void boolean(bool value) override {
+    count();
     if (value) {
       packer_.pack_true();
     } else {
       packer_.pack_false();
     }
   }
-  void integer(std::int64_t value) override { packer_.pack_int64(value); }
-  void natural(std::uint64_t value) override { packer_.pack_uint64(value); }
+  void integer(std::int64_t value) override {
+    count();
+    packer_.pack_int64(value);
+  }
+  void natural(std::uint64_t value) override {
+    count();
+    packer_.pack_uint64(value);
+  }
   void real(double value) override {
+    count();
     // By hand: pack_double turns 1.0 into an integer, which no reader of a real would take.
     const auto bits = std::bit_cast<std::uint64_t>(value);
     char bytes[9] = {static_cast<char>(0xcb)};
@@ -49,11 +61,13 @@ class PackWriter final : public Writer {
     sink_.write(bytes, sizeof bytes);
   }
   void string(std::string_view text) override {
+    count();
     packer_.pack_str(static_cast<std::uint32_t>(text.size()));
     packer_.pack_str_body(text.data(), static_cast<std::uint32_t>(text.size()));
   }
   void symbol(std::string_view text) override { ext(k_ext_symbol, text); }
   void bytes(std::span<const std::byte> bytes) override {
+    count();
     packer_.pack_bin(static_cast<std::uint32_t>(bytes.size()));
     packer_.pack_bin_body(reinterpret_cast<const char*>(bytes.data()),
                           static_cast<std::uint32_t>(bytes.size()));
@@ -67,21 +81,46 @@ class PackWriter final : public Writer {
     std::memcpy(body.data() + 12, &ref.serial, 8);
     ext(k_ext_ref, body + node_name(ref.node));
   }
-  void array(std::size_t size) override { packer_.pack_array(static_cast<std::uint32_t>(size)); }
+  void array(std::size_t size) override {
+    open(size);
+    packer_.pack_array(static_cast<std::uint32_t>(size));
+  }
   void tuple(std::size_t size) override {
     // A one-byte extension before the array marks it as a tuple.
+    open(size + 1);
     packer_.pack_array(static_cast<std::uint32_t>(size) + 1);
     ext(k_ext_tuple, "t");
   }
-  void map(std::size_t size) override { packer_.pack_map(static_cast<std::uint32_t>(size)); }
+  void map(std::size_t size) override {
+    open(2 * size);
+    packer_.pack_map(static_cast<std::uint32_t>(size));
+  }
+  [[nodiscard]] bool ok() const noexcept { return ok_; }
 
  private:
+  /// One more value of the innermost container that is not full yet.
+  void count() {
+    while (depth_ > 0 && left_[depth_ - 1] == 0) --depth_;
+    if (depth_ > 0) --left_[depth_ - 1];
+  }
+  void open(std::size_t values) {
+    count();
+    if (depth_ == k_depth_max) {
+      ok_ = false;
+    } else {
+      left_[depth_++] = values;
+    }
+  }
   void ext(std::int8_t type, std::string_view body) {
+    count();
     packer_.pack_ext(body.size(), type);
     packer_.pack_ext_body(body.data(), static_cast<std::uint32_t>(body.size()));
   }
   Sink sink_;
   msgpack::packer<Sink> packer_;
+  std::array<std::size_t, k_depth_max> left_{};  // values that the open containers still want
+  std::size_t depth_ = 0;
+  bool ok_ = true;
 };
 
 /// One value, in the order of the bytes; what it contains follows it.
@@ -284,9 +323,10 @@ bool tokenize(std::span<const std::byte> body, Tokens& tokens) {
 
 }  // namespace
 
-void pack(Bytes& out, const std::function<void(Writer&)>& write) {
+bool pack(Bytes& out, const std::function<void(Writer&)>& write) {
   PackWriter writer{out};
   write(writer);
+  return writer.ok();
 }
 
 bool unpack(std::span<const std::byte> body, const std::function<void(Reader&)>& read) {
@@ -301,7 +341,7 @@ bool unpack(std::span<const std::byte> body, const std::function<void(Reader&)>&
       read(reader);
       good = reader.ok();
     }
-  } catch (const std::bad_alloc&) {
+  } catch (...) {  // out of memory, or a user's field that throws
     good = false;
   }
   if (tokens.capacity() <= k_tokens_kept) kept = std::move(tokens);

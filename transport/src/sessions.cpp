@@ -279,6 +279,7 @@ void Sessions::on_refuse(LinkId link, Outbound& out, const Frame& frame, Clock::
 void Sessions::accepted(const std::string& name, Peer& peer, Clock::TimePoint now) {
   Outbound& out = outbound_.at(peer.link);
   out.phase = Phase::accepted;
+  out.deadline = now + config_.times.silence;  // for the peer to dial back
   seed_answered(out.seed, name);
   try_up(name, peer, now);
 }
@@ -543,7 +544,10 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
   }
   std::vector<LinkId> overdue;
   for (const auto& [link, out] : outbound_) {
-    if (out.phase != Phase::accepted && due(out.deadline)) overdue.push_back(link);
+    const auto peer = peers_.find(out.peer);
+    const bool up = out.phase == Phase::accepted && peer != peers_.end() &&
+                    peer->second.link == link && peer->second.session != 0;
+    if (!up && due(out.deadline)) overdue.push_back(link);
   }
   for (const LinkId link : overdue) drop_link(link, "no answer in time", now);
   std::erase_if(inbound_, [&](const auto& entry) {

@@ -12,7 +12,7 @@ std::string_view to_string(Metric metric) noexcept {
     case Metric::dead_letters_no_name: return "dead_letters_total{reason=\"no_name\"}";
     case Metric::dead_letters_no_connection: return "dead_letters_total{reason=\"no_connection\"}";
     case Metric::dead_letters_no_wire_form: return "dead_letters_total{reason=\"no_wire_form\"}";
-    case Metric::dead_letters_too_large: return "dead_letters_total{reason=\"too_large\"}";
+    case Metric::dead_letters_unsendable: return "dead_letters_total{reason=\"unsendable\"}";
     case Metric::dead_letters_unknown_type: return "dead_letters_total{reason=\"unknown_type\"}";
     case Metric::dead_letters_unhandled: return "dead_letters_total{reason=\"unhandled\"}";
     case Metric::dead_letters_late_reply: return "dead_letters_total{reason=\"late_reply\"}";

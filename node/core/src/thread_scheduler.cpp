@@ -135,14 +135,21 @@ class ThreadScheduler final : public Scheduler {
       t_worker = this;
       while (!scheduler.stopping_.load(std::memory_order_relaxed)) {
         if (Runnable* work = pick()) {
-          if (work->run()) queue.push_old(*work);
+          if (work->run()) put_back(*work);
         } else if (Runnable* found = scheduler.search(*this)) {
-          if (found->run()) queue.push_old(*found);
+          if (found->run()) put_back(*found);
         } else {
           scheduler.sleep();
         }
       }
       t_worker = nullptr;
+    }
+
+    /// Its budget is spent. With something else to do here, that is work for a sleeper.
+    void put_back(Runnable& work) {
+      const bool busy = slot != nullptr || !queue.empty();
+      queue.push_old(work);
+      if (busy) scheduler.wake_one();
     }
 
     Runnable* pick() {

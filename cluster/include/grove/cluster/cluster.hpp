@@ -39,9 +39,10 @@ struct Member {
 
 class Cluster {
  public:
-  /// Both outlive the cluster. Call before the node's first process.
+  /// Both outlive the cluster. Call before the node's first process; destroy it when the node has
+  /// no process left, or its scheduler has stopped.
   Cluster(Node& node, transport::Transport& transport, ClusterConfig config);
-  /// Ends all sessions, then the transport.
+  /// As stop().
   ~Cluster();
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
@@ -50,6 +51,7 @@ class Cluster {
   /// Errors: address_in_use, bad_address; refused when there is no cookie and the address is not
   /// this machine's own (loopback).
   Result<std::string> start();
+  /// Closes the transport: peers see their connections end. For a good-bye, leave() first.
   void stop();
 
   /// Adds a node to join; tried for ever. Errors: bad_address.

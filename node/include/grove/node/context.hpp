@@ -164,18 +164,24 @@ class Call final {
  public:
   Call(Context& context, std::uint64_t serial, Timeout timeout)
       : waiter_{context, serial, timeout} {}
-  bool await_ready() { return waiter_.await_ready(); }
-  void await_suspend(std::coroutine_handle<> handle) { waiter_.await_suspend(handle); }
-  Reply await_resume() {
-    Message message = waiter_.await_resume();
-    if constexpr (!std::is_void_v<Reply>) {
-      Reply* reply = message.get<Reply>();
-      if (reply == nullptr) {
-        throw ProcessExit{ExitReason::error("bad_reply", message.type()->name)};
+
+  struct Awaiter {
+    CallWaiter& waiter;
+    bool await_ready() { return waiter.await_ready(); }
+    void await_suspend(std::coroutine_handle<> handle) { waiter.await_suspend(handle); }
+    Reply await_resume() {
+      Message message = waiter.await_resume();
+      if constexpr (!std::is_void_v<Reply>) {
+        Reply* reply = message.get<Reply>();
+        if (reply == nullptr) {
+          throw ProcessExit{ExitReason::error("bad_reply", message.type()->name)};
+        }
+        return std::move(*reply);
       }
-      return std::move(*reply);
     }
-  }
+  };
+  /// Awaited where it is made, and once: two calls under way at a time would miss each other.
+  Awaiter operator co_await() && { return Awaiter{waiter_}; }
 
  private:
   CallWaiter waiter_;
@@ -293,7 +299,8 @@ class Context {
   void forward(const Pid& to, Message message) {
     post(to, SignalKind::info, 0, std::move(message));
   }
-  /// Delivers `message` to `to` once, not before `delay`. A process's own death does not stop it.
+  /// Delivers `message` to `to`, a process of this node, once and not before `delay`. The caller's
+  /// own death does not stop it. Throws ProcessExit(badarg) for a process elsewhere.
   template <class T>
   Clock::AlarmId send_after(Clock::Duration delay, const Pid& to, T message) {
     return post_after(delay, to, Message::make<T>(std::move(message)));
@@ -355,7 +362,8 @@ class Context {
   /// No Down for `ref` is added any more; with Flush::yes one that is queued is removed too.
   /// Returns: true when the monitor was still active.
   bool demonitor(const Ref& ref, Flush flush = Flush::no);
-  /// Sends an exit signal. `kill` cannot be trapped.
+  /// Sends an exit signal. `kill` cannot be trapped. One to oneself acts when the running code next
+  /// awaits or returns (OTP's acts at once).
   void exit(const Pid& pid, const ExitReason& reason);
   /// Ends this process.
   [[noreturn]] void exit(const ExitReason& reason) { throw ProcessExit{reason}; }
@@ -368,7 +376,7 @@ class Context {
   // -- names --------------------------------------------------------------------------------
 
   /// Gives `pid` (a local, living process without a name in that scope) a name.
-  /// Errors: name_taken, noproc, bad_argument, already_started (the process has a name).
+  /// Errors: name_taken, noproc, bad_argument, already_started (the process has a local name).
   Result<void> register_name(const std::string& name, const Pid& pid, Scope scope = Scope::local);
   bool unregister_name(const std::string& name, Scope scope = Scope::local);
   [[nodiscard]] std::optional<Pid> whereis(std::string_view name, Scope scope = Scope::local) const;

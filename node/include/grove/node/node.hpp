@@ -102,7 +102,8 @@ class Node {
   }
   void send_message(const Pid& to, Message message);
   void exit(const Pid& pid, const ExitReason& reason);
-  /// Whether a local process lives now. False for any other pid.
+  /// Whether a local process lives now. False for any other pid. Not ordered after signals that
+  /// the caller has just sent to it.
   [[nodiscard]] bool is_alive(const Pid& pid) const noexcept;
   Result<void> register_name(const std::string& name, const Pid& pid, Scope scope = Scope::local);
   bool unregister_name(const std::string& name, Scope scope = Scope::local);
@@ -113,7 +114,8 @@ class Node {
   }
 
   /// Runs `function` (a coroutine `Task<R> f(Context&)`) as a process of its own.
-  /// Returns: its result, or the ProcessExit or other exception that ended it.
+  /// Returns: its result, or the exception that left `function`; std::future_error (broken_promise)
+  /// when the process was killed.
   template <class F>
   std::future<detail::TaskResult<F&, Context&>> async(F function);
 

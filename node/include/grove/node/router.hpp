@@ -32,7 +32,8 @@ class Router {
   /// `node_lost` when that session ends.
   /// Returns: the session it goes over, or one of the two constants above (the signal is dropped).
   virtual SessionId route(const Pid& to, EnvelopePtr envelope) = 0;
-  virtual SessionId route(const RemoteName& to, EnvelopePtr envelope) = 0;
+  /// The same to whoever has a local name on that node.
+  virtual SessionId route(NodeId node, const std::string& name, EnvelopePtr envelope) = 0;
   /// The life of the node of that name that we have a session with; none: 0.
   [[nodiscard]] virtual NodeId connected(const std::string& node) const = 0;
   /// Hands over what route() has gathered. Called at the end of a process's turn.
@@ -41,6 +42,9 @@ class Router {
   /// Turns a message in wire form into its type, on the receiver's worker.
   /// Returns: false when the bytes are not a value of that type (counted, session closed).
   virtual bool unpack(Envelope& envelope) = 0;
+
+  /// The process was dead when somebody elsewhere wanted a relation with it.
+  virtual void forget(const Pid& pid) = 0;
 
   /// The process is gone; it had remote relations or cluster-wide names.
   virtual void process_ended(const Pid& pid) = 0;

@@ -18,8 +18,9 @@ namespace grove::transport {
 
 inline constexpr std::size_t k_depth_max = 32;
 
-/// Appends what `write` writes to `out`.
-void pack(Bytes& out, const std::function<void(Writer&)>& write);
+/// Appends what `write` writes to `out`. Returns: false when that nests deeper than k_depth_max,
+/// which nobody would read.
+bool pack(Bytes& out, const std::function<void(Writer&)>& write);
 
 /// Reads one whole body. Returns: false when it is no MessagePack within the limits, when `read`
 /// met something other than it expected, or when bytes are left over.

@@ -156,6 +156,8 @@ class Message {
   template <class T, class... Args>
   [[nodiscard]] static Message make(Args&&... args) {
     static_assert(std::is_same_v<T, std::decay_t<T>>);
+    static_assert(alignof(T) <= alignof(std::max_align_t),
+                  "over-aligned messages are not supported");
     Message message;
     if constexpr (detail::k_boxed<T>) {
       void* memory = detail::allocate(sizeof(T));

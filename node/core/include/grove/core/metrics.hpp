@@ -21,7 +21,7 @@ enum class Metric : std::uint8_t {
   dead_letters_no_name,        // sent to a name nobody has
   dead_letters_no_connection,  // sent to a node without a session
   dead_letters_no_wire_form,   // a type without GROVE_MESSAGE sent to another node
-  dead_letters_too_large,      // more than a frame can carry
+  dead_letters_unsendable,     // too large, too deep, or failed to be written
   dead_letters_unknown_type,   // came from a node that knows a type we do not
   dead_letters_unhandled,      // reached a server that does not handle its type
   dead_letters_late_reply,     // a reply after its call had ended

@@ -44,7 +44,10 @@ class SeededScheduler final : public Scheduler {
   explicit SeededScheduler(Random* random) : random_{random} {}
   void submit(Runnable& work) override;
   [[nodiscard]] bool running() const noexcept override { return false; }
-  void stop() override { ready_.clear(); }
+  void stop() override {
+    ready_.clear();
+    head_ = 0;
+  }
   /// Runs one runnable for one turn. Returns: false when none was ready.
   bool step();
   /// Steps until nothing is ready. Returns: the number of turns.
