@@ -275,6 +275,71 @@ TEST_F(Remote, SignalsOfAllKindsKeepTheirOrder) {
                std::future_error);  // it died of the exit, before it could answer
 }
 
+TEST_F(Remote, AMonitorByNameIsTakenBackAtItsTarget) {
+  const Pid doubler = world.run("b", start_doubler);
+  world.run("a", [](Context& context) -> Task<> {
+    for (int i = 0; i < 50; ++i) {
+      const Ref ref = context.monitor(RemoteName{"doubler", "b"});
+      co_await context.sleep_for(10ms);
+      EXPECT_TRUE(context.demonitor(ref));
+    }
+    context.monitor(RemoteName{"doubler", "b"});  // left to this process's end
+    co_await context.sleep_for(10ms);
+  });
+  world.run_for(1s);
+  std::size_t watchers = 99;
+  world["b"].node().inspect({doubler}, [&watchers](std::vector<ProcessInfo> rows) {
+    watchers = rows.at(0).monitored_by.size();
+  });
+  world.run_for(1ms);
+  EXPECT_EQ(watchers, 0U);
+}
+
+TEST_F(Remote, WhatCannotBeReadNeverEndsTheSession) {
+  const Pid there = spawn_on("b");
+  Value deep;
+  for (int i = 0; i < 40; ++i) deep = Value::list({deep});
+  world["a"].node().send(there, deep);
+  const ExitReason reason{deep};
+  auto down = world["b"].node().async([this, reason](Context& context) -> Task<ExitReason> {
+    const Pid dying = world["a"].node().spawn([reason](Context& inner) -> Task<> {
+      co_await inner.sleep_for(1s);
+      inner.exit(reason);
+    });
+    context.monitor(dying);
+    const Down end = co_await context.receive<Down>();
+    co_return end.reason;
+  });
+  world.run_for(5s);
+  EXPECT_EQ(to_string(SimWorld::ready(down)), "{error,\"unsendable\",\"exit reason\"}");
+  EXPECT_EQ(world.total(Metric::sessions_down), 0U);
+  EXPECT_EQ(world["a"].node().metrics().get(Metric::dead_letters_unsendable), 2U);
+}
+
+TEST_F(Remote, AReplyWithoutAWireFormFailsTheCallAtOnce) {
+  const Pid server = world["b"].node().spawn([](Context& context) -> Task<> {
+    const EnvelopePtr request = co_await context.receive_any();
+    context.reply(From{request->from, request->serial}, LocalOnly{1});
+    co_await context.receive_any();
+  });
+  const auto before = world.clock().now();
+  const auto call = [server](Context& context) -> Task<int> {
+    co_return co_await context.call<Ask>(server, 1);
+  };
+  EXPECT_THROW(world.run("a", call), ProcessExit);
+  EXPECT_LT(world.clock().now() - before, 1s);
+}
+
+TEST_F(Remote, APidThatNeverWasIsNoproc) {
+  const Pid there = spawn_on("b");
+  const Pid never{there.node, 999, 1};
+  world.run("a", [never](Context& context) -> Task<> {
+    context.monitor(never);
+    const Down down = co_await context.receive<Down>();
+    EXPECT_EQ(down.reason, ExitReason::noproc());
+  });
+}
+
 class Names : public Remote {
  protected:
   Names() {

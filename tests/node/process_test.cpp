@@ -113,6 +113,20 @@ TEST(Receive, TimesOutInVirtualTime) {
   });
 }
 
+// A shorter wait in between used to leave the longer one's alarm behind, one more each time.
+TEST(Receive, TimedWaitsDoNotPileUpAlarms) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const Pid self = context.self();
+    for (int i = 0; i < 100; ++i) {
+      context.send_after(20ms, self, Ping{i});
+      EXPECT_TRUE(co_await context.receive_for<Ping>(30s));
+      co_await context.sleep_for(1ms);
+    }
+  });
+  EXPECT_LE(world.clock().pending(), 1U);
+}
+
 TEST(Receive, ZeroTimeoutTakesWhatIsQueuedAlready) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {

@@ -150,6 +150,34 @@ TEST(OneForOne, KillsAChildThatDoesNotShutDownInTime) {
   });
 }
 
+TEST(OneForOne, ADuplicateIdStartsNobody) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    SupervisorSpec spec;
+    for (const char* id : {"x", "y", "x"}) {
+      spec.children.push_back(child<Worker>(id, std::string{"named-"} + id));
+    }
+    const StartResult sup = co_await start_supervisor(context, spec);
+    EXPECT_NE(to_string(sup).find("duplicate_child_name"), std::string::npos);
+    EXPECT_EQ(context.whereis("named-x"), std::nullopt);
+  });
+  EXPECT_EQ(world.node().process_count(), 0U);
+}
+
+TEST(OneForOne, AStartThatThrowsIsAFailedStart) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult sup = co_await start_supervisor(context, three_workers(permanent));
+    const ChildSpec throwing{"t", [](Context&, ServerOptions) -> Task<StartResult> {
+                               throw std::runtime_error("no such thing");
+                             }};
+    const StartResult result = co_await start_child(context, sup.pid, throwing);
+    EXPECT_EQ(to_string(result), "failed: {error,\"std::runtime_error\",\"no such thing\"}");
+    EXPECT_TRUE(context.node().is_alive(sup.pid));
+  });
+}
+
 TEST(SupervisorApi, AddsAndEndsChildren) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {

@@ -31,6 +31,9 @@ class VirtualClock final : public Clock {
     return true;
   }
 
+  /// Alarms that have neither run nor been cancelled.
+  [[nodiscard]] std::size_t pending() const noexcept { return alarms_.size(); }
+
   /// Jumps to the next alarm, if there is one not after `limit`, and runs it.
   /// Returns: false, and time stands at `limit`, when there is none.
   bool advance_to_next(TimePoint limit) {
