@@ -162,7 +162,7 @@ TEST_P(Stress, BothEndsAgreeOnALinkAfterRandomLinksAndUnlinks) {
   RealWorld world{GetParam()};
   world.run([](Context& context) -> Task<> {
     std::vector<Pid> pids;
-    for (std::uint64_t i = 0; i < 2 * k_pairs; ++i) {
+    for (std::uint64_t i = 0; i < 2 * std::uint64_t{k_pairs}; ++i) {
       pids.push_back(context.spawn(wavering_peer, context.self(), i));
     }
     for (std::size_t i = 0; i < pids.size(); ++i) context.send(pids[i], Target{pids[i ^ 1U]});
@@ -175,9 +175,9 @@ TEST_P(Stress, BothEndsAgreeOnALinkAfterRandomLinksAndUnlinks) {
     co_await context.receive<Done>();
     EXPECT_EQ(rows.size(), pids.size());
     const ExitReason boom = ExitReason::symbol("boom");
-    for (int i = 0; i < k_pairs; ++i) {
-      const Pid left = pids[static_cast<std::size_t>(2 * i)];
-      const Pid right = pids[static_cast<std::size_t>(2 * i + 1)];
+    for (std::size_t i = 0; i < pids.size(); i += 2) {
+      const Pid left = pids[i];
+      const Pid right = pids[i + 1];
       const bool linked = lists(rows, left, right);
       EXPECT_EQ(linked, lists(rows, right, left)) << "one-sided link";
       context.monitor(left);
@@ -185,7 +185,7 @@ TEST_P(Stress, BothEndsAgreeOnALinkAfterRandomLinksAndUnlinks) {
       const Down first = co_await context.receive<Down>();
       EXPECT_EQ(first.pid, left);
       const Ref ref = context.monitor(right);  // these come after the exit signal of a link
-      context.send(right, Ping{i});
+      context.send(right, Ping{static_cast<int>(i)});
       const EnvelopePtr second = co_await context.receive_any();
       if (const Down* down = second->message.get<Down>()) {
         EXPECT_TRUE(linked) << "died of a link that both had removed";
