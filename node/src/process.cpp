@@ -73,7 +73,7 @@ void Process::begin(Node& node, Pid parent, SpawnOptions options, std::unique_pt
 
 // -- the run loop ---------------------------------------------------------------------------
 
-bool Process::run() {
+bool Process::run([[maybe_unused]] Turn& turn) {
   Process* const outer = std::exchange(t_running, this);
   take_inbox();
   // Who has many messages gets a longer turn: those who send them get theirs too, each of them.

@@ -34,7 +34,7 @@ class alignas(64) Process final : public Context, public Runnable {
   /// Puts a signal into the queue and schedules the process if it was idle. Threads: any.
   void push(EnvelopePtr envelope);
   /// Runs one turn. Only the scheduler calls it.
-  bool run() override;
+  bool run(Turn& turn) override;
 
   // The members below are the owner's; Context forwards to them.
   void handle_exit(const Pid& from, const ExitReason& reason, bool of_link);

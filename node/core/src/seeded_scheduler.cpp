@@ -4,20 +4,34 @@
 #include <utility>
 
 namespace grove {
+namespace {
 
-void SeededScheduler::submit(Runnable& work) { ready_.push_back(&work); }
+constexpr unsigned k_low_turn = 8;  // of so many turns of normal and low work, low has one
+
+}  // namespace
+
+void SeededScheduler::submit(Runnable& work) {
+  ready_[static_cast<unsigned>(work.run_priority())].items.push_back(&work);
+}
+
+void SeededScheduler::stop() {
+  ready_ = {};
+  jobs_.clear();
+}
+
+bool SeededScheduler::idle() const noexcept {
+  for (const Ready& ready : ready_) {
+    if (!ready.empty()) return false;
+  }
+  return true;
+}
 
 bool SeededScheduler::step() {
-  if (idle()) return false;
-  if (random_ != nullptr) {
-    std::swap(ready_[head_], ready_[head_ + random_->below(ready_.size() - head_)]);
-  }
-  Runnable& work = *ready_[head_++];
-  if (head_ == ready_.size()) {
-    ready_.clear();
-    head_ = 0;
-  }
-  if (work.run()) submit(work);
+  Ready* ready = next_class();
+  if (ready == nullptr) return false;
+  Turn turn;
+  Runnable& work = ready->take(random_ != nullptr ? random_->below(ready->size()) : 0);
+  if (work.run(turn)) submit(work);
   return true;
 }
 
@@ -25,6 +39,46 @@ std::uint64_t SeededScheduler::run_until_idle() {
   std::uint64_t turns = 0;
   while (step()) ++turns;
   return turns;
+}
+
+/// Who goes next, of all that are ready: the highest; between normal and low it is a matter of
+/// turns, or of chance.
+SeededScheduler::Ready* SeededScheduler::next_class() {
+  auto& [low, normal, high, max] = ready_;
+  if (!max.empty()) return &max;
+  if (!high.empty()) return &high;
+  if (low.empty()) return normal.empty() ? nullptr : &normal;
+  if (normal.empty()) return &low;
+  if (random_ != nullptr) {
+    return random_->below(normal.size() + low.size()) < normal.size() ? &normal : &low;
+  }
+  normal_turns_ = (normal_turns_ + 1) % k_low_turn;
+  return normal_turns_ == 0 ? &low : &normal;
+}
+
+Runnable& SeededScheduler::Ready::take(std::size_t offset) {
+  std::swap(items[head], items[head + offset]);
+  Runnable& work = *items[head++];
+  if (empty()) {
+    items.clear();
+    head = 0;
+  }
+  return work;
+}
+
+// -- blocking jobs --------------------------------------------------------------------------
+
+void SeededScheduler::run_blocking(std::function<void()> job) {
+  jobs_.emplace_front(jobs_, std::move(job));
+  jobs_.front().self = jobs_.begin();
+  submit(jobs_.front());
+}
+
+bool SeededScheduler::Job::run(Turn&) {
+  const std::function<void()> function = std::move(job);
+  all.erase(self);  // this object too: it may be stopped, and destroyed, by what it calls
+  function();
+  return false;
 }
 
 }  // namespace grove

@@ -12,6 +12,8 @@
 #include "grove/core/scheduler.hpp"
 #include "grove/core/spin_lock.hpp"
 
+#include "blocking_pool.hpp"
+
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -92,7 +94,7 @@ class RunQueue {
 
 class ThreadScheduler final : public Scheduler {
  public:
-  explicit ThreadScheduler(unsigned count) {
+  ThreadScheduler(unsigned count, unsigned blocking) : blocking_{blocking} {
     for (unsigned i = 0; i < count; ++i) workers_.emplace_back(*this);
     for (Worker& worker : workers_) worker.thread = std::thread{[&worker] { worker.loop(); }};
   }
@@ -120,7 +122,11 @@ class ThreadScheduler final : public Scheduler {
     }
     wake_.notify_all();
     for (Worker& worker : workers_) worker.thread.join();
+    blocking_.stop();
   }
+
+  void run_blocking(std::function<void()> job) override { blocking_.run(std::move(job)); }
+  unsigned workers() const noexcept override { return static_cast<unsigned>(workers_.size()); }
 
  private:
   struct alignas(64) Worker {
@@ -133,11 +139,12 @@ class ThreadScheduler final : public Scheduler {
 
     void loop() {
       t_worker = this;
+      Turn turn;
       while (!scheduler.stopping_.load(std::memory_order_relaxed)) {
         if (Runnable* work = pick()) {
-          if (work->run()) put_back(*work);
+          if (work->run(turn)) put_back(*work);
         } else if (Runnable* found = scheduler.search(*this)) {
-          if (found->run()) put_back(*found);
+          if (found->run(turn)) put_back(*found);
         } else {
           scheduler.sleep();
         }
@@ -226,15 +233,18 @@ class ThreadScheduler final : public Scheduler {
   std::mutex mutex_;
   std::condition_variable wake_;
   unsigned wakeups_ = 0;  // guarded by mutex_
+  detail::BlockingPool blocking_;
 };
 
 thread_local ThreadScheduler::Worker* ThreadScheduler::t_worker = nullptr;
 
 }  // namespace
 
-std::unique_ptr<Scheduler> make_thread_scheduler(unsigned workers) {
-  if (workers == 0) workers = std::max(1U, std::thread::hardware_concurrency());
-  return std::make_unique<ThreadScheduler>(workers);
+void Turn::attend() noexcept {}  // nobody claims yet
+
+std::unique_ptr<Scheduler> make_thread_scheduler(ThreadSchedulerOptions options) {
+  if (options.workers == 0) options.workers = std::max(1U, std::thread::hardware_concurrency());
+  return std::make_unique<ThreadScheduler>(options.workers, options.blocking_threads_max);
 }
 
 }  // namespace grove

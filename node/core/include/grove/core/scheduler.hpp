@@ -1,26 +1,138 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Scheduler: the seam for who runs next. Real: ThreadScheduler, workers that steal from each other.
-// Simulated: SeededScheduler, one thread that picks in order or by a seed.
+// Scheduler: the seam for who runs next. Real: ThreadScheduler, workers that steal from each other
+// and a watchdog over them. Simulated: SeededScheduler, one thread that picks in order or by a
+// seed.
 #pragma once
 
+#include "grove/core/clock.hpp"
 #include "grove/core/random.hpp"
 
+#include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <functional>
+#include <list>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace grove {
+
+namespace detail {
+class RunList;
+class WorkerThread;
+}  // namespace detail
+
+/// As in OTP: `max` (for the runtime's own) before `high`, and both strictly before `normal`; `low`
+/// has one turn in eight while something of priority normal is ready. Per worker, not node-wide.
+enum class Priority : std::uint8_t { low, normal, high, max };
+inline constexpr unsigned k_priorities = 4;
+
+inline constexpr unsigned k_no_worker = ~0U;
+
+/// One thread's permission to run processes. Brackets user code, so that the watchdog can tell code
+/// that does not return, and take over the thread's place while it is inside.
+///
+/// A lock that its thread holds all the time outside user code, and takes without a locked
+/// instruction: the watchdog pays for both (membarrier). One that is made by itself is nobody's:
+/// it keeps count and the watchdog does not know it.
+/// Threads: its own only. Source: ADR 7.
+class Turn {
+ public:
+  Turn() = default;
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  /// User code begins, a new piece of it: the watchdog counts its time from here.
+  void enter_user_code() noexcept { word_.store(word() + k_step + k_inside, k_release); }
+  /// It has ended. Blocks: rarely, while the watchdog acts in the process's place.
+  void leave_user_code() noexcept {
+    word_.store(word() - k_inside, k_release);
+    // The watchdog's barrier falls before this line, and the load sees its claim; or after it, and
+    // the watchdog sees the store.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (attention_.load(std::memory_order_relaxed) != 0) attend();
+  }
+  /// User code goes on, the same piece of it.
+  void resume_user_code() noexcept { word_.store(word() + k_inside, k_release); }
+  [[nodiscard]] bool in_user_code() const noexcept { return (word() & k_inside) != 0; }
+  /// The worker that this thread is: 0 to workers() - 1. k_no_worker when its place was given away
+  /// until run() returns, and on a Turn that is nobody's. Not to be asked inside user code.
+  [[nodiscard]] unsigned worker() const noexcept { return worker_; }
+
+ private:
+  friend class detail::WorkerThread;
+  static constexpr std::memory_order k_release = std::memory_order_release;
+  static constexpr std::uint64_t k_inside = 1;
+  static constexpr std::uint64_t k_step = 2;  // the rest of the word counts enter_user_code()
+  static constexpr std::uint8_t k_claimed = 1;
+  static constexpr std::uint8_t k_no_membarrier = 2;  // this thread has to make the fence itself
+
+  [[nodiscard]] std::uint64_t word() const noexcept {
+    return word_.load(std::memory_order_relaxed);
+  }
+  void attend() noexcept;
+
+  std::atomic<std::uint64_t> word_{0};  // written by its thread alone
+  std::atomic<std::uint8_t> attention_{0};
+  unsigned worker_ = k_no_worker;  // its thread's outside user code; inside, the claimant's
+};
+
+/// Marks its scope as user code. An exception that leaves it is out of user code when it is caught.
+class UserCode {
+ public:
+  explicit UserCode(Turn& turn) noexcept : turn_{turn} { turn_.enter_user_code(); }
+  ~UserCode() { turn_.leave_user_code(); }
+  UserCode(const UserCode&) = delete;
+  UserCode& operator=(const UserCode&) = delete;
+
+ private:
+  Turn& turn_;
+};
+
+/// Runtime code that user code may have called: outside user code for its scope.
+class RuntimeSection {
+ public:
+  explicit RuntimeSection(Turn& turn) noexcept : turn_{turn}, left_{turn.in_user_code()} {
+    if (left_) turn_.leave_user_code();
+  }
+  ~RuntimeSection() {
+    if (left_) turn_.resume_user_code();
+  }
+  RuntimeSection(const RuntimeSection&) = delete;
+  RuntimeSection& operator=(const RuntimeSection&) = delete;
+
+ private:
+  Turn& turn_;
+  bool left_;
+};
 
 /// Something that a worker can run for a while.
 class Runnable {
  public:
   /// Runs until it has nothing to do or its budget is spent.
   /// Returns: true when it wants to run again; it must then not have been submitted meanwhile.
-  virtual bool run() = 0;
+  virtual bool run(Turn& turn) = 0;
+  /// The user code that run() entered has not returned for `duration` (at least). Called again in
+  /// each of the watchdog's periods, with growing durations, until it does.
+  /// Blocks: must not. Threads: the watchdog's; run()'s thread is inside user code for as long as
+  /// this takes, and waits in leave_user_code() if it comes back.
+  virtual void stuck([[maybe_unused]] Clock::Duration duration) noexcept {}
+
+  /// Which queue it goes to. To be asked, and set, by its submitter or while it runs.
+  [[nodiscard]] Priority run_priority() const noexcept { return priority_; }
+  void set_run_priority(Priority priority) noexcept { priority_ = priority; }
 
  protected:
   ~Runnable() = default;
+
+ private:
+  friend class detail::RunList;
+  Runnable* next_ = nullptr;  // of the run queue that it is in
+  Runnable* previous_ = nullptr;
+  Priority priority_ = Priority::normal;
 };
 
 class Scheduler {
@@ -30,34 +142,73 @@ class Scheduler {
   virtual void submit(Runnable& work) = 0;
   /// Whether threads of its own run what was submitted, so that only they can finish it.
   [[nodiscard]] virtual bool running() const noexcept = 0;
-  /// Stops the workers and waits for them. Idempotent.
+  /// Stops the workers and waits for them: for a handler or a blocking job that has begun, as long
+  /// as it takes. Jobs that have not begun are dropped. Idempotent.
   virtual void stop() = 0;
+  /// Runs `job` once, where it may block: on a thread of the blocking pool. Simulated: as a turn of
+  /// its own. Bounds: it must not throw. After stop() it is dropped. Threads: any.
+  virtual void run_blocking(std::function<void()> job) = 0;
+  [[nodiscard]] virtual unsigned workers() const noexcept = 0;
 };
 
-/// `workers` threads (0: one per core), started at once.
-[[nodiscard]] std::unique_ptr<Scheduler> make_thread_scheduler(unsigned workers = 0);
+struct ThreadSchedulerOptions {
+  unsigned workers = 0;  // 0: one per core
+  /// User code that has not returned for so long loses its thread's place, and is told: stuck().
+  /// Twenty turns of an Erlang scheduler: long for a handler, not yet noticed by a person; a
+  /// hand-over (some 30 us) for nothing costs 0.2 % of it. Bounds: > 0.
+  Clock::Duration stuck_after = std::chrono::milliseconds{20};
+  /// Threads, beside the workers, for places that were handed over. When all of them are stuck
+  /// too, what a stuck worker has queued still goes to the others.
+  unsigned spare_threads_max = 256;
+  unsigned blocking_threads_max = 64;  // jobs of run_blocking() at once; more wait their turn
+};
 
-/// One thread, driven by its owner: in order of submission, or in a seeded random order.
+/// Workers and watchdog are started at once.
+[[nodiscard]] std::unique_ptr<Scheduler> make_thread_scheduler(ThreadSchedulerOptions options);
+[[nodiscard]] inline std::unique_ptr<Scheduler> make_thread_scheduler(unsigned workers = 0) {
+  return make_thread_scheduler(ThreadSchedulerOptions{.workers = workers});
+}
+
+/// One thread, driven by its owner: in order of submission, or in a seeded random order; in both,
+/// priorities are kept.
 class SeededScheduler final : public Scheduler {
  public:
   /// With a null `random`, first come first served.
   explicit SeededScheduler(Random* random) : random_{random} {}
   void submit(Runnable& work) override;
   [[nodiscard]] bool running() const noexcept override { return false; }
-  void stop() override {
-    ready_.clear();
-    head_ = 0;
-  }
+  void stop() override;
+  void run_blocking(std::function<void()> job) override;
+  [[nodiscard]] unsigned workers() const noexcept override { return 1; }
   /// Runs one runnable for one turn. Returns: false when none was ready.
   bool step();
   /// Steps until nothing is ready. Returns: the number of turns.
   std::uint64_t run_until_idle();
-  [[nodiscard]] bool idle() const noexcept { return ready_.size() == head_; }
+  [[nodiscard]] bool idle() const noexcept;
 
  private:
+  struct Job final : Runnable {
+    Job(std::list<Job>& jobs, std::function<void()> function)
+        : all{jobs}, job{std::move(function)} {}
+    bool run(Turn& turn) override;
+    std::list<Job>& all;
+    std::function<void()> job;
+    std::list<Job>::iterator self;
+  };
+  /// First in, first out; [head, items.size()) is queued.
+  struct Ready {
+    [[nodiscard]] bool empty() const noexcept { return items.size() == head; }
+    [[nodiscard]] std::size_t size() const noexcept { return items.size() - head; }
+    Runnable& take(std::size_t offset);
+    std::vector<Runnable*> items;
+    std::size_t head = 0;
+  };
+  Ready* next_class();
+
   Random* random_;
-  std::vector<Runnable*> ready_;  // [head_, size) is queued
-  std::size_t head_ = 0;
+  std::array<Ready, k_priorities> ready_;
+  unsigned normal_turns_ = 0;  // since the last of priority low
+  std::list<Job> jobs_;
 };
 
 }  // namespace grove
