@@ -498,6 +498,7 @@ class AdminServer::Impl {
     Json rows = Json::object();
     for (const auto& [name, value] : node_.metrics().all()) rows[std::string{name}] = value;
     rows["processes"] = node_.process_count();
+    rows["processes_spawned_total"] = node_.processes_spawned();
     rows["sessions"] = cluster_.sessions();
     respond(good({{"metrics", rows}}));
   }

@@ -79,7 +79,7 @@ Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
   const Message packed_message = std::move(envelope.message);
   const auto* packed = packed_message.get<detail::Packed>();
   GROVE_CHECK(packed != nullptr);
-  envelope.flags = 0;
+  envelope.flags = envelope.flags & Envelope::k_counted;
   std::size_t offset = 0;
   bool malformed = false;
   const auto record =

@@ -5,6 +5,9 @@
 
 #include "process.hpp"
 
+#include <exception>
+#include <utility>
+
 namespace grove {
 namespace {
 
@@ -12,6 +15,9 @@ detail::Process& process_of(Context& context) { return static_cast<detail::Proce
 const detail::Process& process_of(const Context& context) {
   return static_cast<const detail::Process&>(context);
 }
+
+// A message through an alias is for whichever life owns the alias.
+constexpr std::uint32_t k_any_generation = ~0U;
 
 }  // namespace
 
@@ -27,42 +33,69 @@ std::string to_string(const StartResult& result) {
 
 Pid Context::self() const noexcept { return process_of(*this).pid(); }
 Node& Context::node() const noexcept { return *process_of(*this).node_; }
-Pid Context::parent() const noexcept { return process_of(*this).parent_; }
+Pid Context::parent() const noexcept { return process_of(*this).parent(); }
 Ref Context::make_ref() noexcept {
   detail::Process& process = process_of(*this);
   return {process.node_->id(), process.index_, process.next_serial()};
 }
 
+bool Context::doomed() const noexcept { return process_of(*this).doomed(); }
+
+Priority Context::priority(Priority priority) noexcept {
+  detail::Process& process = process_of(*this);
+  const Priority previous = process.run_priority();
+  process.set_run_priority(priority);
+  return previous;
+}
+
 Spawned Context::spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body) {
-  return node().spawn_body(this, std::move(options), std::move(body));
+  return node().spawn_body(std::move(options), std::move(body), this);
+}
+Spawned Context::spawn_frame(SpawnOptions options, detail::FrameMaker make) {
+  return node().spawn_frame(std::move(options), make, this);
 }
 
 // -- messages -------------------------------------------------------------------------------
 
 void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message&& message) {
+  const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
-  if (!to) {
-    node().metrics().add(Metric::dead_letters_no_process);
+  if (!to || !process.alive()) {
+    Envelope lost{kind, self(), serial};
+    lost.message = std::move(message);
+    node().dead_letter(to ? Metric::dead_letters_dead_sender : Metric::dead_letters_no_process,
+                       lost, to);
     return;
   }
   if (kind == SignalKind::reply) process.relations().on_demonitor({to, serial});
-  process.emit(process.pid(), to, kind, serial, std::move(message));
+  if (process.emit(process.pid(), to, kind, serial, std::move(message)) ==
+      detail::Process::k_refused) {
+    throw ProcessExit{ExitReason::symbol("mailbox_full")};
+  }
+}
+
+void Context::post_alias(const Ref& alias, Message message) {
+  post({alias.node, alias.owner, alias ? k_any_generation : 0}, SignalKind::alias, alias.serial,
+       std::move(message));
 }
 
 void Context::post_name(std::string_view to, SignalKind kind, Message message) {
-  if (const auto pid = whereis(to)) {
-    post(*pid, kind, 0, std::move(message));
-  } else {
-    node().metrics().add(Metric::dead_letters_no_name);
-  }
+  post_found(whereis(to), kind, std::move(message));
 }
 
 void Context::post_name(const Global& to, SignalKind kind, Message message) {
-  if (const auto pid = whereis(to.name, Scope::cluster)) {
-    post(*pid, kind, 0, std::move(message));
-  } else {
-    node().metrics().add(Metric::dead_letters_no_name);
+  post_found(whereis(to.name, Scope::cluster), kind, std::move(message));
+}
+
+void Context::post_found(const std::optional<Pid>& to, SignalKind kind, Message&& message) {
+  if (to) {
+    post(*to, kind, 0, std::move(message));
+    return;
   }
+  const RuntimeSection runtime{detail::current_turn()};
+  Envelope lost{kind, self()};
+  lost.message = std::move(message);
+  node().dead_letter(Metric::dead_letters_no_name, lost, {});
 }
 
 void Context::post_name(const RemoteName& to, SignalKind kind, Message message) {
@@ -70,13 +103,14 @@ void Context::post_name(const RemoteName& to, SignalKind kind, Message message) 
     post_name(to.name, kind, std::move(message));
     return;
   }
+  const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
-  if (node().router() == nullptr) {
-    node().metrics().add(Metric::dead_letters_no_connection);
-    return;
-  }
   auto envelope = std::make_unique<Envelope>(kind, self());
   envelope->message = std::move(message);
+  if (node().router() == nullptr || !process.alive()) {
+    node().dead_letter(Metric::dead_letters_no_connection, *envelope, {});
+    return;
+  }
   process.routed_ = process.abroad_ = true;
   node().router()->route(node().router()->connected(to.node), to.name, std::move(envelope));
 }
@@ -91,10 +125,11 @@ Clock::AlarmId Context::post_after(Clock::Duration delay, const Pid& to, Message
 bool Context::cancel_timer(Clock::AlarmId timer) { return node().clock().cancel(timer); }
 
 std::uint64_t Context::begin_call(const Pid& server, Message request) {
+  const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
   if (server == self()) throw ProcessExit{ExitReason::symbol("calling_self")};
   const std::uint64_t serial = process.next_serial();
-  process.relations().watch(serial, {.target = server, .is_call = true});
+  process.relations().watch(serial, {.target = server, .kind = detail::Watch::Kind::call});
   const SessionId session =
       server ? process.emit(self(), server, SignalKind::call, serial, std::move(request))
              : Router::k_dead_life;
@@ -103,13 +138,12 @@ std::uint64_t Context::begin_call(const Pid& server, Message request) {
 }
 
 void Context::end_call(std::uint64_t serial) {
+  const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
   // The answer may be here already, for a call that nobody awaits any more.
-  process.mailbox_.restart_scan();
-  process.mailbox_.scan([serial](const Envelope& envelope) {
+  process.remove_message([serial](const Envelope& envelope) {
     return envelope.kind() == SignalKind::reply && envelope.serial == serial;
   });
-  process.mailbox_.restart_scan();
   if (const auto watch = process.relations().end_watch(serial)) {
     process.emit(self(), watch->target, SignalKind::demonitor, serial, {});
   }
@@ -118,8 +152,9 @@ void Context::end_call(std::uint64_t serial) {
 // -- links and monitors ---------------------------------------------------------------------
 
 void Context::link(const Pid& pid) {
+  const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
-  if (pid == self()) return;
+  if (pid == self() || !process.alive()) return;
   const bool here = pid.node == node().id();
   if (process.relations().is_linked(pid)) return;  // its end, if it has come, is on its way
   if (!pid || (here && !node().is_alive(pid))) {
@@ -145,6 +180,7 @@ void Context::link(const Pid& pid) {
 }
 
 void Context::unlink(const Pid& pid) {
+  const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
   const std::uint64_t id = process.next_serial();
   if (!process.relations().unlink(pid, id)) return;
@@ -155,11 +191,17 @@ void Context::unlink(const Pid& pid) {
   }
 }
 
-Ref Context::monitor(const Pid& pid) {
+Ref Context::monitor(const Pid& pid, AliasMode alias) {
+  const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
   const Ref ref = make_ref();
-  if (pid == self()) return ref;  // never fires
-  process.relations().watch(ref.serial, {.target = pid});
+  if (pid == self() || !process.alive()) {  // never fires
+    if (alias != AliasMode::none) {
+      process.relations().watch(ref.serial, {.kind = detail::Watch::Kind::alias, .alias = alias});
+    }
+    return ref;
+  }
+  process.relations().watch(ref.serial, {.target = pid, .alias = alias});
   const SessionId session = pid ? process.emit(self(), pid, SignalKind::monitor, ref.serial,
                                                Message::make<detail::SessionMark>())
                                 : Router::k_dead_life;
@@ -181,12 +223,14 @@ Ref Context::monitor(const Global& name) {
 
 Ref Context::monitor(const RemoteName& name) {
   if (name.node == node().name()) return monitor(std::string_view{name.name});
+  const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
   const Ref ref = make_ref();
   Router* router = node().router();
   // Its pid stays unknown here; its node tells what the end of a session ends.
   const Pid target{router != nullptr ? router->connected(name.node) : NodeId{}, 0, 0};
-  process.relations().watch(ref.serial, {.target = target, .name = name.name});
+  process.relations().watch(ref.serial, {.target = target});
+  process.name_watch(ref.serial, name.name);
   SessionId session = Router::k_no_connection;
   if (router != nullptr) {
     auto envelope = std::make_unique<Envelope>(SignalKind::monitor, self(), ref.serial);
@@ -199,6 +243,7 @@ Ref Context::monitor(const RemoteName& name) {
 }
 
 bool Context::demonitor(const Ref& ref, Flush flush) {
+  const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
   if (ref.node != node().id() || ref.owner != process.index_) return false;
   process.take_inbox();  // a DOWN that has arrived counts as delivered
@@ -208,30 +253,55 @@ bool Context::demonitor(const Ref& ref, Flush flush) {
     return true;
   }
   if (flush == Flush::yes) {
-    process.mailbox_.restart_scan();
-    process.mailbox_.scan([&ref](const Envelope& envelope) {
+    process.remove_message([&ref](const Envelope& envelope) {
       const Down* down = envelope.message.get<Down>();
       return down != nullptr && down->ref == ref;
     });
-    process.mailbox_.restart_scan();
   }
   return false;
 }
 
-void Context::exit(const Pid& pid, const ExitReason& reason) {
-  detail::Process& process = process_of(*this);
-  if (pid == self()) {
-    process.take_inbox();  // what others sent before comes first
-    process.handle_exit(pid, reason, false);
-    return;
-  }
-  if (!pid) return;
-  process.emit(self(), pid, SignalKind::exit, 0, Message::make<detail::ExitSignal>(reason, false));
+Ref Context::alias(AliasMode mode) {
+  const RuntimeSection runtime{detail::current_turn()};
+  const Ref ref = make_ref();
+  process_of(*this).relations().watch(ref.serial,
+                                      {.kind = detail::Watch::Kind::alias, .alias = mode});
+  return ref;
 }
 
-void Context::stop(const ExitReason& reason) { process_of(*this).stop(reason); }
+bool Context::unalias(const Ref& alias) {
+  const RuntimeSection runtime{detail::current_turn()};
+  detail::Process& process = process_of(*this);
+  if (alias.node != node().id() || alias.owner != process.index_) return false;
+  process.take_inbox();  // a message that has come through it counts as delivered
+  return process.relations().unalias(alias.serial);
+}
+
+void Context::exit(const Pid& pid, const ExitReason& reason) {
+  const RuntimeSection runtime{detail::current_turn()};
+  detail::Process& process = process_of(*this);
+  if (!pid || !process.alive()) return;
+  if (pid != self()) {
+    process.emit(self(), pid, SignalKind::exit, 0,
+                 Message::make<detail::ExitSignal>(reason, false));
+    return;
+  }
+  process.take_inbox();  // what others sent before comes first
+  process.handle_exit(pid, reason, false);
+  // While a destructor runs because of another exception, its process is ending anyway.
+  if (process.doomed() && std::uncaught_exceptions() == 0) throw ProcessExit{reason};
+}
+
+void Context::stop(const ExitReason& reason) {
+  const RuntimeSection runtime{detail::current_turn()};
+  process_of(*this).stop(reason);
+}
 bool Context::trap_exit(bool trap) noexcept {
-  return std::exchange(process_of(*this).trap_exit_, trap);
+  const RuntimeSection runtime{detail::current_turn()};
+  detail::Process& process = process_of(*this);
+  const bool previous = process.trap_exit_;
+  process.trap_exit_ = trap;
+  return previous;
 }
 bool Context::traps_exit() const noexcept { return process_of(*this).trap_exit_; }
 
@@ -246,20 +316,31 @@ bool Context::unregister_name(const std::string& name, Scope scope) {
 std::optional<Pid> Context::whereis(std::string_view name, Scope scope) const {
   return node().whereis(name, scope);
 }
-void Context::set_label(std::string label) { process_of(*this).label_ = std::move(label); }
+void Context::set_label(std::string label) {
+  const RuntimeSection runtime{detail::current_turn()};
+  process_of(*this).extras().label = std::move(label);
+}
 
 // -- awaiting -------------------------------------------------------------------------------
 
 namespace detail {
 
-Waiter::Waiter(Context& context, Timeout timeout) : context_{context}, timeout_{timeout} {}
-Waiter::~Waiter() { static_cast<Process&>(context_).clear_waiter(this); }
-
-bool Waiter::await_ready() { return false; }
+Waiter::~Waiter() {
+  const RuntimeSection runtime{current_turn()};
+  auto& process = static_cast<Process&>(context_);
+  process.clear_waiter(this);
+  if (taken_ != nullptr) process.free_message(taken_);
+}
 
 void Waiter::await_suspend(std::coroutine_handle<> handle) {
+  const RuntimeSection runtime{current_turn()};
   handle_ = handle;
   static_cast<Process&>(context_).set_waiter(this);
+}
+
+EnvelopePtr Waiter::release() {
+  const RuntimeSection runtime{current_turn()};
+  return static_cast<Process&>(context_).release_message(std::exchange(taken_, nullptr));
 }
 
 CallWaiter::CallWaiter(Context& context, std::uint64_t serial, Timeout timeout)
@@ -268,7 +349,8 @@ CallWaiter::CallWaiter(Context& context, std::uint64_t serial, Timeout timeout)
 }
 
 CallWaiter::~CallWaiter() {
-  if (!done_ && !static_cast<Process&>(context()).doomed()) context().end_call(serial_);
+  auto& process = static_cast<Process&>(context());
+  if (!done_ && process.alive() && !process.doomed()) context().end_call(serial_);
 }
 
 bool CallWaiter::matches(Envelope& envelope) {
@@ -277,13 +359,13 @@ bool CallWaiter::matches(Envelope& envelope) {
 
 Message CallWaiter::await_resume() {
   done_ = true;
-  const EnvelopePtr envelope = take();
-  if (envelope == nullptr) {
+  Envelope* const answer = taken();
+  if (answer == nullptr) {
     context().end_call(serial_);
     throw ProcessExit{ExitReason::symbol("timeout")};
   }
-  if (const auto* reason = envelope->message.get<ExitReason>()) throw ProcessExit{*reason};
-  return std::move(envelope->message);
+  if (const auto* reason = answer->message.get<ExitReason>()) throw ProcessExit{*reason};
+  return std::move(answer->message);
 }
 
 }  // namespace detail

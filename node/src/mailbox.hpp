@@ -2,9 +2,13 @@
 //
 // Inbox and Mailbox: where signals arrive, and where messages wait.
 //
-// Inbox: one atomic word. k_idle: its process is not scheduled; otherwise a list of what arrived,
-// newest first, perhaps empty. Push is one CAS and tells the sender whether to schedule the
-// process, so no separate "scheduled" flag can disagree with it.
+// Inbox: one atomic word, the newest of what arrived, or k_idle while its process is not scheduled.
+// Push is one CAS and tells the sender whether to schedule the process, so no separate "scheduled"
+// flag can disagree with it. The owner takes by reading alone: it remembers the newest that it has
+// taken, and what lies above that in the list is new. Only to park does it write.
+// Invariant: the newest one taken is not freed while the word may still name it; else another that
+// is allocated there and pushed would look like it. So the owner frees through free().
+//
 // Mailbox: the owner's list of messages, oldest first; confined to the process.
 #pragma once
 
@@ -13,12 +17,14 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 namespace grove::detail {
 
 class Inbox {
  public:
-  /// Returns: true when the process was idle: the caller must schedule it.
+  /// Threads: any. Returns: true when the process was idle: the caller must schedule it.
   bool push(Envelope* envelope) noexcept {
     std::uintptr_t old = word_.load(std::memory_order_relaxed);
     do {
@@ -27,91 +33,117 @@ class Inbox {
                                           std::memory_order_acq_rel, std::memory_order_relaxed));
     return old == k_idle;
   }
-  /// Owner only. Returns: all that arrived, oldest first.
+  /// Owner only. Returns: what arrived since the last time, oldest first.
   Envelope* take() noexcept {
-    if (word_.load(std::memory_order_relaxed) <= k_idle) return nullptr;
-    auto* newest = reinterpret_cast<Envelope*>(word_.exchange(0, std::memory_order_acquire));
+    const std::uintptr_t word = word_.load(std::memory_order_acquire);
+    if (word == (taken_ & ~k_freed)) return nullptr;
+    auto* const known = reinterpret_cast<Envelope*>(taken_ & ~k_freed);
     Envelope* oldest = nullptr;
-    while (newest != nullptr) {
-      Envelope* next = newest->next;
-      newest->next = oldest;
-      oldest = newest;
-      newest = next;
+    for (auto* at = reinterpret_cast<Envelope*>(word); at != known;) {
+      Envelope* next = at->next;
+      at->next = oldest;
+      oldest = at;
+      at = next;
     }
+    if ((taken_ & k_freed) != 0) delete known;
+    taken_ = word;
     return oldest;
   }
-  /// Owner only. Returns: false when something arrived meanwhile; the process stays scheduled.
+  /// Owner only. Ends an envelope that was taken; its memory may have to stay until the next
+  /// take() or park().
+  void free(Envelope* envelope) noexcept {
+    if (reinterpret_cast<std::uintptr_t>(envelope) == taken_) {
+      envelope->message.reset();
+      taken_ |= k_freed;
+    } else {
+      delete envelope;
+    }
+  }
+  /// Owner only. An envelope that was taken, as a value of the program's.
+  EnvelopePtr release(Envelope* envelope) {
+    if (reinterpret_cast<std::uintptr_t>(envelope) != taken_) return EnvelopePtr{envelope};
+    auto copy = std::make_unique<Envelope>(envelope->kind(), envelope->from,
+                                           std::uint64_t{envelope->serial});
+    copy->message = std::move(envelope->message);
+    free(envelope);
+    return copy;
+  }
+  /// Owner only. Returns: true when nothing arrived meanwhile: the process is idle, or perhaps
+  /// already another worker's. False: it stays scheduled.
   bool park() noexcept {
-    std::uintptr_t empty = 0;
-    return word_.compare_exchange_strong(empty, k_idle, std::memory_order_acq_rel);
+    const std::uintptr_t taken = std::exchange(taken_, 0);
+    std::uintptr_t expected = taken & ~k_freed;
+    if (!word_.compare_exchange_strong(expected, k_idle, std::memory_order_acq_rel,
+                                       std::memory_order_relaxed)) {
+      taken_ = taken;
+      return false;
+    }
+    if ((taken & k_freed) != 0) delete reinterpret_cast<Envelope*>(taken & ~k_freed);
+    return true;
   }
   /// Takes an idle inbox for a new life. Returns: false when a late signal has scheduled it.
   bool claim() noexcept {
     std::uintptr_t idle = k_idle;
-    return word_.compare_exchange_strong(idle, 0, std::memory_order_acq_rel);
+    return word_.compare_exchange_strong(idle, 0, std::memory_order_acq_rel,
+                                         std::memory_order_relaxed);
+  }
+  [[nodiscard]] bool idle() const noexcept {
+    return word_.load(std::memory_order_relaxed) == k_idle;
   }
 
  private:
   static constexpr std::uintptr_t k_idle = 1;
+  static constexpr std::uintptr_t k_freed = 1;  // in taken_: its memory waits to be freed
+
   std::atomic<std::uintptr_t> word_{k_idle};
+  std::uintptr_t taken_ = 0;
 };
 
 class Mailbox {
  public:
-  Mailbox() = default;
-  Mailbox(const Mailbox&) = delete;
-  Mailbox& operator=(const Mailbox&) = delete;
-  ~Mailbox() { clear(); }
-
-  void append(EnvelopePtr envelope) noexcept {
+  void append(Envelope* envelope) noexcept {
     envelope->next = nullptr;
-    Envelope* raw = envelope.release();
-    (tail_ == nullptr ? head_ : tail_->next) = raw;
-    tail_ = raw;
+    (tail_ == nullptr ? head_ : tail_->next) = envelope;
+    tail_ = envelope;
     ++size_;
   }
-  EnvelopePtr pop() noexcept { return head_ == nullptr ? nullptr : take_after(nullptr); }
-  /// Removes and returns the first message for which `matches` is true, looking from where the
-  /// last scan of the same waiter ended.
+  Envelope* pop() noexcept { return head_ == nullptr ? nullptr : take_after(nullptr); }
+  /// Removes and returns the first message for which `matches` is true, looking behind `refused`
+  /// (null: from the oldest), which then is the last one refused.
   template <class Matches>
-  EnvelopePtr scan(Matches&& matches) {
-    Envelope* before = scanned_;
+  Envelope* scan(Envelope*& refused, Matches&& matches) {
+    Envelope* before = refused;
     for (Envelope* at = before == nullptr ? head_ : before->next; at != nullptr; at = at->next) {
-      if (matches(*at)) {
-        EnvelopePtr found = take_after(before);
-        scanned_ = nullptr;
-        return found;
-      }
+      if (matches(*at)) return take_after(before);
       before = at;
+      refused = at;
     }
-    scanned_ = before;
     return nullptr;
   }
-  /// A new waiter looks at everything, or only at what comes from now on.
-  void restart_scan() noexcept { scanned_ = nullptr; }
-  void scan_from_tail() noexcept { scanned_ = tail_; }
-  void clear() noexcept {
-    while (pop() != nullptr) {
-    }
+  /// The same over all messages.
+  template <class Matches>
+  Envelope* take_first(Matches&& matches) {
+    Envelope* refused = nullptr;
+    return scan(refused, matches);
   }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] Envelope* head() const noexcept { return head_; }
+  [[nodiscard]] Envelope* tail() const noexcept { return tail_; }
+  [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
   [[nodiscard]] bool empty() const noexcept { return head_ == nullptr; }
 
  private:
-  EnvelopePtr take_after(Envelope* before) noexcept {
+  Envelope* take_after(Envelope* before) noexcept {
     Envelope*& link = before == nullptr ? head_ : before->next;
     Envelope* taken = link;
     link = taken->next;
     if (tail_ == taken) tail_ = before;
-    if (scanned_ == taken) scanned_ = before;
     --size_;
-    return EnvelopePtr{taken};
+    return taken;
   }
 
   Envelope* head_ = nullptr;
   Envelope* tail_ = nullptr;
-  Envelope* scanned_ = nullptr;  // the last one the current waiter has refused
-  std::size_t size_ = 0;
+  std::uint32_t size_ = 0;
 };
 
 }  // namespace grove::detail

@@ -29,9 +29,9 @@ class NameTable {
     if (names_.contains(pid)) {
       return Error{Errc::already_started, "the process has the name " + names_.at(pid)};
     }
-    // A death marks its generation first and looks at `named_` then; we the other way round: one
+    // A death changes its generation first and looks at its marks then; we the other way round: one
     // of us sees the other, so no name outlives its process.
-    process->named_.store(true, std::memory_order_seq_cst);
+    process->marks_.fetch_or(Process::k_named, std::memory_order_seq_cst);
     if (process->generation_.load(std::memory_order_seq_cst) != pid.generation ||
         pid.generation % 2 == 0) {
       return Error{Errc::noproc, "the process has ended"};

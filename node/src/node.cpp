@@ -3,10 +3,12 @@
 
 #include "grove/core/check.hpp"
 
+#include "mailbox_bounds.hpp"
 #include "name_table.hpp"
 #include "process.hpp"
 #include "process_table.hpp"
 
+#include <algorithm>
 #include <shared_mutex>
 #include <thread>
 
@@ -28,12 +30,13 @@ Node::Node(NodeConfig config)
       clock_{config.clock},
       scheduler_{config.scheduler},
       log_{config.log != nullptr ? std::move(config.log) : make_null_log()},
-      table_{std::make_unique<detail::ProcessTable>(*this)},
+      table_{std::make_unique<detail::ProcessTable>(*this, scheduler_->workers())},
       names_{std::make_unique<detail::NameTable>()},
       lifeline_{std::make_shared<Lifeline>()} {
   GROVE_CHECK(clock_ != nullptr && scheduler_ != nullptr && is_node_name(name_));
   if (life_ == Life{}) life_ = Life{clock_->wall_micros()};
   id_ = intern_node(name_, life_);
+  started_ = clock_->now();
   lifeline_->node = this;
 }
 
@@ -57,65 +60,172 @@ Node::~Node() {
 
 // -- processes ------------------------------------------------------------------------------
 
-Spawned Node::spawn_body(Context* parent, SpawnOptions options,
-                         std::unique_ptr<detail::Body> body) {
-  detail::Process* child = table_->claim();
+Spawned Node::spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body,
+                         Context* parent) {
+  const RuntimeSection runtime{detail::current_turn()};
+  detail::Process& child = claim(parent);
+  child.set_code(std::move(body));
+  return launch(parent, child, std::move(options));
+}
+
+Spawned Node::spawn_frame(SpawnOptions options, detail::FrameMaker make, Context* parent) {
+  const RuntimeSection runtime{detail::current_turn()};
+  detail::Process& child = claim(parent);
+  try {
+    child.set_code(make(child));
+  } catch (...) {  // an argument could not be copied, or memory is short
+    give_up(child, parent);
+    throw;
+  }
+  return launch(parent, child, std::move(options));
+}
+
+/// The caller's worker, if it is one of ours.
+unsigned Node::worker_of(const Context* caller) {
+  return caller != nullptr ? detail::current_turn().worker() : k_no_worker;
+}
+
+detail::Process& Node::claim(const Context* parent) {
+  detail::Process* child = table_->claim(worker_of(parent));
   if (child == nullptr) throw ProcessExit{ExitReason::symbol("system_limit")};
+  return *child;
+}
+
+/// A claimed place whose life did not begin.
+void Node::give_up(detail::Process& claimed, const Context* parent) {
+  table_->release(claimed, worker_of(parent));
+  if (!claimed.inbox_.park()) scheduler_->submit(claimed);  // late signals have come
+}
+
+Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& options) {
   auto* spawner = static_cast<detail::Process*>(parent);
+  if (spawner != nullptr && !spawner->alive()) spawner = nullptr;  // the last words of a dead one
   Spawned spawned;
   const bool link = options.link && spawner != nullptr;
   const bool monitor = options.monitor && spawner != nullptr;
   const std::uint64_t start_serial = options.start_serial;
-  child->begin(*this, spawner != nullptr ? spawner->pid() : Pid{}, std::move(options),
-               std::move(body));
-  spawned.pid = child->pid();
+  const MailboxLimit limit = options.mailbox;
+  child.begin(spawner != nullptr ? spawner->pid() : Pid{}, std::move(options));
+  const std::uint32_t generation = child.generation_.load(std::memory_order_relaxed) + 1;
+  if (limit.messages > 0) {
+    table_->make_bound(child.index_).begin(generation, limit);
+    child.marks_.store(detail::Process::k_bounded, std::memory_order_release);
+  }
+  child.generation_.store(generation, std::memory_order_seq_cst);  // odd from now on
+  spawned.pid = child.pid();
   // Both sides are in place before the child can run: a child that dies at once is not missed.
   if (link) {
     spawner->relations().link(spawned.pid);
-    child->relations().on_link(spawner->pid(), 0);
+    child.relations().on_link(spawner->pid(), 0);
   }
   if (start_serial != 0) {
-    spawner->relations().watch(start_serial, {.target = spawned.pid, .is_call = true});
-    child->relations().on_monitor({spawner->pid(), start_serial}, 0);
+    spawner->relations().watch(start_serial,
+                               {.target = spawned.pid, .kind = detail::Watch::Kind::call});
+    child.relations().on_monitor({spawner->pid(), start_serial}, 0);
   }
   if (monitor) {
     spawned.ref = spawner->make_ref();
     spawner->relations().watch(spawned.ref.serial, {.target = spawned.pid});
-    child->relations().on_monitor({spawner->pid(), spawned.ref.serial}, 0);
+    child.relations().on_monitor({spawner->pid(), spawned.ref.serial}, 0);
   }
   if (spawner != nullptr) spawner->charge(k_spawn_cost);
-  metrics_.add(Metric::processes_spawned);
-  live_.fetch_add(1, std::memory_order_acq_rel);
   // kill_all() says that it stops and then looks for lives, we the other way round: one of us sees
   // the other, so no process outlives it. All four accesses are sequentially consistent.
-  if (stopping_.load(std::memory_order_seq_cst)) child->doom(ExitReason::killed());
-  scheduler_->submit(*child);
+  if (stopping_.load(std::memory_order_seq_cst)) child.doom(ExitReason::killed());
+  scheduler_->submit(child);
   return spawned;
 }
 
 void Node::ended() {
-  metrics_.add(Metric::processes_exited);
-  if (live_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-    const std::lock_guard lock{empty_mutex_};
-    empty_.notify_all();
-  }
+  if (!somebody_waits_.load(std::memory_order_seq_cst)) return;
+  const std::lock_guard lock{empty_mutex_};
+  empty_.notify_all();
 }
 
-void Node::deliver(const Pid& to, EnvelopePtr envelope) {
+std::uint64_t Node::processes_spawned() const noexcept { return table_->spawned(); }
+
+std::size_t Node::process_count() const noexcept {
+  const std::uint64_t gone = table_->gone();
+  return static_cast<std::size_t>(table_->spawned() - gone);
+}
+
+std::uint32_t Node::uptime_ms() const {
+  const auto since =
+      std::chrono::duration_cast<std::chrono::milliseconds>(clock_->now() - started_);
+  return static_cast<std::uint32_t>(since.count()) + 1;
+}
+
+// -- delivery -------------------------------------------------------------------------------
+
+detail::Delivery Node::deliver(const Pid& to, EnvelopePtr envelope) {
   detail::Process* process = to.node == id_ ? table_->find(to.index) : nullptr;
   if (process == nullptr) {  // there was never a process of that index
     const Pid from = envelope->from;
     EnvelopePtr answer = detail::answer_of_the_dead(*this, to, *envelope);
-    if (answer == nullptr || !from) return;
+    if (answer == nullptr || !from) return detail::Delivery::done;
     if (from.node == id_) {
       deliver(from, std::move(answer));
     } else if (router_ != nullptr) {
       router_->route(from, std::move(answer));
     }
-    return;
+    return detail::Delivery::done;
   }
   envelope->generation = to.generation;
+  detail::Delivery delivery = detail::Delivery::done;
+  if ((process->marks_.load(std::memory_order_relaxed) & detail::Process::k_bounded) != 0 &&
+      is_message(envelope->kind())) {
+    delivery = enter_bounded(*process, *envelope);
+    if (delivery == detail::Delivery::refused || delivery == detail::Delivery::dropped) {
+      dead_letter(Metric::dead_letters_mailbox_full, *envelope, to);
+      return delivery;
+    }
+  }
   process->push(std::move(envelope));
+  return delivery;
+}
+
+detail::Delivery Node::enter_bounded(detail::Process& process, Envelope& envelope) {
+  detail::MailboxBound& bound = *table_->bound(process.index_);
+  const std::uint32_t generation = envelope.kind() == SignalKind::alias
+                                       ? process.generation_.load(std::memory_order_relaxed)
+                                       : envelope.generation;
+  using Entry = detail::MailboxBound::Entry;
+  const Entry entry = bound.enter(generation);
+  if (entry == Entry::stale) return detail::Delivery::done;
+  envelope.flags |= Envelope::k_counted;
+  if (entry == Entry::free) return detail::Delivery::done;
+  switch (bound.policy()) {
+    case MailboxPolicy::suspend_sender: return detail::Delivery::crowded;
+    case MailboxPolicy::drop_oldest: return detail::Delivery::done;
+    case MailboxPolicy::drop_newest:
+    case MailboxPolicy::fail: break;
+  }
+  bound.turn_back(generation);
+  return bound.policy() == MailboxPolicy::fail ? detail::Delivery::refused
+                                               : detail::Delivery::dropped;
+}
+
+void Node::dead_letter(Metric reason, const Envelope& envelope, const Pid& to) {
+  metrics_.add(reason);
+  if (!anybody_hears_.load(std::memory_order_relaxed)) return;
+  if (envelope.message.is<DeadLetter>()) return;  // or one would make the next
+  const MessageType* type = envelope.message.type();
+  const std::lock_guard lock{subscribers_mutex_};
+  std::erase_if(subscribers_, [this](const Pid& subscriber) { return !is_alive(subscriber); });
+  for (const Pid& subscriber : subscribers_) {
+    auto letter = std::make_unique<Envelope>(SignalKind::info, Pid{id_, 0, 0});
+    letter->message = Message::make<DeadLetter>(
+        envelope.from, to, std::string{type == nullptr ? std::string_view{} : type->name}, reason);
+    deliver(subscriber, std::move(letter));
+  }
+}
+
+void Node::subscribe_dead_letters(const Pid& subscriber) {
+  const std::lock_guard lock{subscribers_mutex_};
+  if (std::find(subscribers_.begin(), subscribers_.end(), subscriber) == subscribers_.end()) {
+    subscribers_.push_back(subscriber);
+  }
+  anybody_hears_.store(true, std::memory_order_relaxed);
 }
 
 Clock::AlarmId Node::deliver_at(Clock::TimePoint when, const Pid& to, EnvelopePtr envelope) {
@@ -168,7 +278,9 @@ Result<void> Node::register_name(const std::string& name, const Pid& pid, Scope 
   if (router_ == nullptr) return Error{Errc::unavailable, "this node is in no cluster"};
   detail::Process* process = table_->find(pid.index);
   // Before the router looks whether it lives: its end looks at this after it is marked dead.
-  if (process != nullptr) process->named_.store(true, std::memory_order_seq_cst);
+  if (process != nullptr) {
+    process->marks_.fetch_or(detail::Process::k_named, std::memory_order_seq_cst);
+  }
   if (!is_alive(pid)) return Error{Errc::noproc, "the process has ended"};
   return router_->register_name(name, pid);
 }
@@ -222,8 +334,15 @@ void Node::kill_all() {
 }
 
 bool Node::wait_until_empty(std::chrono::milliseconds timeout) {
+  // Ends are counted by each worker for itself; a notice may just miss us, so we look now and then.
+  constexpr std::chrono::milliseconds k_slice{10};
   std::unique_lock lock{empty_mutex_};
-  return empty_.wait_for(lock, timeout, [this] { return process_count() == 0; });
+  somebody_waits_.store(true, std::memory_order_seq_cst);
+  bool empty = process_count() == 0;
+  for (auto left = timeout; !empty && left.count() > 0; left -= k_slice) {
+    empty = empty_.wait_for(lock, std::min(left, k_slice), [this] { return process_count() == 0; });
+  }
+  return empty;
 }
 
 }  // namespace grove

@@ -6,7 +6,11 @@
 // meant for, and whoever runs the place answers for its dead lives (monitor: DOWN noproc, link:
 // EXIT noproc, unlink: ack, call: DOWN noproc). That replaces reference counts and hazard pointers.
 //
-// Threads: `inbox_`, `generation_` and `named_` from any; the rest belongs to whoever runs the
+// Two cache lines: the first has what senders and the run queue touch, the second the rest; what
+// only some processes need is in Extras. In three files: process.cpp runs its code,
+// process_signals.cpp acts on what arrives, process_end.cpp ends it.
+//
+// Threads: `inbox_`, `generation_` and `marks_` from any; the rest belongs to whoever runs the
 // process: at most one worker at a time, handed over through the inbox's atomic word.
 #pragma once
 
@@ -14,8 +18,9 @@
 #include "grove/node/context.hpp"
 #include "grove/node/node.hpp"
 
+#include "code.hpp"
+#include "extras.hpp"
 #include "mailbox.hpp"
-#include "relations.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -25,40 +30,70 @@
 namespace grove::detail {
 
 /// What a process that is no more (or never was) answers to a signal, as OTP does; null: nothing.
-[[nodiscard]] EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, const Envelope& signal);
+[[nodiscard]] EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, Envelope& signal);
+
+/// The turn of this thread's running process; outside one, a turn that is nobody's.
+[[nodiscard]] Turn& current_turn() noexcept;
 
 class alignas(64) Process final : public Context, public Runnable {
  public:
   Process() = default;
+  ~Process() { delete extras_; }
 
   /// Puts a signal into the queue and schedules the process if it was idle. Threads: any.
   void push(EnvelopePtr envelope);
-  /// Runs one turn. Only the scheduler calls it.
   bool run(Turn& turn) override;
 
-  // The members below are the owner's; Context forwards to them.
-  void handle_exit(const Pid& from, const ExitReason& reason, bool of_link);
-  void take_inbox();
-  Relations& relations();
+  // -- a life's beginning; the place must have been claimed ----------------------------------
+
+  bool claim() noexcept { return inbox_.claim(); }
+  void begin(const Pid& parent, SpawnOptions&& options);
+  template <class BodyOrTask>
+  void set_code(BodyOrTask code) noexcept {
+    code_.set(std::move(code));
+  }
+
+  // -- the owner's; Context forwards to them -------------------------------------------------
+
+  [[nodiscard]] Pid pid() const noexcept;
+  [[nodiscard]] Pid parent() const noexcept;
+  [[nodiscard]] bool alive() const noexcept { return alive_; }
+  [[nodiscard]] bool doomed() const noexcept { return doomed_; }
+  Extras& extras();
+  Relations& relations() { return extras().relations; }
   std::uint64_t next_serial() noexcept { return ++last_serial_ & Envelope::k_serial_mask; }
+  [[nodiscard]] ProcessInfo info() const;
+
+  void take_inbox();
   void set_waiter(Waiter* waiter);
   void clear_waiter(const Waiter* waiter) noexcept {
     if (waiter_ == waiter) waiter_ = nullptr;
   }
-  [[nodiscard]] Pid pid() const noexcept;
-  ProcessInfo info() const;
+  void begin_operation(Operation& operation, std::coroutine_handle<> handle);
+  /// Removes the first message for which `matches` is true. Returns: whether there was one.
+  template <class Matches>
+  bool remove_message(Matches&& matches) {
+    Envelope* found = mailbox_.take_first(matches);
+    if (found != nullptr) free_message(found);
+    return found != nullptr;
+  }
+  /// Ends a message that was taken from the mailbox.
+  void free_message(Envelope* envelope) {
+    if ((envelope->flags & Envelope::k_counted) != 0) made_room();
+    inbox_.free(envelope);
+  }
+  [[nodiscard]] EnvelopePtr release_message(Envelope* envelope) {
+    if ((envelope->flags & Envelope::k_counted) != 0) made_room();
+    return inbox_.release(envelope);
+  }
 
   /// Sends a signal in the name of `from` (this process, or a former life of its place).
+  /// Returns: as Router::route(), or k_refused.
   SessionId emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
                  Message&& message);
-  /// Sets up a new life. The place must have been claimed.
-  void begin(Node& node, Pid parent, SpawnOptions options, std::unique_ptr<Body> body);
-  bool claim() noexcept { return inbox_.claim(); }
+  void handle_exit(const Pid& from, const ExitReason& reason, bool of_link);
   /// Takes what something costs off this turn's budget. Units: a handled message is 1.
-  void charge(int cost) noexcept {
-    budget_ -= cost;
-    reductions_ += static_cast<std::uint64_t>(cost);
-  }
+  void charge(int cost) noexcept { budget_ -= cost; }
   void doom(const ExitReason& reason);
   /// doom() from the process's own code: worth a crash report when it is no clean end.
   void stop(const ExitReason& reason) {
@@ -69,7 +104,8 @@ class alignas(64) Process final : public Context, public Runnable {
   void settle_watch(std::uint64_t serial, const Pid& target, SessionId session);
   void name_watch(std::uint64_t serial, std::string name);
   void stop_watching(const Pid& self, std::uint64_t serial, const Watch& watch);
-  [[nodiscard]] bool doomed() const noexcept { return doomed_; }
+  /// The mailbox of `at` is too full: after the running code, wait for room there.
+  void wait_for_room(const Pid& at);
   /// Ends the life from outside the scheduler, silently: the node is being torn down.
   void discard();
   /// Second step of that: what the first may still have sent.
@@ -81,46 +117,80 @@ class alignas(64) Process final : public Context, public Runnable {
   friend class NameTable;
   friend class ProcessTable;
 
-  void arm_tick();
-  bool work();  // one step of user code; false: nothing to do until something arrives
+  /// What emit() returns when the target's mailbox is full and refuses: the message is dropped.
+  static constexpr SessionId k_refused = ~SessionId{1};
+
+  // Bits of marks_
+  static constexpr std::uint8_t k_named = 1;    // may have a name
+  static constexpr std::uint8_t k_bounded = 2;  // its mailbox is bounded
+
+  // process.cpp
+  bool work();
+  void work_off();
+  bool wake_waiter();
+  bool wake_operation();
+  void handle_next();
+  void start();
   void resume(std::coroutine_handle<> handle);
-  void start_task(Task<> task);
+  void run_task(Task<> task);
   void end_task();
   void fail(const std::exception_ptr& failure);
-  void act(EnvelopePtr envelope);        // one signal for this life
-  void act_stale(EnvelopePtr envelope);  // one signal for a life that is over
+  void arm_tick();
+  [[nodiscard]] bool overdue() const;
+  [[nodiscard]] bool held() const noexcept {
+    return extras_ != nullptr && !extras_->no_room_at.empty();
+  }
+
+  // process_signals.cpp
+  void act(Envelope* envelope);        // one signal for this life
+  void act_stale(Envelope* envelope);  // one signal for a life that is over
+  void append(Envelope* envelope);
+  void append_new(SignalKind kind, const Pid& from, std::uint64_t serial, Message&& message);
+  void on_call(Envelope* envelope);
+  void on_reply(Envelope* envelope);
+  void on_alias(Envelope* envelope);
   void on_down(const Pid& from, std::uint64_t serial, const ExitReason& reason);
   void on_node_lost(const NodeLost& lost);
-  void die();
-  void tell_relations(const ExitReason& reason);
-  [[nodiscard]] bool overdue() const;
+  void on_inspect(Envelope& envelope);
+  void on_tick(std::uint64_t number);
+  void on_want_room(const Pid& sender);
+  void drop_oldest();
+  void made_room();
+  void stamp_leftovers();
 
+  // process_end.cpp
+  void die();
+  void depart(const ExitReason& reason);
+  void end_coroutine() noexcept;
+  void destroy_frames() noexcept;
+  void tell_relations(const Pid& self, const ExitReason& reason);
+  /// Returns: true when the life is over and nothing points into it any more.
+  bool bury();
+
+  // First line, of which Runnable has 25 bytes.
+  std::atomic<std::uint8_t> marks_{0};
+  bool trap_exit_ : 1 = false;
+  bool alive_ : 1 = false;
+  bool occupied_ : 1 = false;  // by a life, or by what a dead one has left outside
+  bool started_ : 1 = false;
+  bool doomed_ : 1 = false;   // ends once the running code returns or awaits
+  bool crashed_ : 1 = false;  // the reason came from inside: worth a crash report
+  bool routed_ : 1 = false;   // sent something elsewhere in this turn
+  bool abroad_ : 1 = false;   // the router may know it: it has dealt with others elsewhere
+  std::int32_t budget_ = 0;   // left of this turn
+  Inbox inbox_;
   Node* node_ = nullptr;
   std::uint32_t index_ = 0;
   std::atomic<std::uint32_t> generation_{0};  // odd: of the life that runs; even: none runs
-  std::atomic<bool> named_{false};            // may have a name
-  bool trap_exit_ = false;
-  bool alive_ = false;
-  bool routed_ = false;  // sent something elsewhere in this turn
-  bool abroad_ = false;  // the router may know this process: it has dealt with others elsewhere
-  Pid parent_;
-  Mailbox mailbox_;
-  std::unique_ptr<Body> body_;
-  std::string label_;
-  Inbox inbox_;
-  bool started_ = false;
-  bool doomed_ = false;
-  bool crashed_ = false;  // the reason came from inside: worth a crash report
-  ExitReason exit_reason_;
+  // Second line
+  [[no_unique_address]] Mailbox mailbox_;
+  std::uint32_t reductions_ = 0;  // the low half
+  Code code_;
   Waiter* waiter_ = nullptr;
-  Task<> task_;  // the root coroutine, while one runs
-  std::unique_ptr<Relations> relations_;
-  Clock::TimePoint tick_at_ = Clock::TimePoint::max();  // when the alarm comes; max: none is set
-  Clock::AlarmId tick_ = 0;
-  std::uint64_t tick_number_ = 0;  // of the alarm that counts
+  Extras* extras_ = nullptr;
   std::uint64_t last_serial_ = 0;  // never reset: refs stay unique over the lives of a place
-  std::uint64_t reductions_ = 0;
-  int budget_ = 0;  // left of this turn
+  std::uint32_t parent_index_ = 0;
+  std::uint32_t parent_generation_ = 0;
 };
 
 }  // namespace grove::detail

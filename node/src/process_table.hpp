@@ -3,12 +3,16 @@
 // ProcessTable: the places of a node's processes. Index to place is two loads; places never move
 // and are never freed while the node stands.
 //
-// Thread-safety: all members.
+// Each worker has a stock of free places and counts of its own, so that a spawn on one core shares
+// nothing with one on another; stocks are evened out through a common one, in batches.
+//
+// Thread-safety: all members. `worker` is the caller's, of this node's scheduler, or k_no_worker.
 #pragma once
 
-#include "grove/core/check.hpp"
+#include "grove/core/scheduler.hpp"
 #include "grove/core/spin_lock.hpp"
 
+#include "mailbox_bounds.hpp"
 #include "process.hpp"
 
 #include <array>
@@ -25,12 +29,18 @@ class ProcessTable {
   static constexpr std::uint32_t k_chunk = 1024;
   static constexpr std::uint32_t k_chunks = 16384;  // 16.7 million processes at once
 
-  explicit ProcessTable(Node& node) : node_{node} {}
+  ProcessTable(Node& node, unsigned workers) : node_{node}, stocks_(workers) {}
+  ~ProcessTable() {
+    for (Chunk& chunk : chunks_) {
+      delete[] chunk.places.load(std::memory_order_relaxed);
+      delete[] chunk.bounds.load(std::memory_order_relaxed);
+    }
+  }
 
   /// The place of `index`, or null when there was never a process there. Index 0 is nobody's.
   [[nodiscard]] Process* find(std::uint32_t index) const noexcept {
     if (index == 0 || index >= used_.load(std::memory_order_acquire)) return nullptr;
-    return &chunks_[index / k_chunk].load(std::memory_order_acquire)[index % k_chunk];
+    return place(index);
   }
   [[nodiscard]] Process* find(const Pid& pid) const noexcept {
     Process* process = find(pid.index);
@@ -40,55 +50,62 @@ class ProcessTable {
                : nullptr;
   }
   /// A free place, claimed for a new life. Null when the table is full.
-  Process* claim() {
-    const std::lock_guard lock{lock_};
-    for (std::size_t tries = free_.size(); tries > 0; --tries) {
-      Process& process = *find(free_.back());
-      if (process.claim()) {
-        free_.pop_back();
-        return &process;
-      }
-      // A late signal has scheduled it: it answers that one first. Look at another.
-      std::swap(free_.back(), free_[tries - 1]);
-    }
-    return grow();
-  }
-  void release(std::uint32_t index) {
-    // A place whose generations run out is left alone for good: a pid must never come back.
-    if (find(index)->generation_.load(std::memory_order_relaxed) >= UINT32_MAX - 2) return;
-    const std::lock_guard lock{lock_};
-    free_.push_back(index);
-  }
+  Process* claim(unsigned worker);
+  /// The life is over and everything of it is gone.
+  void release(Process& process, unsigned worker);
+  /// Processes spawned, and those of them that are gone. The first is read last: never less.
+  [[nodiscard]] std::uint64_t spawned() const noexcept { return sum(&Stock::claimed); }
+  [[nodiscard]] std::uint64_t gone() const noexcept { return sum(&Stock::released); }
+
   template <class F>
   void for_each(F&& visit) const {
     const std::uint32_t used = used_.load(std::memory_order_seq_cst);
-    for (std::uint32_t index = 1; index < used; ++index) visit(*find(index));
+    for (std::uint32_t index = 1; index < used; ++index) visit(*place(index));
   }
-  ~ProcessTable() {
-    for (auto& chunk : chunks_) delete[] chunk.load(std::memory_order_relaxed);
+
+  /// The bound of a place's mailbox; null when no place around it ever had one.
+  [[nodiscard]] MailboxBound* bound(std::uint32_t index) const noexcept {
+    MailboxBound* bounds = chunks_[index / k_chunk].bounds.load(std::memory_order_acquire);
+    return bounds == nullptr ? nullptr : &bounds[index % k_chunk];
   }
+  MailboxBound& make_bound(std::uint32_t index);
 
  private:
-  Process* grow() {
-    const std::uint32_t index = used_.load(std::memory_order_relaxed);
-    if (index >= k_chunk * k_chunks) return nullptr;
-    std::atomic<Process*>& chunk = chunks_[index / k_chunk];
-    if (chunk.load(std::memory_order_relaxed) == nullptr) {
-      chunk.store(new Process[k_chunk], std::memory_order_release);
-    }
-    Process& process = chunk.load(std::memory_order_relaxed)[index % k_chunk];
-    process.node_ = &node_;
-    process.index_ = index;
-    GROVE_CHECK(process.claim());
-    used_.store(index + 1, std::memory_order_seq_cst);
-    return &process;
+  static constexpr std::uint32_t k_batch = 64;  // places that move between stocks at a time
+
+  struct Chunk {
+    std::atomic<Process*> places{nullptr};
+    std::atomic<MailboxBound*> bounds{nullptr};
+  };
+  struct alignas(64) Stock {
+    std::vector<std::uint32_t> free;  // last in, first out: warm places first
+    // Written by whoever may touch `free`, read by anybody.
+    std::atomic<std::uint64_t> claimed{0};
+    std::atomic<std::uint64_t> released{0};
+  };
+
+  [[nodiscard]] Process* place(std::uint32_t index) const noexcept {
+    return &chunks_[index / k_chunk].places.load(std::memory_order_acquire)[index % k_chunk];
   }
+  static void count(std::atomic<std::uint64_t>& counter) noexcept {
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+  [[nodiscard]] std::uint64_t sum(std::atomic<std::uint64_t> Stock::*counter) const noexcept {
+    std::uint64_t total = (common_.*counter).load(std::memory_order_acquire);
+    for (const Stock& stock : stocks_) total += (stock.*counter).load(std::memory_order_acquire);
+    return total;
+  }
+  Process* claim_from(Stock& stock);
+  void refill(Stock& stock);
+  static void move_some(Stock& from, Stock& to);
+  void grow();
 
   Node& node_;
-  std::array<std::atomic<Process*>, k_chunks> chunks_{};
+  std::array<Chunk, k_chunks> chunks_{};
   std::atomic<std::uint32_t> used_{1};
-  SpinLock lock_;                    // guards free_ and growth
-  std::vector<std::uint32_t> free_;  // last in, first out: warm places first
+  std::vector<Stock> stocks_;  // a worker's is touched by that worker alone
+  SpinLock lock_;              // guards common_ and growth
+  Stock common_;
 };
 
 }  // namespace grove::detail

@@ -11,6 +11,7 @@
 #include "small_map.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -30,12 +31,15 @@ struct WatcherHash {
   }
 };
 
-/// A monitor, or a call, that we made. Filters all that may come late: DOWNs and replies.
+/// A monitor, a call or an alias that we made. Filters all that may come late: DOWNs, replies, and
+/// messages through the alias.
 struct Watch {
-  Pid target;
+  enum class Kind : std::uint8_t { monitor, call, alias };  // alias: that alone, no monitor
+  Pid target = {};
+  Kind kind = Kind::monitor;
+  AliasMode alias = AliasMode::none;
   SessionId session = 0;
-  bool is_call = false;
-  std::string name = {};  // what was monitored, when that was a name
+  std::unique_ptr<const std::string> name = {};  // what was monitored, when that was a name
 };
 
 class Relations {
@@ -46,7 +50,7 @@ class Relations {
   };
   struct Lost {
     std::vector<Pid> links;
-    std::vector<std::pair<std::uint64_t, Watch>> watches;
+    std::vector<std::pair<std::uint64_t, Pid>> watches;  // with their targets; they are still there
   };
 
   /// Returns: true when the other side must be told of this link.
@@ -90,18 +94,44 @@ class Relations {
 
   void watch(std::uint64_t serial, Watch watch) { watches_.insert(serial, std::move(watch)); }
   [[nodiscard]] Watch* find_watch(std::uint64_t serial) { return watches_.find(serial); }
-  /// Returns: the monitor or call that `serial` ends; nothing when it is over already.
+  /// Returns: the monitor or call that `serial` ends; nothing when it is over already. An alias
+  /// that was to outlive its monitor stays.
   std::optional<Watch> end_watch(std::uint64_t serial) {
     Watch* found = watches_.find(serial);
-    if (found == nullptr) return std::nullopt;
+    if (found == nullptr || found->kind == Watch::Kind::alias) return std::nullopt;
     std::optional<Watch> ended{std::move(*found)};
-    watches_.erase(serial);
+    if (ended->alias == AliasMode::explicit_unalias) {
+      *found = Watch{.kind = Watch::Kind::alias, .alias = AliasMode::explicit_unalias};
+    } else {
+      watches_.erase(serial);
+    }
     return ended;
+  }
+  /// A message came through the alias `serial`. Returns: whether it is still active; `ended` is
+  /// the monitor that this message ends.
+  bool on_alias(std::uint64_t serial, std::optional<Watch>& ended) {
+    const Watch* found = watches_.find(serial);
+    if (found == nullptr || found->alias == AliasMode::none) return false;
+    if (found->alias == AliasMode::reply) {
+      watches_.erase(serial);
+    } else if (found->alias == AliasMode::reply_demonitor) {
+      ended = end_watch(serial);
+    }
+    return true;
+  }
+  /// Returns: whether `serial` was an active alias; a monitor of that reference stays.
+  bool unalias(std::uint64_t serial) {
+    Watch* found = watches_.find(serial);
+    if (found == nullptr || found->alias == AliasMode::none) return false;
+    found->alias = AliasMode::none;
+    if (found->kind == Watch::Kind::alias) watches_.erase(serial);
+    return true;
   }
   void on_monitor(const Watcher& watcher, SessionId session) { watchers_.insert(watcher, session); }
   void on_demonitor(const Watcher& watcher) { watchers_.erase(watcher); }
 
-  /// The session to `node` is over: what it carried is gone. Later sessions are not touched.
+  /// The session to `node` is over. Later sessions are not touched. Returns: what of ours it
+  /// carried and ends now, by on_linked_exit() and end_watch().
   Lost on_node_lost(NodeId node, SessionId session) {
     Lost lost;
     for (const auto& [pid, link] : links_.entries()) {
@@ -109,7 +139,7 @@ class Relations {
     }
     for (const auto& [serial, watch] : watches_.entries()) {
       if (watch.target.node == node && watch.session <= session) {
-        lost.watches.emplace_back(serial, watch);
+        lost.watches.emplace_back(serial, watch.target);
       }
     }
     std::vector<Watcher> gone;
@@ -117,18 +147,17 @@ class Relations {
       if (watcher.pid.node == node && its_session <= session) gone.push_back(watcher);
     }
     for (const Watcher& watcher : gone) watchers_.erase(watcher);
-    for (const auto& entry : lost.watches) watches_.erase(entry.first);
     std::erase_if(lost.links, [this](const Pid& pid) {
       const bool was_active = links_.find(pid)->unlink_id == 0;
-      links_.erase(pid);
+      if (!was_active) links_.erase(pid);
       return !was_active;
     });
     return lost;
   }
 
-  [[nodiscard]] const auto& links() const noexcept { return links_.entries(); }
-  [[nodiscard]] const auto& watches() const noexcept { return watches_.entries(); }
-  [[nodiscard]] const auto& watchers() const noexcept { return watchers_.entries(); }
+  [[nodiscard]] auto links() const noexcept { return links_.entries(); }
+  [[nodiscard]] auto watches() const noexcept { return watches_.entries(); }
+  [[nodiscard]] auto watchers() const noexcept { return watchers_.entries(); }
 
  private:
   SmallMap<Pid, Link> links_;

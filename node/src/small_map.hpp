@@ -2,13 +2,16 @@
 //
 // SmallMap: a handful of entries as a plain array; an index joins in when there are many.
 //
+// 8 bytes while empty, one allocation while small. The index is open-addressed: slots hold
+// positions in the array, a removal closes the gap behind it, so there are no tombstones.
 // Iteration goes over the array, so its order depends on the history of calls alone.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
-#include <unordered_map>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -18,59 +21,110 @@ template <class Key, class T, class Hash = std::hash<Key>>
 class SmallMap {
  public:
   using Entry = std::pair<Key, T>;
-  using Entries = std::vector<Entry>;
 
   [[nodiscard]] T* find(const Key& key) {
     const std::size_t at = position(key);
-    return at == entries_.size() ? nullptr : &entries_[at].second;
+    return at == k_none ? nullptr : &table_->entries[at].second;
   }
   /// The entry of `key`, made from `value` when there is none.
   T& insert(const Key& key, T value) {
     if (T* found = find(key)) return *found;
-    if (index_) index_->emplace(key, static_cast<std::uint32_t>(entries_.size()));
-    entries_.emplace_back(key, std::move(value));
-    if (!index_ && entries_.size() > k_linear) build_index();
-    return entries_.back().second;
+    if (table_ == nullptr) table_ = std::make_unique<Table>();
+    std::vector<Entry>& entries = table_->entries;
+    entries.emplace_back(key, std::move(value));
+    if (entries.size() > k_linear) {
+      if (2 * entries.size() > table_->slots.size()) {
+        build_index();
+      } else {
+        occupy(static_cast<std::uint32_t>(entries.size() - 1));
+      }
+    }
+    return entries.back().second;
   }
   bool erase(const Key& key) {
     const std::size_t at = position(key);
-    if (at == entries_.size()) return false;
-    if (index_) index_->erase(key);
-    if (at + 1 != entries_.size()) {
-      entries_[at] = std::move(entries_.back());
-      if (index_) (*index_)[entries_[at].first] = static_cast<std::uint32_t>(at);
+    if (at == k_none) return false;
+    std::vector<Entry>& entries = table_->entries;
+    if (!table_->slots.empty()) vacate(slot_of(static_cast<std::uint32_t>(at)));
+    const std::size_t last = entries.size() - 1;
+    if (at != last) {
+      if (!table_->slots.empty()) {
+        table_->slots[slot_of(static_cast<std::uint32_t>(last))] =
+            static_cast<std::uint32_t>(at) + 1;
+      }
+      entries[at] = std::move(entries[last]);
     }
-    entries_.pop_back();
+    entries.pop_back();
+    if (entries.empty()) table_.reset();
     return true;
   }
-  [[nodiscard]] bool empty() const noexcept { return entries_.empty(); }
-  [[nodiscard]] const Entries& entries() const noexcept { return entries_; }
-  [[nodiscard]] Entries take() {
-    index_.reset();
-    return std::exchange(entries_, {});
+  [[nodiscard]] bool empty() const noexcept { return table_ == nullptr; }
+  [[nodiscard]] std::size_t size() const noexcept {
+    return table_ == nullptr ? 0 : table_->entries.size();
+  }
+  [[nodiscard]] std::span<const Entry> entries() const noexcept {
+    return table_ == nullptr ? std::span<const Entry>{} : std::span<const Entry>{table_->entries};
   }
 
  private:
   static constexpr std::size_t k_linear = 16;
+  static constexpr std::size_t k_none = ~std::size_t{0};
 
+  struct Table {
+    std::vector<Entry> entries;
+    std::vector<std::uint32_t> slots;  // empty while small; else position + 1, 0: free
+  };
+
+  [[nodiscard]] std::size_t mask() const noexcept { return table_->slots.size() - 1; }
+  [[nodiscard]] std::size_t home(const Key& key) const noexcept {
+    const std::uint64_t mixed = Hash{}(key)*0x9E3779B97F4A7C15U;
+    return static_cast<std::size_t>(mixed >> 32U) & mask();
+  }
   std::size_t position(const Key& key) const {
-    if (index_) {
-      const auto place = index_->find(key);
-      return place == index_->end() ? entries_.size() : place->second;
+    if (table_ == nullptr) return k_none;
+    const std::vector<Entry>& entries = table_->entries;
+    if (table_->slots.empty()) {
+      for (std::size_t at = 0; at < entries.size(); ++at) {
+        if (entries[at].first == key) return at;
+      }
+      return k_none;
     }
-    std::size_t at = 0;
-    while (at < entries_.size() && !(entries_[at].first == key)) ++at;
-    return at;
+    for (std::size_t slot = home(key);; slot = (slot + 1) & mask()) {
+      const std::uint32_t held = table_->slots[slot];
+      if (held == 0) return k_none;
+      if (entries[held - 1].first == key) return held - 1;
+    }
+  }
+  /// The slot that holds the position `at`.
+  std::size_t slot_of(std::uint32_t at) const {
+    std::size_t slot = home(table_->entries[at].first);
+    while (table_->slots[slot] != at + 1) slot = (slot + 1) & mask();
+    return slot;
+  }
+  void occupy(std::uint32_t at) {
+    std::size_t slot = home(table_->entries[at].first);
+    while (table_->slots[slot] != 0) slot = (slot + 1) & mask();
+    table_->slots[slot] = at + 1;
+  }
+  /// Frees a slot and moves back those behind it that probed past it.
+  void vacate(std::size_t hole) {
+    std::vector<std::uint32_t>& slots = table_->slots;
+    for (std::size_t next = (hole + 1) & mask(); slots[next] != 0; next = (next + 1) & mask()) {
+      const std::size_t wanted = home(table_->entries[slots[next] - 1].first);
+      if (((next - wanted) & mask()) < ((next - hole) & mask())) continue;
+      slots[hole] = slots[next];
+      hole = next;
+    }
+    slots[hole] = 0;
   }
   void build_index() {
-    index_ = std::make_unique<std::unordered_map<Key, std::uint32_t, Hash>>();
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-      index_->emplace(entries_[i].first, static_cast<std::uint32_t>(i));
-    }
+    std::size_t size = 4 * k_linear;
+    while (size < 4 * table_->entries.size()) size *= 2;
+    table_->slots.assign(size, 0);
+    for (std::uint32_t at = 0; at < table_->entries.size(); ++at) occupy(at);
   }
 
-  Entries entries_;
-  std::unique_ptr<std::unordered_map<Key, std::uint32_t, Hash>> index_;
+  std::unique_ptr<Table> table_;
 };
 
 }  // namespace grove::detail

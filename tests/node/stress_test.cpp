@@ -348,7 +348,7 @@ TEST_P(Stress, ManyProcessesSpawnAtOnce) {
     for (int i = 0; i < 8; ++i) context.spawn(spawn_many, context.self(), 200);
     for (int i = 0; i < 8; ++i) co_await context.receive<Done>();
   });
-  EXPECT_EQ(world.node().metrics().get(Metric::processes_spawned), 1U + 8 + 8 * 200);
+  EXPECT_EQ(world.node().processes_spawned(), 1U + 8 + 8 * 200);
 }
 
 Task<> spawn_links_for_ever(Context& context, Pid boss) {

@@ -5,8 +5,6 @@ namespace grove {
 
 std::string_view to_string(Metric metric) noexcept {
   switch (metric) {
-    case Metric::processes_spawned: return "processes_spawned_total";
-    case Metric::processes_exited: return "processes_exited_total";
     case Metric::processes_crashed: return "processes_crashed_total";
     case Metric::dead_letters_no_process: return "dead_letters_total{reason=\"no_process\"}";
     case Metric::dead_letters_no_name: return "dead_letters_total{reason=\"no_name\"}";
@@ -16,6 +14,9 @@ std::string_view to_string(Metric metric) noexcept {
     case Metric::dead_letters_unknown_type: return "dead_letters_total{reason=\"unknown_type\"}";
     case Metric::dead_letters_unhandled: return "dead_letters_total{reason=\"unhandled\"}";
     case Metric::dead_letters_late_reply: return "dead_letters_total{reason=\"late_reply\"}";
+    case Metric::dead_letters_alias: return "dead_letters_total{reason=\"alias\"}";
+    case Metric::dead_letters_mailbox_full: return "dead_letters_total{reason=\"mailbox_full\"}";
+    case Metric::dead_letters_dead_sender: return "dead_letters_total{reason=\"dead_sender\"}";
     case Metric::frames_stale: return "stale_frames_total";
     case Metric::frames_malformed: return "malformed_frames_total";
     case Metric::handshakes_refused: return "handshakes_refused_total";

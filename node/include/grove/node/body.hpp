@@ -52,6 +52,8 @@ class Body {
   virtual Task<> handle(Context& context, Envelope& envelope) = 0;
   /// Whether the process ends when its coroutine does.
   [[nodiscard]] virtual bool ends_with_task() const noexcept { return false; }
+
+  Task<> running;  // the runtime's: the coroutine that start() or handle() returned, while it runs
 };
 
 /// A coroutine function with its arguments, kept alive for as long as the coroutine runs.
@@ -97,6 +99,27 @@ class HandlerBody final : public Body {
 template <class F, class... Args>
 concept ProcessFunction = std::is_invocable_r_v<Task<>, F&, Context&, Args...>;
 
+/// Makes a coroutine's frame, once its context is there. Refers to its maker, who must outlive it.
+class FrameMaker {
+ public:
+  template <class Make>
+  explicit FrameMaker(Make& make) noexcept
+      : object_{&make}, call_{[](void* object, Context& context) {
+          return (*static_cast<Make*>(object))(context);
+        }} {}
+  [[nodiscard]] Task<> operator()(Context& context) const { return call_(object_, context); }
+
+ private:
+  void* object_;
+  Task<> (*call_)(void* object, Context& context);
+};
+
+/// A coroutine without captures: all of it is in its frame.
+template <class F, class... Args>
+concept PlainFunction = std::is_convertible_v < F,
+        Task<>(*)
+(Context&, Args...) > ;
+
 template <class F, class... Args>
 std::unique_ptr<Body> make_coroutine_body(F&& function, Args&&... args) {
   static_assert(ProcessFunction<std::decay_t<F>, std::decay_t<Args>...>,
@@ -104,6 +127,19 @@ std::unique_ptr<Body> make_coroutine_body(F&& function, Args&&... args) {
                 "by value");
   return std::make_unique<CoroutineBody<std::decay_t<F>, std::decay_t<Args>...>>(
       std::forward<F>(function), std::forward<Args>(args)...);
+}
+
+/// Spawns `function(context, args...)` through `spawner`, a Context or a Node.
+template <class Spawner, class Options, class F, class... Args>
+auto spawn_coroutine(Spawner& spawner, Options options, F&& function, Args&&... args) {
+  if constexpr (PlainFunction<std::decay_t<F>, std::decay_t<Args>...>) {
+    Task<> (*const plain)(Context&, std::decay_t<Args>...) = function;
+    auto make = [&](Context& context) { return plain(context, std::forward<Args>(args)...); };
+    return spawner.spawn_frame(std::move(options), FrameMaker{make});
+  } else {
+    return spawner.spawn_body(std::move(options), make_coroutine_body(std::forward<F>(function),
+                                                                      std::forward<Args>(args)...));
+  }
 }
 
 template <class H, class... Args>

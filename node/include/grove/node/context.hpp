@@ -8,7 +8,9 @@
 
 #include "grove/core/clock.hpp"
 #include "grove/core/result.hpp"
+#include "grove/core/scheduler.hpp"
 #include "grove/node/body.hpp"
+#include "grove/node/operation.hpp"
 #include "grove/node/router.hpp"
 
 #include <chrono>
@@ -40,11 +42,39 @@ struct From {
 /// Flags of demonitor().
 enum class Flush : bool { no, yes };
 
+/// What happens to a message for a mailbox that is full.
+enum class MailboxPolicy : std::uint8_t {
+  suspend_sender,  // it is let in; its sender waits, after its handler or at its next await
+  drop_newest,     // it is dropped
+  drop_oldest,     // the oldest message of the mailbox is dropped
+  fail,            // send() throws ProcessExit(mailbox_full) in the sender
+};
+
+/// How many messages may wait for a process. Counts what is sent, casts and calls; never what the
+/// runtime itself says (Down, Exit, answers). A call that is refused fails with mailbox_full.
+/// Every message dropped is a dead letter. A sender that is no process of this node, and a timer,
+/// cannot wait, nor be told: for them `suspend_sender` lets in and `fail` drops.
+struct MailboxLimit {
+  std::uint32_t messages = 0;  // 0: no limit
+  MailboxPolicy policy = MailboxPolicy::suspend_sender;
+};
+
+/// When an alias ends by itself. Source: OTP, alias/1 and the alias option of monitor/3.
+enum class AliasMode : std::uint8_t {
+  none,
+  explicit_unalias,  // never: by unalias(), or with its process
+  reply,             // with the first message that comes through it
+  demonitor,         // with the monitor of the same reference
+  reply_demonitor,   // with either; the first message ends the monitor, too
+};
+
 /// What a spawn may be asked for.
 struct SpawnOptions {
   bool link = false;
   bool monitor = false;
   bool trap_exit = false;
+  Priority priority = Priority::normal;
+  MailboxLimit mailbox = {};
   std::uint64_t start_serial = 0;  // the runtime's own: of a server start that is awaited
   std::string label = {};  // shown by inspection; the program's word for what this process is
 };
@@ -74,28 +104,32 @@ class Process;
 /// A coroutine of a process that waits for a message. Lives in the coroutine's frame.
 class Waiter {
  public:
-  explicit Waiter(Context& context, Timeout timeout);
+  explicit Waiter(Context& context, Timeout timeout) : context_{context}, timeout_{timeout} {}
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
-  bool await_ready();
+  bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> handle);
 
  protected:
   ~Waiter();
-  /// Whether this is the message waited for; it is then in `taken_` when the coroutine goes on.
+  /// Whether this is the message waited for; it is then taken() when the coroutine goes on.
   virtual bool matches(Envelope& envelope) = 0;
   [[nodiscard]] Context& context() const noexcept { return context_; }
-  [[nodiscard]] EnvelopePtr take() noexcept { return std::move(taken_); }
+  /// Null after a timeout. Ends with this object.
+  [[nodiscard]] Envelope* taken() const noexcept { return taken_; }
+  /// The same, as the program's own.
+  [[nodiscard]] EnvelopePtr release();
 
  private:
   friend class Process;
+  friend class CallWaiter;
   Context& context_;
   Timeout timeout_;
   Clock::TimePoint deadline_ = Clock::TimePoint::max();
   std::coroutine_handle<> handle_;
-  EnvelopePtr taken_;
-  bool from_tail_ = false;  // set by a call: only messages that come from now on can match
-  friend class CallWaiter;
+  Envelope* taken_ = nullptr;
+  Envelope* refused_ = nullptr;  // the last message of the mailbox that did not match
+  bool from_tail_ = false;       // set by a call: only messages that come from now on can match
 };
 
 /// A plain message: something that was sent, not a reply to a call.
@@ -109,12 +143,11 @@ class Receive final : public Waiter {
   Receive(Context& context, Predicate predicate, Timeout timeout)
       : Waiter{context, timeout}, predicate_{std::move(predicate)} {}
   auto await_resume() {
-    EnvelopePtr envelope = take();
     if constexpr (k_timed) {
-      if (envelope == nullptr) return std::optional<T>{};
-      return std::optional<T>{std::move(*envelope->message.template get<T>())};
+      if (taken() == nullptr) return std::optional<T>{};
+      return std::optional<T>{std::move(*taken()->message.template get<T>())};
     } else {
-      return T{std::move(*envelope->message.template get<T>())};
+      return T{std::move(*taken()->message.template get<T>())};
     }
   }
 
@@ -130,7 +163,7 @@ class Receive final : public Waiter {
 class ReceiveAny final : public Waiter {
  public:
   using Waiter::Waiter;
-  EnvelopePtr await_resume() { return take(); }
+  EnvelopePtr await_resume() { return taken() == nullptr ? nullptr : release(); }
 
  private:
   bool matches(Envelope& envelope) override { return is_plain(envelope); }
@@ -228,6 +261,11 @@ class Context {
   [[nodiscard]] Node& node() const noexcept;
   [[nodiscard]] Pid parent() const noexcept;  // who spawned it; nobody, when from outside
   [[nodiscard]] Ref make_ref() noexcept;
+  /// Whether an exit signal has ended this process: what runs now is its last, up to its return or
+  /// next await.
+  [[nodiscard]] bool doomed() const noexcept;
+  /// Returns: the previous one.
+  Priority priority(Priority priority) noexcept;
 
   // -- spawning -----------------------------------------------------------------------------
 
@@ -235,39 +273,47 @@ class Context {
   template <class F, class... Args>
   requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Pid
   spawn(F&& function, Args&&... args) {
-    return spawn_body({}, detail::make_coroutine_body(std::forward<F>(function),
-                                                      std::forward<Args>(args)...))
-        .pid;
+    return spawn_opt({}, std::forward<F>(function), std::forward<Args>(args)...).pid;
   }
   template <class F, class... Args>
   requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Pid
   spawn_link(F&& function, Args&&... args) {
-    return spawn_body({.link = true}, detail::make_coroutine_body(std::forward<F>(function),
-                                                                  std::forward<Args>(args)...))
-        .pid;
+    return spawn_opt({.link = true}, std::forward<F>(function), std::forward<Args>(args)...).pid;
   }
   template <class F, class... Args>
   requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Spawned
   spawn_monitor(F&& function, Args&&... args) {
-    return spawn_body({.monitor = true}, detail::make_coroutine_body(std::forward<F>(function),
-                                                                     std::forward<Args>(args)...));
+    return spawn_opt({.monitor = true}, std::forward<F>(function), std::forward<Args>(args)...);
   }
   /// The handler form: an H is made from `args` in the new process.
   template <std::derived_from<Handler> H, class... Args>
   Pid spawn(Args&&... args) {
-    return spawn_body({}, detail::make_handler_body<H>(std::forward<Args>(args)...)).pid;
+    return spawn_opt<H>({}, std::forward<Args>(args)...).pid;
   }
   template <std::derived_from<Handler> H, class... Args>
   Pid spawn_link(Args&&... args) {
-    return spawn_body({.link = true}, detail::make_handler_body<H>(std::forward<Args>(args)...))
-        .pid;
+    return spawn_opt<H>({.link = true}, std::forward<Args>(args)...).pid;
   }
   template <std::derived_from<Handler> H, class... Args>
   Spawned spawn_monitor(Args&&... args) {
-    return spawn_body({.monitor = true}, detail::make_handler_body<H>(std::forward<Args>(args)...));
+    return spawn_opt<H>({.monitor = true}, std::forward<Args>(args)...);
   }
   /// All of the above; link and monitor are in place before the child runs.
+  /// Throws: ProcessExit(system_limit) when the process table is full; what `args` throw when they
+  /// are copied, std::bad_alloc: then nothing was started.
+  template <class F, class... Args>
+  requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Spawned
+  spawn_opt(SpawnOptions options, F&& function, Args&&... args) {
+    return detail::spawn_coroutine(*this, std::move(options), std::forward<F>(function),
+                                   std::forward<Args>(args)...);
+  }
+  template <std::derived_from<Handler> H, class... Args>
+  Spawned spawn_opt(SpawnOptions options, Args&&... args) {
+    return spawn_body(std::move(options),
+                      detail::make_handler_body<H>(std::forward<Args>(args)...));
+  }
   Spawned spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body);
+  Spawned spawn_frame(SpawnOptions options, detail::FrameMaker make);
 
   // -- messages -----------------------------------------------------------------------------
 
@@ -291,6 +337,11 @@ class Context {
   template <class T>
   void send(const RemoteName& to, T message) {
     post_name(to, SignalKind::info, Message::make<T>(std::move(message)));
+  }
+  /// Through an alias: to its process while it is active, else a dead letter.
+  template <class T>
+  void send(const Ref& alias, T message) {
+    post_alias(alias, Message::make<T>(std::move(message)));
   }
   template <class T>
   void cast(const Pid& server, T message) {
@@ -354,16 +405,22 @@ class Context {
   /// local and dead and this one does not trap exits; else an EXIT(noproc) follows.
   void link(const Pid& pid);
   void unlink(const Pid& pid);
-  /// Each call is one monitor and gives one Down.
-  Ref monitor(const Pid& pid);
+  /// Each call is one monitor and gives one Down. With a mode, the reference is an alias, too.
+  Ref monitor(const Pid& pid, AliasMode alias = AliasMode::none);
   Ref monitor(std::string_view local_name);
   Ref monitor(const Global& name);
   Ref monitor(const RemoteName& name);
   /// No Down for `ref` is added any more; with Flush::yes one that is queued is removed too.
   /// Returns: true when the monitor was still active.
   bool demonitor(const Ref& ref, Flush flush = Flush::no);
-  /// Sends an exit signal. `kill` cannot be trapped. One to oneself acts when the running code next
-  /// awaits or returns (OTP's acts at once).
+  /// A reference through which others can send to this process, until it ends: by unalias(), with
+  /// the process, or by its mode (explicit_unalias or reply here). Source: OTP, Process Aliases.
+  [[nodiscard]] Ref alias(AliasMode mode = AliasMode::explicit_unalias);
+  /// Ends an alias; messages through it are dead letters from now on. Those queued already stay.
+  /// Returns: whether it was an active alias of this process.
+  bool unalias(const Ref& alias);
+  /// Sends an exit signal. `kill` cannot be trapped. One that ends the caller itself acts at once,
+  /// by an exception that it is no use to catch.
   void exit(const Pid& pid, const ExitReason& reason);
   /// Ends this process.
   [[noreturn]] void exit(const ExitReason& reason) { throw ProcessExit{reason}; }
@@ -391,6 +448,8 @@ class Context {
  private:
   friend class detail::CallWaiter;
   void post(const Pid& to, SignalKind kind, std::uint64_t serial, Message&& message);
+  void post_alias(const Ref& alias, Message message);
+  void post_found(const std::optional<Pid>& to, SignalKind kind, Message&& message);
   void post_name(const Global& to, SignalKind kind, Message message);
   void post_name(std::string_view to, SignalKind kind, Message message);
   void post_name(const RemoteName& to, SignalKind kind, Message message);

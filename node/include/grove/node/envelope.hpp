@@ -29,11 +29,20 @@ enum class SignalKind : std::uint8_t {
   unlink_ack = 9,  // `serial` is the unlink's id
   monitor = 10,    // SessionMark; `serial` is the watcher's
   demonitor = 11,  // `serial` is the watcher's
+  alias = 12,      // a message through the alias `serial`, whichever life its owner's place has
   // These never leave a node:
   node_lost = 32,  // NodeLost
   tick = 33,       // look at the clock: a deadline may have passed
-  inspect = 34,    // InspectRequest
+  inspect = 34,    // InspectRequest, or a call (`serial`) for a ProcessInfo
+  completed = 35,  // the Operation `serial` has ended
+  want_room = 36,  // the sender waits until the mailbox has room
+  room = 37,       // it has
 };
+
+/// Whether it carries a message of the program's.
+[[nodiscard]] constexpr bool is_message(SignalKind kind) noexcept {
+  return kind <= SignalKind::call || kind == SignalKind::alias;
+}
 
 /// A session's number on this node; grows. 0: none.
 using SessionId = std::uint64_t;
@@ -71,7 +80,9 @@ struct Envelope {
   void set_kind(SignalKind kind) noexcept { kind_bits = static_cast<std::uint8_t>(kind); }
 
   static constexpr std::uint64_t k_serial_mask = (std::uint64_t{1} << 48U) - 1;
-  static constexpr std::uint64_t k_packed = 1;  // flag: the message is still in its wire form
+  // Flags
+  static constexpr std::uint64_t k_packed = 1;   // the message is still in its wire form
+  static constexpr std::uint64_t k_counted = 2;  // takes room in a bounded mailbox
 
   static void* operator new(std::size_t size) { return detail::allocate(size); }
   static void operator delete(void* memory, std::size_t size) noexcept {
@@ -81,7 +92,7 @@ struct Envelope {
   Envelope* next = nullptr;  // the queue's, while queued
   Message message;
   Pid from;
-  std::uint32_t generation = 0;  // the life of its target that it is meant for
+  std::uint32_t generation = 0;  // the life of its target; once in the mailbox: when it arrived
   std::uint64_t serial : 48;
   std::uint64_t kind_bits : 8;
   std::uint64_t flags : 8;

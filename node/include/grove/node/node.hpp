@@ -51,10 +51,26 @@ struct ProcessInfo {
   std::vector<Pid> monitored_by;
 };
 
+/// What a subscriber of dead letters is told: a message that nobody got.
+struct DeadLetter {
+  Pid from;
+  Pid to;  // nobody, when it was sent to a name that nobody has
+  std::string type;
+  Metric reason = Metric::dead_letters_no_process;
+};
+
 namespace detail {
 
 class NameTable;
 class ProcessTable;
+
+/// What became of a message at a bounded mailbox.
+enum class Delivery : std::uint8_t {
+  done,     // it is in, or its target is no more
+  crowded,  // it is in, and its sender should wait
+  dropped,  // it is a dead letter, and that is all
+  refused,  // it is a dead letter, and its sender should know
+};
 
 /// Asks a process for its ProcessInfo; when the last copy goes unanswered, it is gone.
 struct InspectRequest {
@@ -87,14 +103,25 @@ class Node {
   template <class F, class... Args>
   requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Pid
   spawn(F&& function, Args&&... args) {
-    return spawn_body(
-               nullptr, {},
-               detail::make_coroutine_body(std::forward<F>(function), std::forward<Args>(args)...))
+    return detail::spawn_coroutine(*this, SpawnOptions{}, std::forward<F>(function),
+                                   std::forward<Args>(args)...)
         .pid;
   }
   template <std::derived_from<Handler> H, class... Args>
   Pid spawn(Args&&... args) {
-    return spawn_body(nullptr, {}, detail::make_handler_body<H>(std::forward<Args>(args)...)).pid;
+    return spawn_body({}, detail::make_handler_body<H>(std::forward<Args>(args)...)).pid;
+  }
+  template <class F, class... Args>
+  requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Pid
+  spawn_opt(SpawnOptions options, F&& function, Args&&... args) {
+    return detail::spawn_coroutine(*this, std::move(options), std::forward<F>(function),
+                                   std::forward<Args>(args)...)
+        .pid;
+  }
+  template <std::derived_from<Handler> H, class... Args>
+  Pid spawn_opt(SpawnOptions options, Args&&... args) {
+    return spawn_body(std::move(options), detail::make_handler_body<H>(std::forward<Args>(args)...))
+        .pid;
   }
   template <class T>
   void send(const Pid& to, T message) {
@@ -122,12 +149,17 @@ class Node {
   // -- inspection ----------------------------------------------------------------------------
 
   [[nodiscard]] std::vector<Pid> processes() const;
-  [[nodiscard]] std::size_t process_count() const noexcept {
-    return live_.load(std::memory_order_acquire);
-  }
+  /// Processes that live, and those whose end waits for something outside.
+  [[nodiscard]] std::size_t process_count() const noexcept;
+  /// All that were ever spawned.
+  [[nodiscard]] std::uint64_t processes_spawned() const noexcept;
   /// Calls `done` once with one row for each that answered: when all have, or have ended.
   /// A process answers between two messages; one stuck in its handler holds `done` back.
   void inspect(const std::vector<Pid>& pids, std::function<void(std::vector<ProcessInfo>)> done);
+
+  /// Sends `subscriber`, a process of this node, a DeadLetter for each from now on, until it ends.
+  /// It should have a bounded mailbox.
+  void subscribe_dead_letters(const Pid& subscriber);
 
   // -- ending --------------------------------------------------------------------------------
 
@@ -139,8 +171,14 @@ class Node {
   // -- for the router and the runtime --------------------------------------------------------
 
   /// Puts a signal into a local process's queue; to a dead life it is answered as OTP does.
-  void deliver(const Pid& to, EnvelopePtr envelope);
-  Spawned spawn_body(Context* parent, SpawnOptions options, std::unique_ptr<detail::Body> body);
+  detail::Delivery deliver(const Pid& to, EnvelopePtr envelope);
+  /// A message that nobody gets: counts it and tells the subscribers. `to` may be nobody.
+  void dead_letter(Metric reason, const Envelope& envelope, const Pid& to);
+  /// Milliseconds since the node's start, from 1; wraps after 49 days.
+  [[nodiscard]] std::uint32_t uptime_ms() const;
+  Spawned spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body,
+                     Context* parent = nullptr);
+  Spawned spawn_frame(SpawnOptions options, detail::FrameMaker make, Context* parent = nullptr);
   /// Runs deliver(to, tick) at `when`, if the node still stands then.
   Clock::AlarmId deliver_at(Clock::TimePoint when, const Pid& to, EnvelopePtr envelope);
 
@@ -148,6 +186,11 @@ class Node {
   friend class detail::Process;
 
   void ended();
+  [[nodiscard]] static unsigned worker_of(const Context* caller);
+  detail::Process& claim(const Context* parent);
+  void give_up(detail::Process& claimed, const Context* parent);
+  Spawned launch(Context* parent, detail::Process& child, SpawnOptions&& options);
+  detail::Delivery enter_bounded(detail::Process& process, Envelope& envelope);
 
   std::string name_;
   Life life_;
@@ -160,9 +203,13 @@ class Node {
   std::unique_ptr<detail::ProcessTable> table_;
   std::unique_ptr<detail::NameTable> names_;
   std::atomic<bool> stopping_{false};
-  std::atomic<std::size_t> live_{0};
-  mutable std::mutex empty_mutex_;
+  Clock::TimePoint started_;
+  std::atomic<bool> somebody_waits_{false};  // for the last end
+  std::mutex empty_mutex_;
   std::condition_variable empty_;
+  std::atomic<bool> anybody_hears_{false};  // of dead letters
+  std::mutex subscribers_mutex_;            // guards the next
+  std::vector<Pid> subscribers_;
   struct Lifeline;  // lets alarms find out that the node is gone
   std::shared_ptr<Lifeline> lifeline_;
 };

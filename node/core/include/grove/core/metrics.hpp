@@ -14,8 +14,6 @@
 namespace grove {
 
 enum class Metric : std::uint8_t {
-  processes_spawned,
-  processes_exited,
   processes_crashed,
   dead_letters_no_process,     // sent to a pid that is no more, here or on a dead life
   dead_letters_no_name,        // sent to a name nobody has
@@ -25,6 +23,9 @@ enum class Metric : std::uint8_t {
   dead_letters_unknown_type,   // came from a node that knows a type we do not
   dead_letters_unhandled,      // reached a server that does not handle its type
   dead_letters_late_reply,     // a reply after its call had ended
+  dead_letters_alias,          // through an alias that is not active (any more)
+  dead_letters_mailbox_full,   // for a mailbox that had no room for it
+  dead_letters_dead_sender,    // from code of a process that is dead already
   frames_stale,                // of a session that is over, or of a dead life
   frames_malformed,
   handshakes_refused,

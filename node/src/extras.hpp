@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Extras: what only some processes need, made when first needed, so that a million idle processes
+// cost two cache lines each.
+#pragma once
+
+#include "grove/core/clock.hpp"
+#include "grove/node/operation.hpp"
+
+#include "relations.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace grove::detail {
+
+struct Extras {
+  Relations relations;
+  ExitReason exit_reason;  // while doomed
+  std::string label;
+
+  // The alarm of a wait with a timeout: one at a time, lazily set anew.
+  Clock::TimePoint tick_at = Clock::TimePoint::max();  // max: none is set
+  Clock::AlarmId tick = 0;
+  std::uint64_t tick_number = 0;  // of the alarm that counts
+
+  Operation* operation = nullptr;  // what the coroutine waits for outside; lives in its frame
+  std::uint64_t operation_serial = 0;
+  bool operation_done = false;
+
+  std::vector<Pid> no_room_at;       // bounded mailboxes that this process has overfilled
+  std::vector<Pid> waiting_senders;  // who waits for room in this one's
+  std::uint64_t reductions_high = 0;
+};
+
+}  // namespace grove::detail

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a process does with the signals that reach it. They act when they reach the process, not
+// when its mailbox gets to them: only messages, and what becomes one, wait there.
+#include "mailbox_bounds.hpp"
+#include "process.hpp"
+#include "process_table.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace grove::detail {
+namespace {
+
+// So few messages get the time of their arrival only when they are left over at a turn's end.
+constexpr std::uint32_t k_unstamped = 8;
+
+constinit thread_local std::uint32_t t_arrival = 0;  // of what is being taken; 0: not asked yet
+
+}  // namespace
+
+EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, Envelope& signal) {
+  const auto answer = [&](SignalKind kind, Message message) {
+    auto envelope = std::make_unique<Envelope>(kind, dead, std::uint64_t{signal.serial});
+    envelope->message = std::move(message);
+    return envelope;
+  };
+  switch (signal.kind()) {
+    case SignalKind::info:
+    case SignalKind::cast: node.dead_letter(Metric::dead_letters_no_process, signal, dead); break;
+    case SignalKind::reply: node.dead_letter(Metric::dead_letters_late_reply, signal, dead); break;
+    case SignalKind::alias: node.dead_letter(Metric::dead_letters_alias, signal, dead); break;
+    case SignalKind::call:
+      node.dead_letter(Metric::dead_letters_no_process, signal, dead);
+      [[fallthrough]];
+    case SignalKind::monitor:
+      return answer(SignalKind::down, Message::make<DownSignal>(ExitReason::noproc()));
+    case SignalKind::link:
+      return answer(SignalKind::exit, Message::make<ExitSignal>(ExitReason::noproc(), true));
+    case SignalKind::unlink: return answer(SignalKind::unlink_ack, {});
+    case SignalKind::want_room: return answer(SignalKind::room, {});
+    case SignalKind::inspect:
+      if (signal.serial == 0) break;
+      return answer(SignalKind::down, Message::make<DownSignal>(ExitReason::noproc()));
+    default: break;
+  }
+  return nullptr;
+}
+
+void Process::take_inbox() {
+  Envelope* next = inbox_.take();
+  if (next == nullptr) return;
+  t_arrival = 0;
+  const std::uint32_t generation = generation_.load(std::memory_order_relaxed);
+  do {
+    Envelope* const envelope = std::exchange(next, next->next);
+    if (alive_ && (envelope->generation == generation || envelope->kind() == SignalKind::alias)) {
+      act(envelope);
+    } else {
+      act_stale(envelope);
+    }
+  } while (next != nullptr);
+}
+
+void Process::act(Envelope* envelope) {
+  const SignalKind kind = envelope->kind();
+  if ((envelope->flags & Envelope::k_packed) != 0 && !node_->router_->unpack(*envelope)) {
+    inbox_.free(envelope);
+    return;
+  }
+  const Pid from = envelope->from;
+  const std::uint64_t serial = envelope->serial;
+  if (from.node != node_->id()) abroad_ = true;
+  Relations* const relations = extras_ == nullptr ? nullptr : &extras_->relations;
+  switch (kind) {
+    case SignalKind::info:
+    case SignalKind::cast: append(envelope); return;
+    case SignalKind::call: on_call(envelope); return;
+    case SignalKind::reply: on_reply(envelope); return;
+    case SignalKind::alias: on_alias(envelope); return;
+    case SignalKind::exit: {
+      const auto* signal = envelope->message.get<ExitSignal>();
+      handle_exit(from, signal->reason, signal->of_link);
+      break;
+    }
+    case SignalKind::down:
+      on_down(from, serial, envelope->message.get<DownSignal>()->reason);
+      break;
+    case SignalKind::link:
+      this->relations().on_link(from, envelope->message.get<SessionMark>()->session);
+      break;
+    case SignalKind::unlink:
+      if (relations != nullptr) relations->on_unlink(from);
+      emit(pid(), from, SignalKind::unlink_ack, serial, {});
+      break;
+    case SignalKind::unlink_ack:
+      if (relations != nullptr) relations->on_unlink_ack(from, serial);
+      break;
+    case SignalKind::monitor:
+      this->relations().on_monitor({from, serial}, envelope->message.get<SessionMark>()->session);
+      break;
+    case SignalKind::demonitor:
+      if (relations != nullptr) relations->on_demonitor({from, serial});
+      break;
+    case SignalKind::node_lost: on_node_lost(*envelope->message.get<NodeLost>()); break;
+    case SignalKind::tick: on_tick(serial); break;
+    case SignalKind::inspect: on_inspect(*envelope); break;
+    case SignalKind::completed:
+      if (extras_->operation_serial == serial) extras_->operation_done = true;
+      break;
+    case SignalKind::want_room: on_want_room(from); break;
+    case SignalKind::room: std::erase(extras().no_room_at, from); break;
+  }
+  inbox_.free(envelope);
+}
+
+void Process::act_stale(Envelope* envelope) {
+  const Pid self{node_->id(), index_, envelope->generation};
+  const Pid from = envelope->from;
+  if (envelope->kind() == SignalKind::completed && occupied_ && extras_ != nullptr &&
+      extras_->operation_serial == envelope->serial) {
+    extras_->operation = nullptr;  // nothing points into the dead life's frames any more
+  }
+  if (EnvelopePtr answer = answer_of_the_dead(*node_, self, *envelope); answer != nullptr && from) {
+    if (from.node != self.node && node_->router_ != nullptr) node_->router_->forget(self);
+    const SignalKind kind = answer->kind();
+    emit(self, from, kind, answer->serial, std::move(answer->message));
+  }
+  inbox_.free(envelope);
+}
+
+SessionId Process::emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
+                        Message&& message) {
+  charge(1);
+  auto envelope = std::make_unique<Envelope>(kind, from, serial);
+  envelope->message = std::move(message);
+  if (to.node == node_->id()) {
+    switch (node_->deliver(to, std::move(envelope))) {
+      case Delivery::done: break;
+      case Delivery::crowded: wait_for_room(to); break;
+      case Delivery::dropped:
+        if (kind == SignalKind::call) return k_refused;  // or its caller would wait in vain
+        break;
+      case Delivery::refused: return k_refused;
+    }
+    return Router::k_no_connection;
+  }
+  if (node_->router_ == nullptr) return Router::k_no_connection;
+  routed_ = abroad_ = true;
+  return node_->router_->route(to, std::move(envelope));
+}
+
+// -- messages -------------------------------------------------------------------------------
+
+void Process::append(Envelope* envelope) {
+  envelope->generation = 0;
+  mailbox_.append(envelope);
+  if (mailbox_.size() > k_unstamped) {
+    if (t_arrival == 0) t_arrival = node_->uptime_ms();
+    envelope->generation = t_arrival;
+  }
+  if ((envelope->flags & Envelope::k_counted) != 0) drop_oldest();
+}
+
+void Process::stamp_leftovers() {
+  const std::uint32_t now = node_->uptime_ms();
+  for (Envelope* at = mailbox_.head(); at != nullptr && at->generation == 0; at = at->next) {
+    at->generation = now;
+  }
+}
+
+void Process::append_new(SignalKind kind, const Pid& from, std::uint64_t serial,
+                         Message&& message) {
+  auto envelope = std::make_unique<Envelope>(kind, from, serial);
+  envelope->message = std::move(message);
+  append(envelope.release());
+}
+
+void Process::on_call(Envelope* envelope) {
+  // One from elsewhere came with a monitor signal of its own.
+  const Pid from = envelope->from;
+  if (from.node == node_->id()) relations().on_monitor({from, envelope->serial}, 0);
+  append(envelope);
+}
+
+void Process::on_reply(Envelope* envelope) {
+  const auto watch =
+      extras_ == nullptr ? std::nullopt : extras_->relations.end_watch(envelope->serial);
+  if (!watch || watch->kind != Watch::Kind::call) {
+    node_->dead_letter(Metric::dead_letters_late_reply, *envelope, pid());
+    inbox_.free(envelope);
+    return;
+  }
+  // Somebody answered for the server; it still watches for us and has to hear of the end.
+  if (watch->target && watch->target != envelope->from) {
+    emit(pid(), watch->target, SignalKind::demonitor, envelope->serial, {});
+  }
+  append(envelope);
+}
+
+void Process::on_alias(Envelope* envelope) {
+  const std::uint64_t alias = envelope->serial;
+  std::optional<Watch> ended;
+  if (extras_ == nullptr || !extras_->relations.on_alias(alias, ended)) {
+    node_->dead_letter(Metric::dead_letters_alias, *envelope, pid());
+    inbox_.free(envelope);
+    return;
+  }
+  if (ended) stop_watching(pid(), alias, *ended);
+  envelope->set_kind(SignalKind::info);
+  envelope->serial = 0;
+  append(envelope);
+}
+
+// -- bounded mailboxes ----------------------------------------------------------------------
+
+void Process::drop_oldest() {
+  MailboxBound* const bound = node_->table_->bound(index_);
+  if (bound->policy() != MailboxPolicy::drop_oldest) return;
+  const auto is_counted = [](const Envelope& envelope) {
+    return (envelope.flags & Envelope::k_counted) != 0;
+  };
+  while (bound->pending() > bound->limit()) {
+    Envelope* const oldest = mailbox_.take_first(is_counted);
+    if (oldest == nullptr) return;
+    if (waiter_ != nullptr && waiter_->refused_ == oldest) waiter_->refused_ = nullptr;
+    node_->dead_letter(Metric::dead_letters_mailbox_full, *oldest, pid());
+    free_message(oldest);
+  }
+}
+
+/// A message that took room has left the mailbox.
+void Process::made_room() {
+  MailboxBound* const bound = node_->table_->bound(index_);
+  const std::uint32_t pending = bound->leave();
+  if (extras_ == nullptr || extras_->waiting_senders.empty() || pending > bound->limit() / 2) {
+    return;
+  }
+  const std::vector<Pid> senders = std::exchange(extras_->waiting_senders, {});
+  for (const Pid& sender : senders) emit(pid(), sender, SignalKind::room, 0, {});
+}
+
+void Process::on_want_room(const Pid& sender) {
+  const MailboxBound* const bound = node_->table_->bound(index_);
+  if (bound == nullptr || bound->pending() <= bound->limit()) {
+    emit(pid(), sender, SignalKind::room, 0, {});
+  } else {
+    extras().waiting_senders.push_back(sender);
+  }
+}
+
+void Process::wait_for_room(const Pid& at) {
+  std::vector<Pid>& places = extras().no_room_at;
+  if (at == pid() || std::find(places.begin(), places.end(), at) != places.end()) return;
+  places.push_back(at);
+  emit(pid(), at, SignalKind::want_room, 0, {});
+}
+
+// -- links and monitors ---------------------------------------------------------------------
+
+void Process::handle_exit(const Pid& from, const ExitReason& reason, bool of_link) {
+  if (of_link && (extras_ == nullptr || !extras_->relations.on_linked_exit(from))) return;
+  if (!of_link && reason.is_kill()) {
+    doom(ExitReason::killed());
+  } else if (trap_exit_) {
+    append_new(SignalKind::info, from, 0, Message::make<Exit>(from, reason));
+  } else if (!reason.is_normal() || (!of_link && from == pid())) {
+    doom(reason);
+  }
+}
+
+void Process::on_down(const Pid& from, std::uint64_t serial, const ExitReason& reason) {
+  if (extras_ == nullptr) return;
+  std::optional<Watch> watch = extras_->relations.end_watch(serial);
+  if (!watch) return;
+  if (watch->kind == Watch::Kind::call) {
+    append_new(SignalKind::reply, from, serial, Message::make<ExitReason>(reason));
+    return;
+  }
+  Metric metric = Metric::downs_other;
+  if (reason.is_normal()) metric = Metric::downs_normal;
+  if (reason == ExitReason::noproc()) metric = Metric::downs_noproc;
+  if (reason == ExitReason::noconnection()) metric = Metric::downs_noconnection;
+  node_->metrics().add(metric);
+  append_new(SignalKind::info, from, serial,
+             Message::make<Down>(Ref{node_->id(), index_, serial}, from, reason,
+                                 watch->name == nullptr ? std::string{} : *watch->name));
+}
+
+void Process::on_node_lost(const NodeLost& lost) {
+  if (extras_ == nullptr) return;
+  const Relations::Lost gone = extras_->relations.on_node_lost(lost.node, lost.session);
+  for (const auto& [serial, target] : gone.watches) {
+    on_down(target, serial, ExitReason::noconnection());
+  }
+  for (const Pid& pid : gone.links) handle_exit(pid, ExitReason::noconnection(), true);
+}
+
+void Process::settle_watch(std::uint64_t serial, const Pid& target, SessionId session) {
+  ExitReason reason = ExitReason::noconnection();
+  if (session == k_refused) {
+    reason = ExitReason::symbol("mailbox_full");
+  } else if (target.node == node_->id()) {
+    return;
+  } else if (session == Router::k_dead_life) {
+    reason = ExitReason::noproc();
+  } else if (session != Router::k_no_connection) {
+    if (Watch* watch = relations().find_watch(serial)) watch->session = session;
+    return;
+  }
+  // Through the own queue: a DOWN is never there before monitor() has returned.
+  auto down = std::make_unique<Envelope>(SignalKind::down, target, serial);
+  down->message = Message::make<DownSignal>(reason);
+  node_->deliver(pid(), std::move(down));
+}
+
+/// Tells the other side that a monitor or call of ours is over.
+void Process::stop_watching(const Pid& self, std::uint64_t serial, const Watch& watch) {
+  if (watch.target) {
+    emit(self, watch.target, SignalKind::demonitor, serial, {});
+  } else if (watch.target.node != NodeId{} && node_->router_ != nullptr) {
+    // Monitored by its name there; the pid stayed unknown.
+    routed_ = true;
+    node_->router_->route(watch.target.node, *watch.name,
+                          std::make_unique<Envelope>(SignalKind::demonitor, self, serial));
+  }
+}
+
+void Process::name_watch(std::uint64_t serial, std::string name) {
+  if (Watch* watch = relations().find_watch(serial)) {
+    watch->name = std::make_unique<const std::string>(std::move(name));
+  }
+}
+
+// -- the rest -------------------------------------------------------------------------------
+
+void Process::on_inspect(Envelope& envelope) {
+  if (const auto* request = envelope.message.get<InspectRequest>()) {
+    request->answer(info());
+  } else {
+    emit(pid(), envelope.from, SignalKind::reply, envelope.serial,
+         Message::make<ProcessInfo>(info()));
+  }
+}
+
+void Process::on_tick(std::uint64_t number) {
+  if (number != extras_->tick_number) return;
+  extras_->tick_at = Clock::TimePoint::max();
+  // It may have come for an older, shorter wait: ask again.
+  if (waiter_ != nullptr && waiter_->timeout_ && !overdue()) arm_tick();
+}
+
+}  // namespace grove::detail

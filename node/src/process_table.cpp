@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "process_table.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace grove::detail {
+
+Process* ProcessTable::claim(unsigned worker) {
+  if (worker == k_no_worker) {
+    const std::lock_guard lock{lock_};
+    if (Process* process = claim_from(common_)) return process;
+    grow();
+    return claim_from(common_);
+  }
+  Stock& stock = stocks_[worker];
+  if (Process* process = claim_from(stock)) return process;
+  refill(stock);
+  return claim_from(stock);
+}
+
+Process* ProcessTable::claim_from(Stock& stock) {
+  for (std::size_t tries = stock.free.size(); tries > 0; --tries) {
+    Process& process = *place(stock.free.back());
+    if (process.claim()) {
+      stock.free.pop_back();
+      count(stock.claimed);
+      return &process;
+    }
+    // A late signal has scheduled it: it answers that one first. Look at another.
+    std::swap(stock.free.back(), stock.free[tries - 1]);
+  }
+  return nullptr;
+}
+
+void ProcessTable::release(Process& process, unsigned worker) {
+  // A place whose generations run out is left alone for good: a pid must never come back.
+  const bool spent = process.generation_.load(std::memory_order_relaxed) >= UINT32_MAX - 2;
+  if (worker == k_no_worker) {
+    const std::lock_guard lock{lock_};
+    if (!spent) common_.free.push_back(process.index_);
+    count(common_.released);
+    return;
+  }
+  Stock& stock = stocks_[worker];
+  if (!spent) stock.free.push_back(process.index_);
+  if (stock.free.size() >= 4 * k_batch) {
+    const std::lock_guard lock{lock_};
+    move_some(stock, common_);
+  }
+  count(stock.released);
+}
+
+void ProcessTable::refill(Stock& stock) {
+  const std::lock_guard lock{lock_};
+  if (common_.free.size() < k_batch) grow();
+  move_some(common_, stock);
+}
+
+/// The oldest ones: those that were free longest are not about to be claimed here.
+void ProcessTable::move_some(Stock& from, Stock& to) {
+  const auto end =
+      from.free.begin() + static_cast<long>(std::min<std::size_t>(k_batch, from.free.size()));
+  to.free.insert(to.free.begin(), from.free.begin(), end);
+  from.free.erase(from.free.begin(), end);
+}
+
+void ProcessTable::grow() {
+  const std::uint32_t first = used_.load(std::memory_order_relaxed);
+  if (first >= k_chunk * k_chunks) return;
+  std::atomic<Process*>& places = chunks_[first / k_chunk].places;
+  if (places.load(std::memory_order_relaxed) == nullptr) {
+    auto* made = new Process[k_chunk];
+    for (std::uint32_t i = 0; i < k_chunk; ++i) {
+      made[i].node_ = &node_;
+      made[i].index_ = first / k_chunk * k_chunk + i;
+    }
+    places.store(made, std::memory_order_release);
+  }
+  // Up to the next batch's boundary: index 0 is left out, and a batch lies in one chunk.
+  const std::uint32_t end = (first / k_batch + 1) * k_batch;
+  for (std::uint32_t index = end; index > first; --index) common_.free.push_back(index - 1);
+  used_.store(end, std::memory_order_seq_cst);
+}
+
+MailboxBound& ProcessTable::make_bound(std::uint32_t index) {
+  const std::lock_guard lock{lock_};
+  std::atomic<MailboxBound*>& bounds = chunks_[index / k_chunk].bounds;
+  if (bounds.load(std::memory_order_relaxed) == nullptr) {
+    bounds.store(new MailboxBound[k_chunk], std::memory_order_release);
+  }
+  return *bound(index);
+}
+
+}  // namespace grove::detail
