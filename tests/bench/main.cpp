@@ -118,13 +118,23 @@ std::vector<std::string> systems_of(const Row& row, const Options& options) {
   return systems;
 }
 
-void run_row(const Row& row, const Options& options, Report& whole) {
+/// Returns: false when a peer failed; the others' figures are still worth having.
+bool run_row(const Row& row, const Options& options, Report& whole) {
   const bool at_once = options.reps == 1 && !options.markdown;
   const std::vector<std::string> systems = systems_of(row, options);
   Report report;
+  bool complete = true;
   for (unsigned rep = 0; rep < options.reps; ++rep) {
     for (const std::string& system : systems) {
-      for (const Figure& figure : measure(row, system)) {
+      std::vector<Figure> figures;
+      try {
+        figures = measure(row, system);
+      } catch (const std::exception& error) {
+        if (system == "grove") throw;
+        fmt::print(stderr, "{}: no figures for {}: {}\n", row.name, system, error.what());
+        complete = false;
+      }
+      for (const Figure& figure : figures) {
         report.add(figure, system);
         whole.add(figure, system);
         if (at_once) std::puts(line(figure, system).c_str());
@@ -132,10 +142,11 @@ void run_row(const Row& row, const Options& options, Report& whole) {
       std::fflush(stdout);
     }
   }
-  if (options.markdown) return;
+  if (options.markdown) return complete;
   if (!at_once) report.print_lines();
   if (options.ratio) report.print_ratios();
   std::fflush(stdout);
+  return complete;
 }
 
 const Row* find_row(const std::vector<Row>& rows, const std::string& name) {
@@ -180,12 +191,15 @@ int run(const std::vector<std::string>& arguments) {
     return k_usage_error;
   }
   Report report;
-  for (const std::string& name : options->rows) run_row(*find_row(rows, name), *options, report);
+  bool complete = true;
+  for (const std::string& name : options->rows) {
+    complete &= run_row(*find_row(rows, name), *options, report);
+  }
   if (options->markdown) {
     fmt::print("{}\n\n", describe_machine());
     report.print_markdown();
   }
-  return 0;
+  return complete ? 0 : 1;
 }
 
 }  // namespace
