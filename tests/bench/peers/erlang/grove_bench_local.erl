@@ -213,7 +213,7 @@ link_storm(N) ->
         exit(Parent, kill),
         wait_for_downs(N),
         {Killed - Start, erlang:monotonic_time(nanosecond) - Killed}
-    end),
+    end, [{message_queue_data, off_heap}]),
     [{".setup", N / (Setup / 1.0e9), "proc/s"}, {".down", Down / 1.0e6, "ms"}].
 
 spawn_children(_Observer, 0) ->

@@ -1,13 +1,13 @@
 %% SPDX-License-Identifier: Apache-2.0
 %%
-%% Erlang's side of Grove's benchmark rows; those of one node are in grove_bench_local. run.sh starts
-%% a node for each suffix:
+%% Erlang's side of Grove's benchmark rows; those of one node are in grove_bench_local. run.sh
+%% starts a node for each suffix:
 %%
 %%     erl ... -run grove_bench_peer main ROW SUFFIX
 %%
 %% prints "ROW[.FIGURE]SUFFIX erlang VALUE UNIT" and halts: 0 if all went well. Distributed rows
-%% start their second node themselves (start_peer/1), with as many schedulers as this one has, and
-%% stop it before they end. A peer halts when its standard input closes, so it never outlives us.
+%% start their other nodes themselves (start_peer/1), with as many schedulers as this one has, and
+%% stop them before they end. A peer halts when its standard input closes, so it never outlives us.
 %%
 %% Every row is one measurement after a warm-up of a tenth of its size. GROVE_BENCH_SCALE
 %% multiplies the sizes.
@@ -15,7 +15,7 @@
 
 -export([main/1, peer_main/0, peer_main/1]).
 -export([pong/0, sink/2, idle/0]).
--export([pong_loop/1, send_loop/2, receive_loop/1]).
+-export([send_loop/2, receive_loop/1]).
 -export([scaled/1, warm_then_run/2, timed/1, in_fresh_process/1, in_fresh_process/2, percentile/2]).
 
 -define(TIME_LIMIT, 180_000).
