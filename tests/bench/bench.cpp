@@ -20,9 +20,11 @@ std::uint64_t scaled(std::uint64_t size, std::uint64_t least) {
 }
 
 double percentile(std::vector<double> samples, double fraction) {
-  std::sort(samples.begin(), samples.end());
   const double rank = std::ceil(fraction * static_cast<double>(samples.size()));
-  return samples.at(std::max<std::size_t>(static_cast<std::size_t>(rank), 1) - 1);
+  const auto index = std::max<std::size_t>(static_cast<std::size_t>(rank), 1) - 1;
+  std::nth_element(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(index),
+                   samples.end());
+  return samples.at(index);
 }
 
 }  // namespace grove::bench

@@ -31,16 +31,21 @@ struct Row {
   std::string name;
   std::string summary;
   std::vector<Measurement> measurements;
-  std::vector<std::string> peers;  // besides grove: "erlang", "zmq"
+  std::vector<std::string> peers;  // besides grove: "erlang", "caf", "zmq"
 };
 
 // One function for each family of rows, in a file of its own.
 [[nodiscard]] std::vector<Row> local_rows();
+[[nodiscard]] std::vector<Row> structure_rows();
+[[nodiscard]] std::vector<Row> memory_rows();
+[[nodiscard]] std::vector<Row> link_rows();
+[[nodiscard]] std::vector<Row> timer_rows();
+[[nodiscard]] std::vector<Row> stall_rows();
 [[nodiscard]] std::vector<Row> remote_rows();
 
-/// What `--peer WORKERS` does: is the other node of the remote rows, and prints its address.
-/// Runs until killed.
-[[noreturn]] void run_peer(unsigned workers);
+/// What `--peer WORKERS --name NAME` does: is another node of the remote rows, and prints its
+/// address. Runs until killed.
+[[noreturn]] void run_peer(unsigned workers, const std::string& name);
 
 /// The measurement `name` and its twin `name`.1c.
 [[nodiscard]] std::vector<Measurement> on_two_and_one(

@@ -1,64 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rows of one node. Each does what the Erlang peer's function of the same name does.
-#include "grove/node/node.hpp"
+// Rows of one node: messages, spawning, calls. Each does what the Erlang peer's function of the
+// same name does.
+#include "grove/node/gen_server.hpp"
 
-#include "bench/bench.hpp"
+#include "bench/local.hpp"
 
 #include <array>
-#include <future>
-#include <memory>
-#include <utility>
+#include <stdexcept>
 
 namespace grove::bench {
 namespace {
 
-constexpr std::uint64_t k_batch = 32;  // what a process does before others may go
-
-struct Start {
-  Pid peer;
-};
 struct Ping {
   std::uint64_t number = 0;
 };
 struct Pong {
   std::uint64_t number = 0;
 };
-struct Continue {};
-
-/// A node on real threads.
-class RealNode {
- public:
-  explicit RealNode(unsigned workers)
-      : clock_{make_asio_clock()},
-        scheduler_{make_thread_scheduler(workers)},
-        node_{{.name = "bench", .clock = clock_.get(), .scheduler = scheduler_.get()}} {}
-  ~RealNode() {
-    node_.kill_all();
-    scheduler_->stop();
-  }
-  Node& operator*() noexcept { return node_; }
-  Node* operator->() noexcept { return &node_; }
-
- private:
-  std::unique_ptr<Clock> clock_;
-  std::unique_ptr<Scheduler> scheduler_;
-  Node node_;
-};
-
-/// Shared, so that whoever fulfils one may outlive whoever waits for it.
-template <class T>
-using SharedPromise = std::shared_ptr<std::promise<T>>;
-
-/// A tenth of it to warm up, then all of it on the same node.
-template <class F>
-std::vector<Figure> warm_then_run(const Measurement& measurement, std::uint64_t size,
-                                  const char* unit, F run) {
-  RealNode node{measurement.workers};
-  const std::uint64_t count = scaled(size);
-  run(*node, count / 10);
-  return {{measurement.name, run(*node, count), unit}};
-}
 
 // -- pingpong -------------------------------------------------------------------------------
 
@@ -194,11 +153,35 @@ double spawn_all(Node& node, std::uint64_t count) {
   return static_cast<double>(count) / seconds.get();
 }
 
-template <double (*k_run)(Node&, std::uint64_t)>
-std::vector<Measurement> measured(const std::string& name, std::uint64_t size, const char* unit) {
-  return on_two_and_one(name, [size, unit](const Measurement& measurement) {
-    return warm_then_run(measurement, size, unit, k_run);
+// -- call -----------------------------------------------------------------------------------
+
+struct Add {
+  using Reply = std::uint64_t;
+  std::uint64_t by = 0;
+};
+
+class Adder final : public GenServer {
+ public:
+  using Handles = grove::Handles<Add>;
+  std::uint64_t handle_call(Add add) { return sum_ += add.by; }
+
+ private:
+  std::uint64_t sum_ = 0;
+};
+
+/// One after the other, each with its monitor and the default timeout.
+double call(Node& node, std::uint64_t count) {
+  auto seconds = node.async([count](Context& context) -> Task<double> {
+    const StartResult adder = co_await start_link<Adder>(context);
+    const auto start = Stopwatch::now();
+    std::uint64_t sum = 0;
+    for (std::uint64_t i = 0; i < count; ++i) sum = co_await context.call<Add>(adder.pid, 1U);
+    const double elapsed = seconds_since(start);
+    if (sum != count) throw std::runtime_error{"calls are missing"};
+    co_await stop_server(context, adder.pid);
+    co_return elapsed;
   });
+  return static_cast<double>(count) / seconds.get();
 }
 
 }  // namespace
@@ -208,15 +191,19 @@ std::vector<Row> local_rows() {
       {"pingpong",
        "two processes, 3 M round trips; handlers, and coroutines (.co)",
        measured<pingpong>("pingpong", 3'000'000, "msg/s"),
-       {"erlang"}},
+       {"erlang", "caf"}},
       {"fanin",
        "8 senders x 1 M messages to one receiver",
        measured<fanin>("fanin", 1'000'000, "msg/s"),
-       {"erlang"}},
+       {"erlang", "caf"}},
       {"spawn",
        "1 M processes spawned, run and gone",
        measured<spawn_all>("spawn", 1'000'000, "proc/s"),
-       {"erlang"}},
+       {"erlang", "caf"}},
+      {"call",
+       "1 M calls of a GenServer, one after the other",
+       measured<call>("call", 1'000'000, "call/s"),
+       {"erlang", "caf"}},
   };
   for (Measurement& form : measured<co_pingpong>("pingpong.co", 3'000'000, "msg/s")) {
     rows[0].measurements.push_back(std::move(form));

@@ -22,14 +22,14 @@ namespace {
 constexpr int k_usage_error = 64;  // EX_USAGE of sysexits.h
 
 constexpr const char* k_usage =
-    "usage: grove-bench [--only grove|erlang|zmq] [--reps N] [--ratio] [--markdown] ROW...\n"
+    "usage: grove-bench [--only grove|erlang|caf|zmq] [--reps N] [--ratio] [--markdown] ROW...\n"
     "       grove-bench --list\n"
     "\n"
     "Prints lines \"row system value unit\" for Grove and for the peers that are installed, each\n"
     "measured in fresh processes. Without .1c: two workers; with it: one, on CPU 0.\n"
     "  --only SYSTEM   only that one\n"
     "  --reps N        N times, the systems in turn; prints medians\n"
-    "  --ratio         prints Grove's figures divided by the peers', too\n"
+    "  --ratio         prints Grove's figures divided by the peers', too; less is better for some\n"
     "  --markdown      prints a table: row, system, median, min-max, ratio\n"
     "  --list          prints the rows\n"
     "GROVE_BENCH_SCALE multiplies the sizes of the rows (default 1).\n";
@@ -38,6 +38,7 @@ struct Options {
   std::vector<std::string> rows;
   std::string only;
   std::string measure;
+  std::string name = "peer";  // of the peer that this process is to be
   unsigned reps = 1;
   unsigned peer = 0;  // workers of the peer that this process is to be; 0: it is none
   bool ratio = false;
@@ -48,8 +49,11 @@ struct Options {
 
 /// Every family of rows adds its own here.
 std::vector<Row> all_rows() {
-  std::vector<Row> rows = local_rows();
-  for (Row& row : remote_rows()) rows.push_back(std::move(row));
+  std::vector<Row> rows;
+  for (const auto family :
+       {local_rows, structure_rows, memory_rows, link_rows, timer_rows, stall_rows, remote_rows}) {
+    for (Row& row : family()) rows.push_back(std::move(row));
+  }
   return rows;
 }
 
@@ -57,8 +61,8 @@ std::vector<Row> all_rows() {
 std::optional<Options> parse(const std::vector<std::string>& arguments) {
   Options options;
   for (auto word = arguments.begin(); word != arguments.end(); ++word) {
-    const bool takes_value =
-        *word == "--only" || *word == "--reps" || *word == "--measure" || *word == "--peer";
+    const bool takes_value = *word == "--only" || *word == "--reps" || *word == "--measure" ||
+                             *word == "--peer" || *word == "--name";
     if (takes_value && word + 1 == arguments.end()) {
       fmt::print(stderr, "grove-bench: {} needs a value\n", *word);
       return std::nullopt;
@@ -67,6 +71,8 @@ std::optional<Options> parse(const std::vector<std::string>& arguments) {
       options.only = *++word;
     } else if (*word == "--measure") {
       options.measure = *++word;
+    } else if (*word == "--name") {
+      options.name = *++word;
     } else if (*word == "--reps" || *word == "--peer") {
       unsigned& number = *word == "--reps" ? options.reps : options.peer;
       const std::string& option = *word;
@@ -92,7 +98,7 @@ std::optional<Options> parse(const std::vector<std::string>& arguments) {
       options.rows.push_back(*word);
     }
   }
-  constexpr std::string_view systems[] = {"", "grove", "erlang", "zmq"};
+  constexpr std::string_view systems[] = {"", "grove", "erlang", "caf", "zmq"};
   if (std::find(std::begin(systems), std::end(systems), options.only) == std::end(systems)) {
     fmt::print(stderr, "grove-bench: no such system: {}\n", options.only);
     return std::nullopt;
@@ -112,13 +118,23 @@ std::vector<std::string> systems_of(const Row& row, const Options& options) {
   return systems;
 }
 
-void run_row(const Row& row, const Options& options, Report& whole) {
+/// Returns: false when a peer failed; the others' figures are still worth having.
+bool run_row(const Row& row, const Options& options, Report& whole) {
   const bool at_once = options.reps == 1 && !options.markdown;
   const std::vector<std::string> systems = systems_of(row, options);
   Report report;
+  bool complete = true;
   for (unsigned rep = 0; rep < options.reps; ++rep) {
     for (const std::string& system : systems) {
-      for (const Figure& figure : measure(row, system)) {
+      std::vector<Figure> figures;
+      try {
+        figures = measure(row, system);
+      } catch (const std::exception& error) {
+        if (system == "grove") throw;
+        fmt::print(stderr, "{}: no figures for {}: {}\n", row.name, system, error.what());
+        complete = false;
+      }
+      for (const Figure& figure : figures) {
         report.add(figure, system);
         whole.add(figure, system);
         if (at_once) std::puts(line(figure, system).c_str());
@@ -126,10 +142,11 @@ void run_row(const Row& row, const Options& options, Report& whole) {
       std::fflush(stdout);
     }
   }
-  if (options.markdown) return;
+  if (options.markdown) return complete;
   if (!at_once) report.print_lines();
   if (options.ratio) report.print_ratios();
   std::fflush(stdout);
+  return complete;
 }
 
 const Row* find_row(const std::vector<Row>& rows, const std::string& name) {
@@ -162,7 +179,7 @@ int run(const std::vector<std::string>& arguments) {
     for (const Row& row : rows) fmt::print("{:<20}{}\n", row.name, row.summary);
     return 0;
   }
-  if (options->peer > 0) run_peer(options->peer);
+  if (options->peer > 0) run_peer(options->peer, options->name);
   if (!options->measure.empty()) return measure_one(rows, options->measure);
   if (options->rows.empty()) {
     fmt::print(stderr, "{}", k_usage);
@@ -174,12 +191,15 @@ int run(const std::vector<std::string>& arguments) {
     return k_usage_error;
   }
   Report report;
-  for (const std::string& name : options->rows) run_row(*find_row(rows, name), *options, report);
+  bool complete = true;
+  for (const std::string& name : options->rows) {
+    complete &= run_row(*find_row(rows, name), *options, report);
+  }
   if (options->markdown) {
     fmt::print("{}\n\n", describe_machine());
     report.print_markdown();
   }
-  return 0;
+  return complete ? 0 : 1;
 }
 
 }  // namespace

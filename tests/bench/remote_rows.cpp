@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <ctime>
 #include <future>
 #include <memory>
 #include <stdexcept>
@@ -80,11 +81,11 @@ class ClusterNode {
   Node& operator*() noexcept { return *node_; }
   [[nodiscard]] const std::string& address() const noexcept { return address_; }
 
-  void wait_for_session() {
+  void wait_for_sessions(std::size_t count) {
     const auto start = Stopwatch::now();
-    while (cluster_->sessions() == 0) {
+    while (cluster_->sessions() < count) {
       if (seconds_since(start) > std::chrono::duration<double>(k_patience).count()) {
-        throw std::runtime_error{"no session with the peer"};
+        throw std::runtime_error{"no session with a peer"};
       }
       std::this_thread::sleep_for(1ms);
     }
@@ -104,7 +105,7 @@ struct Pair {
   explicit Pair(unsigned workers)
       : peer{{own_program(), "--peer", std::to_string(workers)}},
         node{"bench", workers, {peer.read_line()}} {
-    node.wait_for_session();
+    node.wait_for_sessions(1);
   }
   Child peer;  // first: it is forked while this process has one thread
   ClusterNode node;
@@ -283,10 +284,29 @@ std::vector<Figure> kill_to_down(const Measurement& measurement) {
   return {{measurement.name, percentile(samples, 0.50), "ms"}};
 }
 
+// -- idle_cpu --------------------------------------------------------------------------------
+
+/// Percent of one core that this OS process takes: a node with 1,000 processes that do nothing,
+/// joined to two others.
+std::vector<Figure> idle_cpu(const Measurement& measurement) {
+  const std::string workers = std::to_string(measurement.workers);
+  Child second{{own_program(), "--peer", workers}};
+  Child third{{own_program(), "--peer", workers, "--name", "third"}};
+  ClusterNode node{"bench", measurement.workers, {second.read_line(), third.read_line()}};
+  node.wait_for_sessions(2);
+  for (int i = 0; i < 1'000; ++i) (*node).spawn<Host>();
+  std::this_thread::sleep_for(1s);
+  const auto start = Stopwatch::now();
+  const std::clock_t before = std::clock();
+  std::this_thread::sleep_for(std::chrono::milliseconds{scaled(10'000, 1'000)});
+  const auto used = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC;
+  return {{measurement.name, 100 * used / seconds_since(start), "%"}};
+}
+
 }  // namespace
 
-void run_peer(unsigned workers) {
-  ClusterNode node{k_peer, workers, {}};
+void run_peer(unsigned workers, const std::string& name) {
+  ClusterNode node{name, workers, {}};
   if (!(*node).register_name(k_host, (*node).spawn<Host>())) {
     throw std::runtime_error{"the peer's host is gone"};
   }
@@ -309,6 +329,10 @@ std::vector<Row> remote_rows() {
        "SIGKILL of the peer until its DOWN is here, median of 15 kills",
        {{"kill_to_down", 2, kill_to_down}},
        {"erlang", "zmq"}},
+      {"idle_cpu",
+       "CPU of a node joined to two others, with 1,000 idle processes, over 10 s",
+       {{"idle_cpu", 2, idle_cpu}},
+       {"erlang"}},
   };
 }
 

@@ -12,17 +12,23 @@
 namespace grove::bench {
 namespace {
 
-constexpr const char* k_peers[] = {"erlang", "zmq"};
+constexpr const char* k_peers[] = {"erlang", "caf", "zmq"};
 
 /// Peers have one form of each row: pingpong.co.1c is compared with pingpong.1c.
 std::string without_form(std::string name) {
-  constexpr std::string_view form = ".co";
-  const auto at = name.find(form);
-  const auto end = at + form.size();
-  if (at != std::string::npos && (end == name.size() || name[end] == '.')) {
-    name.erase(at, form.size());
+  for (const std::string_view form : {".co", ".linked"}) {
+    const auto at = name.find(form);
+    const auto end = at + form.size();
+    if (at != std::string::npos && (end == name.size() || name[end] == '.')) {
+      name.erase(at, form.size());
+    }
   }
   return name;
+}
+
+/// What a reader of a ratio has to know: rates grow, all else is to be small.
+const char* direction(const std::string& unit) {
+  return unit.ends_with("/s") ? "" : " (less is better)";
 }
 
 /// Few digits, many units: 38.2 M, 512 k, 43.6.
@@ -71,8 +77,8 @@ void Report::print_ratios() const {
     if (series.system != "grove") continue;
     for (const char* peer : k_peers) {
       if (const Series* other = counterpart(series.name, peer)) {
-        fmt::print("{} grove/{} {:.3g} ratio\n", series.name, peer,
-                   series.median() / other->median());
+        fmt::print("{} grove/{} {:.3g} ratio{}\n", series.name, peer,
+                   series.median() / other->median(), direction(series.unit));
       }
     }
   }
@@ -88,6 +94,7 @@ void Report::print_markdown() const {
       ratios += fmt::format("{}{:.3g} x {}", ratios.empty() ? "" : ", ",
                             series.median() / other->median(), peer);
     }
+    if (!ratios.empty()) ratios += direction(series.unit);
     const auto [least, most] = std::minmax_element(series.values.begin(), series.values.end());
     fmt::print("| {} | {} | {} {} | {}–{} | {} |\n", series.name, series.system,
                rounded(series.median()), series.unit, rounded(*least), rounded(*most), ratios);

@@ -16,7 +16,8 @@ class Report {
   void add(const Figure& figure, const std::string& system);
   /// "row system median unit", in the order first seen.
   void print_lines() const;
-  /// "row grove/peer R ratio" for every figure of Grove's that a peer has too.
+  /// "row grove/peer R ratio" for every figure of Grove's that a peer has too; "(less is better)"
+  /// follows where the figures are no rates.
   void print_ratios() const;
   /// A table in Markdown.
   void print_markdown() const;

@@ -32,6 +32,7 @@ constexpr unsigned k_time_limit_seconds = 180;
 
 std::filesystem::path own_path() { return std::filesystem::read_symlink("/proc/self/exe"); }
 std::string zmq_peer() { return own_path().replace_filename("zmq_peer"); }
+std::string caf_peer() { return own_path().replace_filename("caf_peer"); }
 std::string erlang_peer() { return GROVE_BENCH_SOURCES "/peers/erlang/run.sh"; }
 
 bool in_path(const std::string& program) {
@@ -162,6 +163,7 @@ std::string output_of(const std::vector<std::string>& command) {
 
 std::vector<Figure> measure(const Row& row, const std::string& system) {
   if (system == "erlang") return parse(output_of({erlang_peer(), row.name}), system);
+  if (system == "caf") return parse(output_of({caf_peer(), row.name}), system);
   if (system == "zmq") return parse(output_of({zmq_peer(), row.name}), system);
   std::vector<Figure> figures;
   for (const Measurement& measurement : row.measurements) {
@@ -186,6 +188,7 @@ void measure_here(const Measurement& measurement) {
 
 std::optional<std::string> missing(const std::string& system) {
   if (system == "erlang" && !in_path("erl")) return "erl is not in PATH";
+  if (system == "caf" && ::access(caf_peer().c_str(), X_OK) != 0) return "no " + caf_peer();
   if (system == "zmq" && ::access(zmq_peer().c_str(), X_OK) != 0) return "no " + zmq_peer();
   return std::nullopt;
 }
@@ -202,6 +205,7 @@ std::string describe_machine() {
                    "io:format(\"~s~n\", [erlang:system_info(otp_release)]), halt()."});
     text += "; Erlang/OTP " + first_line(release);
   }
+  if (!missing("caf")) text += "; CAF " + first_line(output_of({caf_peer(), "--version"}));
   return text;
 }
 

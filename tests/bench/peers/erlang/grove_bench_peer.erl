@@ -1,19 +1,22 @@
 %% SPDX-License-Identifier: Apache-2.0
 %%
-%% Erlang's side of Grove's benchmark rows. run.sh starts a node for each suffix:
+%% Erlang's side of Grove's benchmark rows; those of one node are in grove_bench_local. run.sh
+%% starts a node for each suffix:
 %%
 %%     erl ... -run grove_bench_peer main ROW SUFFIX
 %%
 %% prints "ROW[.FIGURE]SUFFIX erlang VALUE UNIT" and halts: 0 if all went well. Distributed rows
-%% start their second node themselves (start_peer/1), with as many schedulers as this one has, and
-%% stop it before they end. A peer halts when its standard input closes, so it never outlives us.
+%% start their other nodes themselves (start_peer/1), with as many schedulers as this one has, and
+%% stop them before they end. A peer halts when its standard input closes, so it never outlives us.
 %%
 %% Every row is one measurement after a warm-up of a tenth of its size. GROVE_BENCH_SCALE
 %% multiplies the sizes.
 -module(grove_bench_peer).
 
--export([main/1, peer_main/0]).
+-export([main/1, peer_main/0, peer_main/1]).
 -export([pong/0, sink/2, idle/0]).
+-export([send_loop/2, receive_loop/1]).
+-export([scaled/1, warm_then_run/2, timed/1, in_fresh_process/1, in_fresh_process/2, percentile/2]).
 
 -define(TIME_LIMIT, 180_000).
 -define(PEER_START_LIMIT, 30_000).
@@ -34,12 +37,6 @@ main([Row, Suffix]) ->
         end
     end).
 
-row("pingpong") ->
-    warm_then_run(3_000_000, fun pingpong/1);
-row("fanin") ->
-    warm_then_run(1_000_000, fun fanin/1);
-row("spawn") ->
-    warm_then_run(1_000_000, fun spawn_all/1);
 row("remote_latency") ->
     with_peer(fun(Node) -> warm_then_run(50_000, fun(N) -> remote_latency(Node, N) end) end);
 row("remote_throughput") ->
@@ -48,96 +45,11 @@ row("remote_throughput") ->
             warm_then_run(125_000, fun(N) -> remote_throughput(".8x8", Node, 8, N) end)
     end);
 row("kill_to_down") ->
-    kill_to_down(max(5, scaled(15))).
-
-%%% Rows of one node.
-
-%% Two processes, N round trips of {tag, int}; messages of both directions count.
-pingpong(N) ->
-    Ponger = spawn_link(fun pong/0),
-    Seconds = in_fresh_process(fun() -> ping(Ponger, N) end),
-    Ponger ! stop,
-    [{"", 2 * N / Seconds, "msg/s"}].
-
-ping(Ponger, N) ->
-    Ponger ! {self(), start},
-    receive ready -> ok end,
-    timed(fun() -> ping_loop(Ponger, N) end).
-
-ping_loop(_Ponger, 0) ->
-    ok;
-ping_loop(Ponger, N) ->
-    Ponger ! {ping, N},
-    receive {pong, N} -> ping_loop(Ponger, N - 1) end.
-
-pong() ->
-    receive
-        {Pinger, start} ->
-            Pinger ! ready,
-            pong_loop(Pinger)
-    end.
-
-pong_loop(Pinger) ->
-    receive
-        {ping, N} ->
-            Pinger ! {pong, N},
-            pong_loop(Pinger);
-        stop ->
-            ok
-    end.
-
-%% Eight senders of N messages each, one receiver whose queue is kept off its heap.
-fanin(N) ->
-    Senders = 8,
-    Seconds = in_fresh_process(
-        fun() ->
-            Self = self(),
-            Pids = [spawn_link(fun() -> receive go -> send_loop(Self, N) end end)
-                    || _ <- lists:seq(1, Senders)],
-            timed(fun() ->
-                [Pid ! go || Pid <- Pids],
-                receive_loop(Senders * N)
-            end)
-        end,
-        [{message_queue_data, off_heap}]),
-    [{"", Senders * N / Seconds, "msg/s"}].
-
-send_loop(_To, 0) ->
-    ok;
-send_loop(To, N) ->
-    To ! {tag, N},
-    send_loop(To, N - 1).
-
-receive_loop(0) ->
-    ok;
-receive_loop(N) ->
-    receive {tag, _} -> receive_loop(N - 1) end.
-
-%% Spawns N processes that run and exit, until all of them are gone.
-spawn_all(N) ->
-    Seconds = in_fresh_process(fun() ->
-        Before = erlang:system_info(process_count),
-        timed(fun() ->
-            spawn_loop(N),
-            wait_until_gone(Before)
-        end)
-    end),
-    [{"", N / Seconds, "proc/s"}].
-
-spawn_loop(0) ->
-    ok;
-spawn_loop(N) ->
-    spawn(fun() -> ok end),
-    spawn_loop(N - 1).
-
-wait_until_gone(Before) ->
-    case erlang:system_info(process_count) > Before of
-        true ->
-            erlang:yield(),
-            wait_until_gone(Before);
-        false ->
-            ok
-    end.
+    kill_to_down(max(5, scaled(15)));
+row("idle_cpu") ->
+    with_peer(fun(_) -> with_peer("third", fun(_) -> idle_cpu(max(1_000, scaled(10_000))) end) end);
+row(Row) ->
+    grove_bench_local:row(Row).
 
 %%% Rows of two nodes.
 
@@ -161,6 +73,33 @@ latency_loop(Echo, N, Samples) ->
     Echo ! {ping, N},
     receive {pong, N} -> ok end,
     latency_loop(Echo, N - 1, [erlang:monotonic_time(nanosecond) - Start | Samples]).
+
+pong() ->
+    receive
+        {Pinger, start} ->
+            Pinger ! ready,
+            pong_loop(Pinger)
+    end.
+
+pong_loop(Pinger) ->
+    receive
+        {ping, N} ->
+            Pinger ! {pong, N},
+            pong_loop(Pinger);
+        stop ->
+            ok
+    end.
+
+send_loop(_To, 0) ->
+    ok;
+send_loop(To, N) ->
+    To ! {tag, N},
+    send_loop(To, N - 1).
+
+receive_loop(0) ->
+    ok;
+receive_loop(N) ->
+    receive {tag, _} -> receive_loop(N - 1) end.
 
 %% Pairs senders here, as many receivers there, N messages for each pair; the clock stops when
 %% every receiver has acknowledged its last message.
@@ -217,10 +156,32 @@ idle() ->
     receive {From, hello} -> From ! hello end,
     idle().
 
+%% Percent of one core that this OS process takes, with 1,000 processes that do nothing.
+idle_cpu(Milliseconds) ->
+    Pids = [spawn(fun idle/0) || _ <- lists:seq(1, 1_000)],
+    timer:sleep(1_000),
+    Start = erlang:monotonic_time(nanosecond),
+    Before = cpu_time(),
+    timer:sleep(Milliseconds),
+    Used = cpu_time() - Before,
+    Elapsed = erlang:monotonic_time(nanosecond) - Start,
+    [exit(Pid, kill) || Pid <- Pids],
+    [{"", 100 * Used / Elapsed, "%"}].
+
+%% Nanoseconds of all threads.
+cpu_time() ->
+    lists:sum([begin
+                   {ok, Text} = file:read_file(File),
+                   [Used | _] = string:lexemes(binary_to_list(Text), " "),
+                   list_to_integer(Used)
+               end || File <- filelib:wildcard("/proc/" ++ os:getpid() ++ "/task/*/schedstat")]).
+
 %%% The second node.
 
-with_peer(Fun) ->
-    {Node, OsPid, Port} = start_peer("peer"),
+with_peer(Fun) -> with_peer("peer", Fun).
+
+with_peer(Name, Fun) ->
+    {Node, OsPid, Port} = start_peer(Name),
     true = monitor_node(Node, true),
     try
         Fun(Node)
@@ -230,13 +191,21 @@ with_peer(Fun) ->
     end.
 
 %% The peer takes its flags from the ERL_FLAGS that run.sh set for this node too. It says on its
-%% standard output where it listens.
+%% standard output where it listens; it and the peers before it are told of each other, because all
+%% nodes connect to all.
 start_peer(Name) ->
+    Before = [begin
+                  [Other, _] = string:lexemes(atom_to_list(Peer), "@"),
+                  {port, At, _} = grove_bench_epmd:port_please(Other, local),
+                  [Other, integer_to_list(At)]
+              end || Peer <- nodes()],
+    Arguments = ["-name", Name ++ "@127.0.0.1", "-run", ?MODULE_STRING, "peer_main"],
     Port = open_port({spawn_executable, os:find_executable("erl")},
-                     [{args, ["-name", Name ++ "@127.0.0.1", "-run", ?MODULE_STRING, "peer_main"]},
-                      {line, 1000}, exit_status]),
+                     [{args, Arguments ++ lists:append(Before)}, {line, 1000}, exit_status]),
     {os_pid, OsPid} = erlang:port_info(Port, os_pid),
-    grove_bench_epmd:add(Name, peer_listens_at(Port)),
+    ListensAt = peer_listens_at(Port),
+    grove_bench_epmd:add(Name, ListensAt),
+    [ok = erpc:call(Peer, grove_bench_epmd, add, [Name, ListensAt]) || Peer <- nodes()],
     Node = list_to_atom(Name ++ "@127.0.0.1"),
     true = net_kernel:connect_node(Node),
     {Node, OsPid, Port}.
@@ -248,6 +217,12 @@ peer_listens_at(Port) ->
         {Port, {exit_status, Status}} -> error({peer_exited, Status})
     after ?PEER_START_LIMIT -> error(peer_does_not_start)
     end.
+
+peer_main([Other, At | Others]) ->
+    grove_bench_epmd:add(Other, list_to_integer(At)),
+    peer_main(Others);
+peer_main([]) ->
+    peer_main().
 
 peer_main() ->
     spawn(fun() ->

@@ -21,8 +21,10 @@ fail() {
 [[ $# -eq 1 ]] || fail "usage: run.sh ROW"
 row=$1
 case $row in
-  pingpong | fanin | spawn | remote_latency) variants=(2 1) ;;
-  remote_throughput | kill_to_down) variants=(2) ;;
+  pingpong | fanin | ring | spawn | skynet | call | link_storm | timers | remote_latency)
+    variants=(2 1)
+    ;;
+  idle_memory | blocked_worker | remote_throughput | kill_to_down | idle_cpu) variants=(2) ;;
   *) fail "no such row: $row" ;;
 esac
 [[ ${GROVE_BENCH_SCALE:-1} =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "GROVE_BENCH_SCALE is not a number"
@@ -37,7 +39,7 @@ cache=${GROVE_BENCH_CACHE:-/tmp/grove-bench-$UID}
 cd "$cache/erlang"
 
 # A module is compiled unless the copy of its source kept beside it is what we have.
-for module in grove_bench_epmd grove_bench_peer; do
+for module in grove_bench_epmd grove_bench_peer grove_bench_local; do
   if ! cmp -s "$sources/$module.erl" "$module.erl" || [[ ! -f $module.beam ]]; then
     scratch=$(mktemp -d compile.XXXXXX)
     cp "$sources/$module.erl" "$scratch"
@@ -67,8 +69,8 @@ for schedulers in "${variants[@]}"; do
     suffix=.1c on_cpu=(taskset -c 0)
   fi
   # By way of the environment, so that a second node starts with the same flags. Log events go to
-  # standard error: standard output carries the figures.
-  export ERL_FLAGS="+S $schedulers:$schedulers -noshell -pa . -setcookie $cookie \
+  # standard error: standard output carries the figures. Some rows have a million processes.
+  export ERL_FLAGS="+S $schedulers:$schedulers +P 2000000 -noshell -pa . -setcookie $cookie \
     -start_epmd false -epmd_module grove_bench_epmd -kernel inet_dist_use_interface {127,0,0,1} \
     -kernel logger [{handler,default,logger_std_h,#{config=>#{type=>standard_error}}}]"
   setpriv --pdeathsig KILL "${on_cpu[@]}" \
