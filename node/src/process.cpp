@@ -407,6 +407,7 @@ void Process::die() {
     named_.store(false, std::memory_order_relaxed);
     node_->names_->release(self);
   }
+  end_owned();
   if ((named || abroad_) && node_->router_ != nullptr) node_->router_->process_ended(self);
   tell_relations(reason);
   relations_.reset();
@@ -416,6 +417,19 @@ void Process::die() {
   if (std::exchange(tick_at_, Clock::TimePoint::max()) != Clock::TimePoint::max()) {
     node_->clock().cancel(tick_);
   }
+}
+
+bool Process::own(std::shared_ptr<Owned> thing) {
+  if (alive_) owned_.push_front(std::move(thing));
+  return alive_;
+}
+
+void Process::disown(const Owned& thing) noexcept {
+  owned_.remove_if([&](const auto& owned) { return owned.get() == &thing; });
+}
+
+void Process::end_owned() noexcept {
+  for (const auto& thing : std::exchange(owned_, {})) thing->owner_ended();
 }
 
 void Process::tell_relations(const ExitReason& reason) {
@@ -443,6 +457,7 @@ void Process::discard() {
   body_.reset();
   relations_.reset();
   alive_ = false;
+  end_owned();
 }
 
 void Process::discard_messages() {
@@ -502,9 +517,19 @@ ExitReason exit_reason_of(const std::exception_ptr& failure) {
   }
 }
 
+Context* Context::running() noexcept { return detail::t_running; }
+
 Context& Context::current() {
   GROVE_CHECK(detail::t_running != nullptr);
   return *detail::t_running;
+}
+
+bool detail::own(Context& context, std::shared_ptr<Owned> thing) {
+  return static_cast<Process&>(context).own(std::move(thing));
+}
+
+void detail::disown(Context& context, const Owned& thing) noexcept {
+  static_cast<Process&>(context).disown(thing);
 }
 
 }  // namespace grove

@@ -13,12 +13,14 @@
 #include "grove/core/scheduler.hpp"
 #include "grove/node/context.hpp"
 #include "grove/node/node.hpp"
+#include "grove/node/owned.hpp"
 
 #include "mailbox.hpp"
 #include "relations.hpp"
 
 #include <atomic>
 #include <cstdint>
+#include <forward_list>
 #include <memory>
 #include <string>
 
@@ -70,6 +72,9 @@ class alignas(64) Process final : public Context, public Runnable {
   void name_watch(std::uint64_t serial, std::string name);
   void stop_watching(const Pid& self, std::uint64_t serial, const Watch& watch);
   [[nodiscard]] bool doomed() const noexcept { return doomed_; }
+  /// See owned.hpp.
+  bool own(std::shared_ptr<Owned> thing);
+  void disown(const Owned& thing) noexcept;
   /// Ends the life from outside the scheduler, silently: the node is being torn down.
   void discard();
   /// Second step of that: what the first may still have sent.
@@ -92,6 +97,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void on_down(const Pid& from, std::uint64_t serial, const ExitReason& reason);
   void on_node_lost(const NodeLost& lost);
   void die();
+  void end_owned() noexcept;
   void tell_relations(const ExitReason& reason);
   [[nodiscard]] bool overdue() const;
 
@@ -115,6 +121,7 @@ class alignas(64) Process final : public Context, public Runnable {
   Waiter* waiter_ = nullptr;
   Task<> task_;  // the root coroutine, while one runs
   std::unique_ptr<Relations> relations_;
+  std::forward_list<std::shared_ptr<Owned>> owned_;  // goes with this life
   Clock::TimePoint tick_at_ = Clock::TimePoint::max();  // when the alarm comes; max: none is set
   Clock::AlarmId tick_ = 0;
   std::uint64_t tick_number_ = 0;  // of the alarm that counts

@@ -51,10 +51,13 @@ struct ProcessInfo {
   std::vector<Pid> monitored_by;
 };
 
+struct TableInfo;  // table.hpp
+
 namespace detail {
 
 class NameTable;
 class ProcessTable;
+class TableRegistry;
 
 /// Asks a process for its ProcessInfo; when the last copy goes unanswered, it is gone.
 struct InspectRequest {
@@ -113,6 +116,11 @@ class Node {
     return router_ == nullptr ? std::vector<Router::GlobalName>{} : router_->names();
   }
 
+  /// A table of this node by its name. Include table.hpp.
+  /// Errors: not_found, bad_argument (it has other types, or is of another kind).
+  template <class Key, class Value, TableKind kind = TableKind::set>
+  [[nodiscard]] Result<Table<Key, Value, kind>> find_table(std::string_view table_name) const;
+
   /// Runs `function` (a coroutine `Task<R> f(Context&)`) as a process of its own.
   /// Returns: its result, or the exception that left `function`; std::future_error (broken_promise)
   /// when the process was killed.
@@ -128,6 +136,8 @@ class Node {
   /// Calls `done` once with one row for each that answered: when all have, or have ended.
   /// A process answers between two messages; one stuck in its handler holds `done` back.
   void inspect(const std::vector<Pid>& pids, std::function<void(std::vector<ProcessInfo>)> done);
+  /// The tables of this node's processes, by name and number. Waits for who writes in them.
+  [[nodiscard]] std::vector<TableInfo> tables() const;
 
   // -- ending --------------------------------------------------------------------------------
 
@@ -143,6 +153,7 @@ class Node {
   Spawned spawn_body(Context* parent, SpawnOptions options, std::unique_ptr<detail::Body> body);
   /// Runs deliver(to, tick) at `when`, if the node still stands then.
   Clock::AlarmId deliver_at(Clock::TimePoint when, const Pid& to, EnvelopePtr envelope);
+  [[nodiscard]] detail::TableRegistry& table_registry() const noexcept { return *tables_; }
 
  private:
   friend class detail::Process;
@@ -159,6 +170,7 @@ class Node {
   Metrics metrics_;
   std::unique_ptr<detail::ProcessTable> table_;
   std::unique_ptr<detail::NameTable> names_;
+  std::unique_ptr<detail::TableRegistry> tables_;
   std::atomic<bool> stopping_{false};
   std::atomic<std::size_t> live_{0};
   mutable std::mutex empty_mutex_;
