@@ -4,6 +4,7 @@
 #include "table_registry.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 #include <tuple>
 
 namespace grove {
@@ -21,8 +22,17 @@ Error TableCore::refusal() const {
                               (secret ? "use" : "change") + " the table \"" + name_ + "\""};
 }
 
+void TableCore::check_each_outside() const {
+  for (const Inside* inside = innermost_; inside != nullptr; inside = inside->outer_) {
+    if (&inside->table_ == this) {
+      throw std::logic_error("a function given to the table \"" + name_ + "\" calls into it");
+    }
+  }
+}
+
 bool TableCore::drop() {
   if (gone() || !is_owner()) return false;
+  check_outside();
   disown(Context::current(), *this);
   owner_ended();
   return true;

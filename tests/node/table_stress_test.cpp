@@ -74,8 +74,12 @@ Task<> write_and_end(Context& context, std::vector<Pid> readers, int rounds,
   for (int round = 0; round < rounds; ++round) {
     const std::string text = "a text that is not inline " + std::to_string(round);
     EXPECT_TRUE(table.insert(round % 32, Twins{text, text}));
-    if (round % 3 == 0) EXPECT_TRUE(table.erase(round % 32));
-    if (round % 500 == 499) EXPECT_TRUE(table.clear());
+    if (round % 3 == 0) {
+      EXPECT_TRUE(table.erase(round % 32));
+    }
+    if (round % 500 == 499) {
+      EXPECT_TRUE(table.clear());
+    }
     if (round % 100 == 99) {
       const auto grow = [](Twins& t) { t.left = t.right = t.left + "x"; };
       EXPECT_TRUE(table.update(round % 32, grow, Twins{text, text}));

@@ -165,6 +165,32 @@ TEST(Table, APredicateThatThrowsLeavesTheTableUsable) {
   });
 }
 
+TEST(Table, AFunctionThatCallsIntoItsOwnTableThrowsAndDoesNotHang) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const Ages ages = context.new_table<std::string, int>().value();
+    const Ages other = context.new_table<std::string, int>().value();
+    EXPECT_TRUE(ages.insert("ann", 30));
+    const auto each = [&](auto function) {
+      return ages.for_each([&](const std::string&, int) { function(); });
+    };
+    EXPECT_THROW((void)each([&] { (void)ages.lookup("ann"); }), std::logic_error);
+    EXPECT_THROW((void)each([&] { (void)ages.insert("bob", 1); }), std::logic_error);
+    EXPECT_THROW((void)each([&] { (void)ages.size(); }), std::logic_error);
+    EXPECT_THROW((void)each([&] { (void)ages.drop(); }), std::logic_error);
+    EXPECT_THROW((void)ages.update("ann", [&](int&) { (void)ages.clear(); }), std::logic_error);
+    const auto both = [&] {
+      EXPECT_TRUE(other.insert("ann", 1));
+      const auto back = [&](int&) { (void)ages.lookup("ann"); };
+      EXPECT_THROW((void)other.update("ann", back), std::logic_error);
+    };
+    EXPECT_TRUE(each(both));
+    EXPECT_EQ(ages.lookup("ann").value(), 30);
+    EXPECT_EQ(other.lookup("ann").value(), 1);
+    co_return;
+  });
+}
+
 TEST(Table, AValueIsDestroyedWithoutTheLock) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
@@ -233,7 +259,7 @@ INSTANTIATE_TEST_SUITE_P(Table, TableAccess,
 
 TEST_P(TableAccess, TheOwnerMayDoEverything) {
   LocalWorld world;
-  world.run([this](Context& context) -> Task<> {
+  world.run([](Context& context) -> Task<> {
     const Ages ages =
         context.new_table<std::string, int>("ages", {.access = GetParam().access}).value();
     EXPECT_TRUE(ages.insert("ann", 30));
@@ -246,7 +272,7 @@ TEST_P(TableAccess, TheOwnerMayDoEverything) {
 
 TEST_P(TableAccess, AnotherProcessMayDoWhatTheAccessSays) {
   LocalWorld world;
-  world.run([this](Context& context) -> Task<> {
+  world.run([](Context& context) -> Task<> {
     context.spawn(own_table, context.self(), "ages", GetParam().access);
     co_await context.receive<Ready>();
     const Ages ages = context.node().find_table<std::string, int>("ages").value();
@@ -258,7 +284,7 @@ TEST_P(TableAccess, AnotherProcessMayDoWhatTheAccessSays) {
 
 TEST_P(TableAccess, AThreadOutsideMayDoWhatAnotherProcessMay) {
   LocalWorld world;
-  world.run([this](Context& context) -> Task<> {
+  world.run([](Context& context) -> Task<> {
     context.spawn(own_table, context.self(), "ages", GetParam().access);
     const Ready ready = co_await context.receive<Ready>();
     std::thread outside{[&] {

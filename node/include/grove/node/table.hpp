@@ -28,11 +28,13 @@
 // Thread-safety: all members, from any thread. An operation on one key is atomic. One on many locks
 //                a part of the table at a time: changes meanwhile may be seen, or not. Readers wait
 //                for a writer of the same part (one of 16; an ordered_set has one), never for the
-//                owner. Functions given to a table run under its lock: keep them short, and call
-//                into no table from them (it would wait for itself).
+//                owner. Functions given to a table run under its lock: keep them short. Calling
+//                into the same table from them throws std::logic_error; into another one is a
+//                deadlock when that one's do the same the other way round.
 // Source:        OTP ets. Not here: give_away, heirs, match specifications.
 #pragma once
 
+#include "grove/core/check.hpp"
 #include "grove/core/message.hpp"
 #include "grove/node/context.hpp"
 #include "grove/node/node.hpp"
@@ -47,6 +49,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <pthread.h>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -72,6 +75,23 @@ struct TableInfo {
 
 namespace detail {
 
+/// std::shared_mutex, but a writer that waits goes before readers that come: with the standard's,
+/// readers of one key that never pause hold a writer back for ever.
+class TableLock {
+ public:
+  TableLock() = default;
+  TableLock(const TableLock&) = delete;
+  TableLock& operator=(const TableLock&) = delete;
+  ~TableLock() { pthread_rwlock_destroy(&lock_); }
+  void lock() noexcept { GROVE_CHECK(pthread_rwlock_wrlock(&lock_) == 0); }
+  void unlock() noexcept { pthread_rwlock_unlock(&lock_); }
+  void lock_shared() noexcept { GROVE_CHECK(pthread_rwlock_rdlock(&lock_) == 0); }
+  void unlock_shared() noexcept { pthread_rwlock_unlock(&lock_); }
+
+ private:
+  pthread_rwlock_t lock_ = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+};
+
 /// What is the same for the tables of all types.
 class TableCore : public Owned {
  public:
@@ -87,6 +107,24 @@ class TableCore : public Owned {
   /// Why an operation was refused.
   [[nodiscard]] Error refusal() const;
   [[nodiscard]] static Error gone_error() { return {Errc::noproc, "the table has gone"}; }
+  /// While it lives, this thread runs a function of the program's under the table's lock.
+  class Inside {
+   public:
+    explicit Inside(const TableCore& table) noexcept
+        : table_{table}, outer_{std::exchange(innermost_, this)} {}
+    ~Inside() { innermost_ = outer_; }
+    Inside(const Inside&) = delete;
+    Inside& operator=(const Inside&) = delete;
+
+   private:
+    friend class TableCore;
+    const TableCore& table_;
+    const Inside* outer_;
+  };
+  /// Throws std::logic_error where the table would wait for itself.
+  void check_outside() const {
+    if (innermost_ != nullptr) check_each_outside();
+  }
   /// Ends the table. Returns: false when this is not its owner.
   bool drop();
   void owner_ended() noexcept final;
@@ -99,7 +137,9 @@ class TableCore : public Owned {
  private:
   friend class TableRegistry;
   [[nodiscard]] bool is_owner() const noexcept;
+  void check_each_outside() const;
 
+  constinit static inline thread_local const Inside* innermost_ = nullptr;
   const std::string name_;
   const TableOptions options_;
   std::uint64_t id_ = 0;               // these are set once, before others can see the table
@@ -120,7 +160,7 @@ class TableData final : public TableCore {
   static constexpr bool k_ordered = kind == TableKind::ordered_set;
   using Map = std::conditional_t<k_ordered, std::map<Key, Value>, std::unordered_map<Key, Value>>;
   struct alignas(64) Shard {
-    mutable std::shared_mutex mutex;
+    mutable TableLock mutex;
     Map entries;
   };
 
@@ -135,6 +175,7 @@ class TableData final : public TableCore {
   }
   [[nodiscard]] auto& shards() noexcept { return shards_; }
   [[nodiscard]] std::size_t size() const {
+    check_outside();
     std::size_t sum = 0;
     for (const Shard& shard : shards_) {
       const std::shared_lock lock{shard.mutex};
@@ -172,8 +213,8 @@ template <class Key, class Value, TableKind kind>
 class Table {
   using Data = detail::TableData<Key, Value, kind>;
   using Map = typename Data::Map;
-  using Shared = std::shared_lock<std::shared_mutex>;
-  using Exclusive = std::unique_lock<std::shared_mutex>;
+  using Shared = std::shared_lock<detail::TableLock>;
+  using Exclusive = std::unique_lock<detail::TableLock>;
 
  public:
   /// One entry, copied.
@@ -357,6 +398,7 @@ class Table {
   template <class Lock, class F>
   auto with(const Key& key, F function) const -> std::invoke_result_t<F&, Map&> {
     if (!allowed<Lock>()) return refusal();
+    data_->check_outside();
     auto& shard = data_->shard(key);
     const Lock lock{shard.mutex};
     if (data_->gone()) return detail::TableCore::gone_error();
@@ -366,6 +408,8 @@ class Table {
   template <class Lock, class F>
   Result<void> visit(F function) const {
     if (!allowed<Lock>()) return refusal();
+    data_->check_outside();
+    const detail::TableCore::Inside inside{*data_};
     for (auto& shard : data_->shards()) {
       const Lock lock{shard.mutex};
       if (data_->gone()) return detail::TableCore::gone_error();
@@ -382,7 +426,8 @@ class Table {
     });
   }
   template <class R, class F>
-  static Result<R> apply(F& function, Value& value) {
+  Result<R> apply(F& function, Value& value) const {
+    const detail::TableCore::Inside inside{*data_};
     if constexpr (std::is_void_v<R>) {
       function(value);
       return {};
