@@ -343,6 +343,26 @@ TEST(TableEnd, ItsNameIsFreeAndItsEntriesAreGoneBeforeTheOwnersDown) {
   });
 }
 
+TEST(TableEnd, ComesBeforeTheOwnersDownInTheWatchersMailbox) {
+  LocalWorld world;
+  world.run([&node = world.node()](Context& context) -> Task<> {
+    const auto owner = [&node, boss = context.self()](Context& child) -> Task<> {
+      const auto table = child.new_table<int, std::shared_ptr<int>>("marked").value();
+      const std::shared_ptr<int> mark{new int{0}, [&node, boss](const int* number) {
+                                        node.send(boss,
+                                                  code_of(node.find_table<int, int>("marked")));
+                                        delete number;
+                                      }};
+      EXPECT_TRUE(table.insert(1, mark));
+      co_return;
+    };
+    context.spawn_monitor(owner);
+    const EnvelopePtr first = co_await context.receive_any();
+    const Errc* code = first->message.get<Errc>();
+    EXPECT_TRUE(code != nullptr && *code == Errc::not_found);  // the entry went, and its name
+  });
+}
+
 TEST(TableEnd, ALinkedProcessSeesNoTableWhenItGetsTheExit) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
