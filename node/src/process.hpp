@@ -121,7 +121,7 @@ class alignas(64) Process final : public Context, public Runnable {
   Waiter* waiter_ = nullptr;
   Task<> task_;  // the root coroutine, while one runs
   std::unique_ptr<Relations> relations_;
-  std::forward_list<std::shared_ptr<Owned>> owned_;  // goes with this life
+  std::forward_list<std::shared_ptr<Owned>> owned_;     // goes with this life
   Clock::TimePoint tick_at_ = Clock::TimePoint::max();  // when the alarm comes; max: none is set
   Clock::AlarmId tick_ = 0;
   std::uint64_t tick_number_ = 0;  // of the alarm that counts
