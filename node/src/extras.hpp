@@ -6,10 +6,13 @@
 
 #include "grove/core/clock.hpp"
 #include "grove/node/operation.hpp"
+#include "grove/node/owned.hpp"
 
 #include "relations.hpp"
 
 #include <cstdint>
+#include <forward_list>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -29,6 +32,7 @@ struct Extras {
   std::uint64_t operation_serial = 0;
   bool operation_done = false;
 
+  std::forward_list<std::shared_ptr<Owned>> owned;  // gone before anybody hears of the end
   std::vector<Pid> no_room_at;       // bounded mailboxes that this process has overfilled
   std::vector<Pid> waiting_senders;  // who waits for room in this one's
   std::uint64_t reductions_high = 0;

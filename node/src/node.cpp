@@ -7,6 +7,7 @@
 #include "name_table.hpp"
 #include "process.hpp"
 #include "process_table.hpp"
+#include "table_registry.hpp"
 
 #include <algorithm>
 #include <shared_mutex>
@@ -32,6 +33,7 @@ Node::Node(NodeConfig config)
       log_{config.log != nullptr ? std::move(config.log) : make_null_log()},
       table_{std::make_unique<detail::ProcessTable>(*this, scheduler_->workers())},
       names_{std::make_unique<detail::NameTable>()},
+      tables_{std::make_unique<detail::TableRegistry>()},
       lifeline_{std::make_shared<Lifeline>()} {
   GROVE_CHECK(clock_ != nullptr && scheduler_ != nullptr && is_node_name(name_));
   if (life_ == Life{}) life_ = Life{clock_->wall_micros()};

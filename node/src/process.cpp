@@ -265,6 +265,8 @@ bool Process::wake_operation() {
 
 namespace grove {
 
+Context* Context::running() noexcept { return detail::t_running; }
+
 Context& Context::current() {
   GROVE_CHECK(detail::t_running != nullptr);
   return *detail::t_running;

@@ -24,6 +24,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <forward_list>
 #include <memory>
 #include <string>
 
@@ -106,6 +107,9 @@ class alignas(64) Process final : public Context, public Runnable {
   void stop_watching(const Pid& self, std::uint64_t serial, const Watch& watch);
   /// The mailbox of `at` is too full: after the running code, wait for room there.
   void wait_for_room(const Pid& at);
+  /// See owned.hpp.
+  bool own(std::shared_ptr<Owned> thing);
+  void disown(const Owned& thing) noexcept;
   /// Ends the life from outside the scheduler, silently: the node is being torn down.
   void discard();
   /// Second step of that: what the first may still have sent.
@@ -163,6 +167,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void depart(const ExitReason& reason);
   void end_coroutine() noexcept;
   void destroy_frames() noexcept;
+  void end_owned() noexcept;
   void tell_relations(const Pid& self, const ExitReason& reason);
   /// Returns: true when the life is over and nothing points into it any more.
   bool bury();

@@ -59,12 +59,28 @@ void Process::depart(const ExitReason& reason) {
   if (marks != 0) marks_.store(0, std::memory_order_relaxed);
   const bool named = (marks & k_named) != 0;
   if (named) node_->names_->release(self);
+  end_owned();
   if ((named || abroad_) && node_->router_ != nullptr) node_->router_->process_ended(self);
   if (extras_ != nullptr) {
     tell_relations(self, reason);
     if (extras_->tick_at != Clock::TimePoint::max()) node_->clock().cancel(extras_->tick);
   }
   while (Envelope* message = mailbox_.pop()) inbox_.free(message);
+}
+
+bool Process::own(std::shared_ptr<Owned> thing) {
+  if (alive_) extras().owned.push_front(std::move(thing));
+  return alive_;
+}
+
+void Process::disown(const Owned& thing) noexcept {
+  if (extras_ == nullptr) return;
+  extras_->owned.remove_if([&](const auto& owned) { return owned.get() == &thing; });
+}
+
+void Process::end_owned() noexcept {
+  if (extras_ == nullptr) return;
+  for (const auto& thing : std::exchange(extras_->owned, {})) thing->owner_ended();
 }
 
 void Process::tell_relations(const Pid& self, const ExitReason& reason) {
@@ -94,6 +110,7 @@ void Process::discard() {
   doomed_ = true;
   alive_ = false;
   destroy_frames();
+  end_owned();
   delete std::exchange(extras_, nullptr);
 }
 

@@ -7,5 +7,6 @@
 #include "grove/node/gen_server.hpp"
 #include "grove/node/node.hpp"
 #include "grove/node/supervisor.hpp"
+#include "grove/node/table.hpp"
 #include "grove/run.hpp"
 #include "grove/version.hpp"

@@ -21,6 +21,8 @@ std::string_view to_string(Errc code) noexcept {
     case Errc::too_large: return "too_large";
     case Errc::io: return "io";
     case Errc::unavailable: return "unavailable";
+    case Errc::noaccess: return "noaccess";
+    case Errc::key_taken: return "key_taken";
   }
   return "unknown";
 }

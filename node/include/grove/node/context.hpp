@@ -97,6 +97,20 @@ struct StartResult {
 inline constexpr std::chrono::milliseconds k_call_timeout{5000};  // as OTP's
 using Timeout = std::optional<Clock::Duration>;                   // none: for ever
 
+/// How a table orders its entries: by hash, or by key.
+enum class TableKind : std::uint8_t { set, ordered_set };
+
+/// Who may use a table: everybody; everybody, but only its owner writes; its owner.
+enum class Access : std::uint8_t { public_, protected_, private_ };
+
+/// What a new table may be asked for.
+struct TableOptions {
+  Access access = Access::protected_;
+};
+
+template <class Key, class Value, TableKind kind = TableKind::set>
+class Table;  // table.hpp
+
 namespace detail {
 
 class Process;
@@ -256,6 +270,8 @@ class Context {
 
   /// The process that this thread is running. Only inside a process.
   [[nodiscard]] static Context& current();
+  /// The same, or null outside of all processes.
+  [[nodiscard]] static Context* running() noexcept;
 
   [[nodiscard]] Pid self() const noexcept;
   [[nodiscard]] Node& node() const noexcept;
@@ -437,6 +453,13 @@ class Context {
   Result<void> register_name(const std::string& name, const Pid& pid, Scope scope = Scope::local);
   bool unregister_name(const std::string& name, Scope scope = Scope::local);
   [[nodiscard]] std::optional<Pid> whereis(std::string_view name, Scope scope = Scope::local) const;
+
+  // -- tables (include table.hpp) -----------------------------------------------------------
+
+  /// Creates a table that goes with this process. Others find it by `name`; empty: they do not.
+  /// Errors: name_taken, bad_argument (a name of more than 255 bytes), noproc (this process ends).
+  template <class Key, class Value, TableKind kind = TableKind::set>
+  Result<Table<Key, Value, kind>> new_table(std::string name = {}, TableOptions options = {});
 
   /// What inspection shows this process as.
   void set_label(std::string label);

@@ -59,10 +59,13 @@ struct DeadLetter {
   Metric reason = Metric::dead_letters_no_process;
 };
 
+struct TableInfo;  // table.hpp
+
 namespace detail {
 
 class NameTable;
 class ProcessTable;
+class TableRegistry;
 
 /// What became of a message at a bounded mailbox.
 enum class Delivery : std::uint8_t {
@@ -140,6 +143,11 @@ class Node {
     return router_ == nullptr ? std::vector<Router::GlobalName>{} : router_->names();
   }
 
+  /// A table of this node by its name. Include table.hpp.
+  /// Errors: not_found, bad_argument (it has other types, or is of another kind).
+  template <class Key, class Value, TableKind kind = TableKind::set>
+  [[nodiscard]] Result<Table<Key, Value, kind>> find_table(std::string_view table_name) const;
+
   /// Runs `function` (a coroutine `Task<R> f(Context&)`) as a process of its own.
   /// Returns: its result, or the exception that left `function`; std::future_error (broken_promise)
   /// when the process was killed.
@@ -156,6 +164,8 @@ class Node {
   /// Calls `done` once with one row for each that answered: when all have, or have ended.
   /// A process answers between two messages; one stuck in its handler holds `done` back.
   void inspect(const std::vector<Pid>& pids, std::function<void(std::vector<ProcessInfo>)> done);
+  /// The tables of this node's processes, by name and number. Waits for who writes in them.
+  [[nodiscard]] std::vector<TableInfo> tables() const;
 
   /// Sends `subscriber`, a process of this node, a DeadLetter for each from now on, until it ends.
   /// It should have a bounded mailbox.
@@ -181,6 +191,7 @@ class Node {
   Spawned spawn_frame(SpawnOptions options, detail::FrameMaker make, Context* parent = nullptr);
   /// Runs deliver(to, tick) at `when`, if the node still stands then.
   Clock::AlarmId deliver_at(Clock::TimePoint when, const Pid& to, EnvelopePtr envelope);
+  [[nodiscard]] detail::TableRegistry& table_registry() const noexcept { return *tables_; }
 
  private:
   friend class detail::Process;
@@ -202,6 +213,7 @@ class Node {
   Metrics metrics_;
   std::unique_ptr<detail::ProcessTable> table_;
   std::unique_ptr<detail::NameTable> names_;
+  std::unique_ptr<detail::TableRegistry> tables_;
   std::atomic<bool> stopping_{false};
   Clock::TimePoint started_;
   std::atomic<bool> somebody_waits_{false};  // for the last end

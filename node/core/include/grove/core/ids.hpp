@@ -84,3 +84,13 @@ struct std::hash<grove::Pid> {
     return static_cast<std::size_t>(mixed ^ (mixed >> 29U));
   }
 };
+
+template <>
+struct std::hash<grove::Ref> {
+  std::size_t operator()(const grove::Ref& ref) const noexcept {
+    std::uint64_t mixed = ref.serial ^ (std::uint64_t{ref.owner} << 32U);
+    mixed ^= std::uint64_t{ref.node.value} << 17U;
+    mixed *= 0x9E3779B97F4A7C15U;
+    return static_cast<std::size_t>(mixed ^ (mixed >> 29U));
+  }
+};

@@ -34,6 +34,8 @@ enum class Errc : std::uint16_t {
   too_large = 14,
   io = 15,
   unavailable = 16,
+  noaccess = 17,
+  key_taken = 18,
 };
 
 /// The error's name as it is printed and logged, for example "name_taken".
