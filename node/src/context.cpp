@@ -35,6 +35,7 @@ Pid Context::self() const noexcept { return process_of(*this).pid(); }
 Node& Context::node() const noexcept { return *process_of(*this).node_; }
 Pid Context::parent() const noexcept { return process_of(*this).parent(); }
 Ref Context::make_ref() noexcept {
+  const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
   return {process.node_->id(), process.index_, process.next_serial()};
 }
@@ -48,10 +49,15 @@ Priority Context::priority(Priority priority) noexcept {
   return previous;
 }
 
+// What the code of a dead process starts would be nobody's: it starts nothing.
 Spawned Context::spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body) {
+  const RuntimeSection runtime{detail::current_turn()};
+  if (!process_of(*this).alive()) return {};
   return node().spawn_body(std::move(options), std::move(body), this);
 }
 Spawned Context::spawn_frame(SpawnOptions options, detail::FrameMaker make) {
+  const RuntimeSection runtime{detail::current_turn()};
+  if (!process_of(*this).alive()) return {};
   return node().spawn_frame(std::move(options), make, this);
 }
 
@@ -127,6 +133,7 @@ bool Context::cancel_timer(Clock::AlarmId timer) { return node().clock().cancel(
 std::uint64_t Context::begin_call(const Pid& server, Message request) {
   const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
+  if (!process.alive()) throw ProcessExit{ExitReason::killed()};
   if (server == self()) throw ProcessExit{ExitReason::symbol("calling_self")};
   const std::uint64_t serial = process.next_serial();
   process.relations().watch(serial, {.target = server, .kind = detail::Watch::Kind::call});
@@ -210,12 +217,14 @@ Ref Context::monitor(const Pid& pid, AliasMode alias) {
 }
 
 Ref Context::monitor(std::string_view local_name) {
+  const RuntimeSection runtime{detail::current_turn()};
   const Ref ref = monitor(whereis(local_name).value_or(Pid{}));
   process_of(*this).name_watch(ref.serial, std::string{local_name});
   return ref;
 }
 
 Ref Context::monitor(const Global& name) {
+  const RuntimeSection runtime{detail::current_turn()};
   const Ref ref = monitor(whereis(name.name, Scope::cluster).value_or(Pid{}));
   process_of(*this).name_watch(ref.serial, name.name);
   return ref;
@@ -308,12 +317,15 @@ bool Context::traps_exit() const noexcept { return process_of(*this).trap_exit_;
 // -- names ----------------------------------------------------------------------------------
 
 Result<void> Context::register_name(const std::string& name, const Pid& pid, Scope scope) {
+  const RuntimeSection runtime{detail::current_turn()};
   return node().register_name(name, pid, scope);
 }
 bool Context::unregister_name(const std::string& name, Scope scope) {
+  const RuntimeSection runtime{detail::current_turn()};
   return node().unregister_name(name, scope);
 }
 std::optional<Pid> Context::whereis(std::string_view name, Scope scope) const {
+  const RuntimeSection runtime{detail::current_turn()};
   return node().whereis(name, scope);
 }
 void Context::set_label(std::string label) {

@@ -33,6 +33,8 @@ struct Extras {
   bool operation_done = false;
 
   std::forward_list<std::shared_ptr<Owned>> owned;  // gone before anybody hears of the end
+  Envelope* after_doom = nullptr;  // taken, but behind a deadly signal: for the dead to answer
+  Clock::Duration stuck_for{};     // at the watchdog's last look
   std::vector<Pid> no_room_at;       // bounded mailboxes that this process has overfilled
   std::vector<Pid> waiting_senders;  // who waits for room in this one's
   std::uint64_t reductions_high = 0;

@@ -49,7 +49,7 @@ void ServerBodyBase::unhandled_info(Context& context, const Envelope& envelope) 
 // The server's StartAck is the answer to a call that began with the spawn, so a server that dies
 // in its init, or hangs there, is told apart without a message that could stray.
 Task<StartResult> start_server(Context& context, std::unique_ptr<ServerBodyBase> body) {
-  const std::uint64_t serial = static_cast<Process&>(context).next_serial();
+  const std::uint64_t serial = context.make_ref().serial;
   const Timeout timeout = body->options().timeout;
   body->set_starter({context.self(), serial});
   SpawnOptions options;

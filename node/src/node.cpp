@@ -101,7 +101,6 @@ void Node::give_up(detail::Process& claimed, const Context* parent) {
 
 Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& options) {
   auto* spawner = static_cast<detail::Process*>(parent);
-  if (spawner != nullptr && !spawner->alive()) spawner = nullptr;  // the last words of a dead one
   Spawned spawned;
   const bool link = options.link && spawner != nullptr;
   const bool monitor = options.monitor && spawner != nullptr;

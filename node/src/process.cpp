@@ -147,7 +147,7 @@ void Process::handle_next() {
   Envelope* const next = mailbox_.pop();
   try {
     Task<> task = [&] {
-      const UserCode user{*t_turn};
+      const UserCode user{*t_turn, next->message.type()};
       return code_.body()->handle(*this, *next);
     }();
     if (task) run_task(std::move(task));
@@ -163,9 +163,9 @@ void Process::run_task(Task<> task) {
   resume(code_.coroutine());
 }
 
-void Process::resume(std::coroutine_handle<> handle) {
+void Process::resume(std::coroutine_handle<> handle, const MessageType* handling) {
   {
-    const UserCode user{*t_turn};
+    const UserCode user{*t_turn, handling};
     handle.resume();
   }
   if (alive_ && code_.coroutine().done()) end_task();
@@ -197,6 +197,7 @@ void Process::doom(const ExitReason& reason) {
 // -- waiting --------------------------------------------------------------------------------
 
 void Process::set_waiter(Waiter* waiter) {
+  if (!alive_) return;
   waiter_ = waiter;
   waiter->refused_ = waiter->from_tail_ ? mailbox_.tail() : nullptr;
   if (!waiter->timeout_) return;
@@ -212,17 +213,19 @@ void Process::set_waiter(Waiter* waiter) {
 bool Process::wake_waiter() {
   Envelope* found = nullptr;
   try {
-    const UserCode user{*t_turn};  // the predicate is the program's
-    found = mailbox_.scan(waiter_->refused_,
-                          [this](Envelope& envelope) { return waiter_->matches(envelope); });
-  } catch (...) {
+    found = mailbox_.scan(waiter_->refused_, [this](Envelope& envelope) {
+      if (!waiter_->asks_user_code_) return waiter_->matches(envelope);
+      const UserCode user{*t_turn, envelope.message.type()};
+      return waiter_->matches(envelope);
+    });
+  } catch (...) {  // the predicate is the program's
     fail(std::current_exception());
     return true;
   }
   if (found == nullptr && !overdue()) return false;
   Waiter& waiter = *std::exchange(waiter_, nullptr);
   waiter.taken_ = found;
-  resume(waiter.handle_);
+  resume(waiter.handle_, found == nullptr ? nullptr : found->message.type());
   return true;
 }
 
@@ -241,6 +244,7 @@ bool Process::overdue() const {
 }
 
 void Process::begin_operation(Operation& operation, std::coroutine_handle<> handle) {
+  if (!alive_) return;
   Extras& own = extras();
   GROVE_CHECK(own.operation == nullptr);
   operation.handle_ = handle;
@@ -270,6 +274,14 @@ Context* Context::running() noexcept { return detail::t_running; }
 Context& Context::current() {
   GROVE_CHECK(detail::t_running != nullptr);
   return *detail::t_running;
+}
+
+bool detail::own(Context& context, std::shared_ptr<Owned> thing) {
+  return static_cast<Process&>(context).own(std::move(thing));
+}
+
+void detail::disown(Context& context, const Owned& thing) noexcept {
+  static_cast<Process&>(context).disown(thing);
 }
 
 void detail::Operation::await_suspend(std::coroutine_handle<> handle) {

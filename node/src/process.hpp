@@ -44,6 +44,9 @@ class alignas(64) Process final : public Context, public Runnable {
   /// Puts a signal into the queue and schedules the process if it was idle. Threads: any.
   void push(EnvelopePtr envelope);
   bool run(Turn& turn) override;
+  /// Acts on signals in place of the thread that is inside its code, so that a kill ends it at once
+  /// in the eyes of the others; its frames go when that code returns.
+  void stuck(Clock::Duration duration, const void* handling) noexcept override;
 
   // -- a life's beginning; the place must have been claimed ----------------------------------
 
@@ -135,7 +138,7 @@ class alignas(64) Process final : public Context, public Runnable {
   bool wake_operation();
   void handle_next();
   void start();
-  void resume(std::coroutine_handle<> handle);
+  void resume(std::coroutine_handle<> handle, const MessageType* handling = nullptr);
   void run_task(Task<> task);
   void end_task();
   void fail(const std::exception_ptr& failure);
@@ -148,6 +151,7 @@ class alignas(64) Process final : public Context, public Runnable {
   // process_signals.cpp
   void act(Envelope* envelope);        // one signal for this life
   void act_stale(Envelope* envelope);  // one signal for a life that is over
+  void answer_rest();
   void append(Envelope* envelope);
   void append_new(SignalKind kind, const Pid& from, std::uint64_t serial, Message&& message);
   void on_call(Envelope* envelope);
@@ -164,9 +168,12 @@ class alignas(64) Process final : public Context, public Runnable {
 
   // process_end.cpp
   void die();
-  void depart(const ExitReason& reason);
+  void depart();
+  void report_crash();
   void end_coroutine() noexcept;
   void destroy_frames() noexcept;
+  void report_stuck(Clock::Duration duration, const MessageType* handling);
+  [[nodiscard]] std::string who() const;
   void end_owned() noexcept;
   void tell_relations(const Pid& self, const ExitReason& reason);
   /// Returns: true when the life is over and nothing points into it any more.

@@ -17,19 +17,60 @@
 namespace grove::detail {
 
 void Process::die() {
-  const ExitReason reason = extras_ == nullptr ? ExitReason::normal() : extras_->exit_reason;
-  if (crashed_ && !reason.is_clean()) {
-    const std::string label = extras_->label.empty() ? "" : " (" + extras_->label + ")";
-    node_->metrics().add(Metric::processes_crashed);
-    node_->log().error("process " + to_string(pid()) + label + " terminated: " + to_string(reason));
-  }
+  report_crash();
   if (extras_ != nullptr && extras_->operation != nullptr) {
     extras_->operation->cancel();
     waiter_ = nullptr;
   } else {
     destroy_frames();
   }
-  depart(reason);
+  depart();
+  answer_rest();
+}
+
+void Process::report_crash() {
+  if (!crashed_ || extras_ == nullptr || extras_->exit_reason.is_clean()) return;
+  node_->metrics().add(Metric::processes_crashed);
+  node_->log().error("process " + who() + " terminated: " + to_string(extras_->exit_reason));
+}
+
+/// For the log: its pid, and its name and label if it has them.
+std::string Process::who() const {
+  std::string names = node_->names_->name_of(pid());
+  if (extras_ != nullptr && !extras_->label.empty()) {
+    if (!names.empty()) names += ", ";
+    names += extras_->label;
+  }
+  return to_string(pid()) + (names.empty() ? "" : " (" + names + ")");
+}
+
+void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
+  if (!alive_) {
+    take_inbox();
+  } else {
+    report_stuck(duration, static_cast<const MessageType*>(handling));
+    take_inbox();
+    if (doomed_) {
+      report_crash();
+      depart();
+      answer_rest();
+    }
+  }
+  if (routed_) {
+    routed_ = false;
+    node_->router_->flush();
+  }
+}
+
+/// Once for each piece of code: while it is stuck the duration grows, with the next it begins anew.
+void Process::report_stuck(Clock::Duration duration, const MessageType* handling) {
+  const Clock::Duration before = std::exchange(extras().stuck_for, duration);
+  if (before != Clock::Duration{} && duration > before) return;
+  const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  node_->log().warning("process " + who() + " has been inside " +
+                       (handling == nullptr ? std::string{"its code"}
+                                            : "its handler of " + std::string{handling->name}) +
+                       " for " + std::to_string(millis) + " ms");
 }
 
 /// A destructor that throws ends here: what it belongs to is gone all the same.
@@ -51,8 +92,9 @@ void Process::destroy_frames() noexcept {
 }
 
 /// From here on it is dead to everybody.
-void Process::depart(const ExitReason& reason) {
+void Process::depart() {
   const Pid self = pid();
+  const ExitReason reason = extras_ == nullptr ? ExitReason::normal() : extras_->exit_reason;
   alive_ = false;
   generation_.store(self.generation + 1, std::memory_order_seq_cst);
   const std::uint8_t marks = marks_.load(std::memory_order_seq_cst);
@@ -111,6 +153,10 @@ void Process::discard() {
   alive_ = false;
   destroy_frames();
   end_owned();
+  if (extras_ == nullptr) return;
+  for (Envelope* next = extras_->after_doom; next != nullptr;) {
+    inbox_.free(std::exchange(next, next->next));
+  }
   delete std::exchange(extras_, nullptr);
 }
 

@@ -48,6 +48,7 @@ EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, Envelope& signal) {
 }
 
 void Process::take_inbox() {
+  if (alive_ && doomed_) return;  // what comes after a deadly signal is for the dead to answer
   Envelope* next = inbox_.take();
   if (next == nullptr) return;
   t_arrival = 0;
@@ -56,10 +57,22 @@ void Process::take_inbox() {
     Envelope* const envelope = std::exchange(next, next->next);
     if (alive_ && (envelope->generation == generation || envelope->kind() == SignalKind::alias)) {
       act(envelope);
+      if (doomed_ && next != nullptr) {
+        extras().after_doom = next;
+        return;
+      }
     } else {
       act_stale(envelope);
     }
   } while (next != nullptr);
+}
+
+/// After its end: answers for what had come behind the signal that ended it.
+void Process::answer_rest() {
+  if (extras_ == nullptr) return;
+  for (Envelope* next = std::exchange(extras_->after_doom, nullptr); next != nullptr;) {
+    act_stale(std::exchange(next, next->next));
+  }
 }
 
 void Process::act(Envelope* envelope) {

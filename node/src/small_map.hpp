@@ -32,12 +32,11 @@ class SmallMap {
     if (table_ == nullptr) table_ = std::make_unique<Table>();
     std::vector<Entry>& entries = table_->entries;
     entries.emplace_back(key, std::move(value));
-    if (entries.size() > k_linear) {
-      if (2 * entries.size() > table_->slots.size()) {
-        build_index();
-      } else {
-        occupy(static_cast<std::uint32_t>(entries.size() - 1));
-      }
+    const bool indexed = !table_->slots.empty();
+    if (entries.size() > k_linear && 2 * entries.size() > table_->slots.size()) {
+      build_index();
+    } else if (indexed) {
+      occupy(static_cast<std::uint32_t>(entries.size() - 1));
     }
     return entries.back().second;
   }

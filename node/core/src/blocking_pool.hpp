@@ -36,8 +36,8 @@ class BlockingPool {
 
   /// Waits for the jobs that have begun, and drops the others. Idempotent.
   void stop() {
-    std::deque<std::function<void()>> dropped;
     {
+      std::deque<std::function<void()>> dropped;  // outside the lock, before anybody is joined
       const std::lock_guard lock{mutex_};
       stopping_ = true;
       dropped.swap(jobs_);

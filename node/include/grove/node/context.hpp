@@ -7,8 +7,8 @@
 #pragma once
 
 #include "grove/core/clock.hpp"
+#include "grove/core/priority.hpp"
 #include "grove/core/result.hpp"
-#include "grove/core/scheduler.hpp"
 #include "grove/node/body.hpp"
 #include "grove/node/operation.hpp"
 #include "grove/node/router.hpp"
@@ -114,11 +114,13 @@ class Table;  // table.hpp
 namespace detail {
 
 class Process;
+struct Always;
 
 /// A coroutine of a process that waits for a message. Lives in the coroutine's frame.
 class Waiter {
  public:
-  explicit Waiter(Context& context, Timeout timeout) : context_{context}, timeout_{timeout} {}
+  explicit Waiter(Context& context, Timeout timeout, bool asks_user_code = false)
+      : context_{context}, timeout_{timeout}, asks_user_code_{asks_user_code} {}
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
   bool await_ready() const noexcept { return false; }
@@ -143,6 +145,7 @@ class Waiter {
   std::coroutine_handle<> handle_;
   Envelope* taken_ = nullptr;
   Envelope* refused_ = nullptr;  // the last message of the mailbox that did not match
+  const bool asks_user_code_;    // matches() calls the program's predicate
   bool from_tail_ = false;       // set by a call: only messages that come from now on can match
 };
 
@@ -155,7 +158,8 @@ template <class T, class Predicate, bool k_timed>
 class Receive final : public Waiter {
  public:
   Receive(Context& context, Predicate predicate, Timeout timeout)
-      : Waiter{context, timeout}, predicate_{std::move(predicate)} {}
+      : Waiter{context, timeout, !std::is_same_v<Predicate, Always>},
+        predicate_{std::move(predicate)} {}
   auto await_resume() {
     if constexpr (k_timed) {
       if (taken() == nullptr) return std::optional<T>{};
@@ -280,7 +284,8 @@ class Context {
   /// Whether an exit signal has ended this process: what runs now is its last, up to its return or
   /// next await.
   [[nodiscard]] bool doomed() const noexcept;
-  /// Returns: the previous one.
+  /// From its next turn on. A busy process above normal starves the others of its worker, as in
+  /// OTP. Returns: the previous one.
   Priority priority(Priority priority) noexcept;
 
   // -- spawning -----------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "grove/core/clock.hpp"
+#include "grove/core/priority.hpp"
 #include "grove/core/random.hpp"
 
 #include <array>
@@ -25,11 +26,6 @@ class RunList;
 class WorkerThread;
 }  // namespace detail
 
-/// As in OTP: `max` (for the runtime's own) before `high`, and both strictly before `normal`; `low`
-/// has one turn in eight while something of priority normal is ready. Per worker, not node-wide.
-enum class Priority : std::uint8_t { low, normal, high, max };
-inline constexpr unsigned k_priorities = 4;
-
 inline constexpr unsigned k_no_worker = ~0U;
 
 /// One thread's permission to run processes. Brackets user code, so that the watchdog can tell code
@@ -46,25 +42,18 @@ class Turn {
   Turn& operator=(const Turn&) = delete;
 
   /// User code begins, a new piece of it: the watchdog counts its time from here.
-  void enter_user_code() noexcept { word_.store(word() + k_step + k_inside, k_release); }
+  void enter_user_code() noexcept { enter(word() + k_step + k_inside); }
   /// It has ended. Blocks: rarely, while the watchdog acts in the process's place.
-  void leave_user_code() noexcept {
-    word_.store(word() - k_inside, k_release);
-    // The watchdog's barrier falls before this line, and the load sees its claim; or after it, and
-    // the watchdog sees the store.
-    std::atomic_signal_fence(std::memory_order_seq_cst);
-    if (attention_.load(std::memory_order_relaxed) != 0) attend();
-  }
-  /// User code goes on, the same piece of it.
-  void resume_user_code() noexcept { word_.store(word() + k_inside, k_release); }
+  void leave_user_code() noexcept { leave(word()); }
   [[nodiscard]] bool in_user_code() const noexcept { return (word() & k_inside) != 0; }
   /// The worker that this thread is: 0 to workers() - 1. k_no_worker when its place was given away
   /// until run() returns, and on a Turn that is nobody's. Not to be asked inside user code.
   [[nodiscard]] unsigned worker() const noexcept { return worker_; }
 
  private:
+  friend class UserCode;
+  friend class RuntimeSection;
   friend class detail::WorkerThread;
-  static constexpr std::memory_order k_release = std::memory_order_release;
   static constexpr std::uint64_t k_inside = 1;
   static constexpr std::uint64_t k_step = 2;  // the rest of the word counts enter_user_code()
   static constexpr std::uint8_t k_claimed = 1;
@@ -73,40 +62,58 @@ class Turn {
   [[nodiscard]] std::uint64_t word() const noexcept {
     return word_.load(std::memory_order_relaxed);
   }
+  void enter(std::uint64_t inside) noexcept { word_.store(inside, std::memory_order_release); }
+  void leave(std::uint64_t inside) noexcept {
+    word_.store(inside - k_inside, std::memory_order_release);
+    // The watchdog's barrier falls before this line, and the load sees its claim; or after it, and
+    // the watchdog sees the store.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (attention_.load(std::memory_order_relaxed) != 0) attend();
+  }
   void attend() noexcept;
 
   std::atomic<std::uint64_t> word_{0};  // written by its thread alone
   std::atomic<std::uint8_t> attention_{0};
+  const void* subject_ = nullptr;  // as worker_
   unsigned worker_ = k_no_worker;  // its thread's outside user code; inside, the claimant's
 };
+
+// Each remembers the word that it found or wrote: nobody else changes it, and those inside its
+// scope put it back.
 
 /// Marks its scope as user code. An exception that leaves it is out of user code when it is caught.
 class UserCode {
  public:
-  explicit UserCode(Turn& turn) noexcept : turn_{turn} { turn_.enter_user_code(); }
-  ~UserCode() { turn_.leave_user_code(); }
+  /// `subject`: what it is about, for Runnable::stuck().
+  explicit UserCode(Turn& turn, const void* subject = nullptr) noexcept
+      : turn_{turn}, word_{turn.word() + Turn::k_step + Turn::k_inside} {
+    turn_.subject_ = subject;
+    turn_.enter(word_);
+  }
+  ~UserCode() { turn_.leave(word_); }
   UserCode(const UserCode&) = delete;
   UserCode& operator=(const UserCode&) = delete;
 
  private:
   Turn& turn_;
+  const std::uint64_t word_;
 };
 
 /// Runtime code that user code may have called: outside user code for its scope.
 class RuntimeSection {
  public:
-  explicit RuntimeSection(Turn& turn) noexcept : turn_{turn}, left_{turn.in_user_code()} {
-    if (left_) turn_.leave_user_code();
+  explicit RuntimeSection(Turn& turn) noexcept : turn_{turn}, word_{turn.word()} {
+    if ((word_ & Turn::k_inside) != 0) turn_.leave(word_);
   }
   ~RuntimeSection() {
-    if (left_) turn_.resume_user_code();
+    if ((word_ & Turn::k_inside) != 0) turn_.enter(word_);
   }
   RuntimeSection(const RuntimeSection&) = delete;
   RuntimeSection& operator=(const RuntimeSection&) = delete;
 
  private:
   Turn& turn_;
-  bool left_;
+  const std::uint64_t word_;
 };
 
 /// Something that a worker can run for a while.
@@ -115,11 +122,12 @@ class Runnable {
   /// Runs until it has nothing to do or its budget is spent.
   /// Returns: true when it wants to run again; it must then not have been submitted meanwhile.
   virtual bool run(Turn& turn) = 0;
-  /// The user code that run() entered has not returned for `duration` (at least). Called again in
+  /// The user code that run() entered, about `subject`, has not returned for `duration` (at least). Called again in
   /// each of the watchdog's periods, with growing durations, until it does.
   /// Blocks: must not. Threads: the watchdog's; run()'s thread is inside user code for as long as
   /// this takes, and waits in leave_user_code() if it comes back.
-  virtual void stuck([[maybe_unused]] Clock::Duration duration) noexcept {}
+  virtual void stuck([[maybe_unused]] Clock::Duration duration,
+                     [[maybe_unused]] const void* subject) noexcept {}
 
   /// Which queue it goes to. To be asked, and set, by its submitter or while it runs.
   [[nodiscard]] Priority run_priority() const noexcept { return priority_; }
@@ -161,6 +169,7 @@ struct ThreadSchedulerOptions {
   /// too, what a stuck worker has queued still goes to the others.
   unsigned spare_threads_max = 256;
   unsigned blocking_threads_max = 64;  // jobs of run_blocking() at once; more wait their turn
+  bool use_membarrier = true;  // false: as on a kernel without it, with a fence in every Turn
 };
 
 /// Workers and watchdog are started at once.

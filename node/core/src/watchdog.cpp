@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The watchdog of a ThreadScheduler: it looks at every thread twice in `stuck_after`. One that is
+// inside the same piece of user code at three looks in a row is stuck: its seat goes to a spare
+// thread, and its runnable is told. Time is counted in looks, so the watchdog needs no clock.
+#include "thread_scheduler.hpp"
+
+#include <system_error>
+
+namespace grove::detail {
+namespace {
+
+constexpr unsigned k_stuck_looks = 2;   // at the same piece of user code, after the first
+constexpr unsigned k_quiet_looks = 16;  // with all threads parked, before the watchdog dozes off
+
+}  // namespace
+
+void ThreadScheduler::watch() {
+  for (unsigned quiet = 0;;) {
+    {
+      std::unique_lock lock{watch_mutex_};
+      const auto stopped = [this] { return stopping_.load(); };
+      if (quiet < k_quiet_looks) {
+        watch_wake_.wait_for(lock, period_, stopped);
+      } else {
+        // We say that we doze and then look for who is awake, a sleeper that wakes does it the
+        // other way round: one of us sees the other. All four accesses are seq_cst.
+        dozing_.store(true, std::memory_order_seq_cst);
+        if (all_parked()) {
+          watch_wake_.wait(lock, [&] { return stopped() || !dozing_.load(); });
+        }
+        dozing_.store(false, std::memory_order_seq_cst);
+        quiet = 0;
+      }
+    }
+    if (stopping_.load()) return;
+    const std::size_t count = threads_.size();  // those that are started meanwhile are fresh
+    for (std::size_t i = 0; i < count; ++i) look_at(threads_[i]);
+    quiet = all_parked() ? quiet + 1 : 0;
+  }
+}
+
+void ThreadScheduler::look_at(WorkerThread& thread) {
+  const unsigned looks = thread.look();
+  if (looks < k_stuck_looks) return;
+  thread.while_inside([&](Runnable& runnable, const void* subject) {
+    if (thread.seat() != nullptr) hand_over(thread);
+    runnable.stuck(looks * period_, subject);
+  });
+}
+
+/// With `thread` claimed.
+void ThreadScheduler::hand_over(WorkerThread& thread) {
+  Seat& seat = *thread.seat();
+  if (seat_a_spare(seat)) {
+    thread.sit(nullptr);
+    return;
+  }
+  // It keeps its seat, which others take from only when they have nothing else to do.
+  if (Runnable* work = std::exchange(seat.slot, nullptr)) seat.queue.push_new(*work);
+  if (seat.queue.empty()) return;
+  seat.queue.move_all(injected_);
+  wake_one();
+}
+
+bool ThreadScheduler::seat_a_spare(Seat& seat) {
+  {
+    const std::lock_guard lock{spares_mutex_};
+    if (!spares_.empty()) {
+      spares_.back()->sit(&seat);
+      spares_.pop_back();
+      spares_wake_.notify_all();
+      return true;
+    }
+  }
+  return threads_.size() < threads_max_ && start_thread(&seat) != nullptr;
+}
+
+/// Returns: null when the system has no more threads to give.
+WorkerThread* ThreadScheduler::start_thread(Seat* seat) {
+  WorkerThread& thread = threads_.emplace_back(this, has_membarrier_, seat);
+  try {
+    thread.thread = std::thread{[this, &thread] { work(thread); }};
+  } catch (const std::system_error&) {
+    threads_.pop_back();
+    return nullptr;
+  }
+  return &thread;
+}
+
+bool ThreadScheduler::all_parked() {
+  const std::lock_guard lock{spares_mutex_};
+  return sleepers_.load(std::memory_order_seq_cst) + spares_.size() == threads_.size();
+}
+
+void ThreadScheduler::wake_watchdog() {
+  {
+    const std::lock_guard lock{watch_mutex_};
+    dozing_.store(false, std::memory_order_seq_cst);
+  }
+  watch_wake_.notify_one();
+}
+
+}  // namespace grove::detail
