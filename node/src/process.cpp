@@ -468,7 +468,9 @@ ProcessInfo Process::info() const {
     if (link.unlink_id == 0) info.links.push_back(peer);
   }
   for (const auto& [serial, watch] : relations_->watches()) {
-    if (!watch.is_call) info.monitors.push_back(watch.target);
+    if (watch.is_call) continue;
+    info.monitors.push_back(watch.target);
+    info.monitor_names.push_back(watch.name);
   }
   for (const auto& [watcher, session] : relations_->watchers()) {
     info.monitored_by.push_back(watcher.pid);

@@ -266,6 +266,13 @@ class Context {
   Spawned spawn_monitor(Args&&... args) {
     return spawn_body({.monitor = true}, detail::make_handler_body<H>(std::forward<Args>(args)...));
   }
+  /// With any of the options, trap_exit among them; all are in place before the child runs.
+  template <class F, class... Args>
+  requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Spawned
+  spawn_opt(SpawnOptions options, F&& function, Args&&... args) {
+    return spawn_body(std::move(options), detail::make_coroutine_body(std::forward<F>(function),
+                                                                      std::forward<Args>(args)...));
+  }
   /// All of the above; link and monitor are in place before the child runs.
   Spawned spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body);
 
