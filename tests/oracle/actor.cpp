@@ -76,8 +76,7 @@ Task<> run_actor(Context& context, World* world) {
 }
 
 Task<Spawned> start_actor(Self* self, std::string name, SpawnOptions options) {
-  const Spawned spawned =
-      self->context.spawn_opt(std::move(options), run_actor, &self->world);
+  const Spawned spawned = self->context.spawn_opt(std::move(options), run_actor, &self->world);
   self->world.recorder().name(spawned.pid, name);
   // Nothing can have reached the new process yet, so its death cannot be missed.
   co_await self->context.call_for<WatchFor>(std::nullopt, self->world.watcher(), spawned.pid);

@@ -72,7 +72,8 @@ std::string Driver::resume(const Op& op) {
   if (auto why = absence(op.at(1))) return *why;
   const Pid actor = *world_.recorder().find(op.at(1));
   auto queued = paused_.extract(actor);
-  world_.node().send(actor, Resume{queued.empty() ? std::vector<Op>{} : std::move(queued.mapped())});
+  world_.node().send(actor,
+                     Resume{queued.empty() ? std::vector<Op>{} : std::move(queued.mapped())});
   return "ok";
 }
 

@@ -7,8 +7,7 @@ namespace grove::oracle {
 namespace {
 
 void report(Self& self, int step, std::string text) {
-  self.world.recorder().add(
-      {.kind = Event::Kind::result, .step = step, .text = std::move(text)});
+  self.world.recorder().add({.kind = Event::Kind::result, .step = step, .text = std::move(text)});
 }
 
 /// The op's result, or how it failed.

@@ -95,9 +95,7 @@ std::string exit(Self& self, const Op& op) {
   return "true";
 }
 
-std::string quit(Self& self, const Op& op) {
-  self.context.exit(ExitReason{parse_value(op.at(2))});
-}
+std::string quit(Self& self, const Op& op) { self.context.exit(ExitReason{parse_value(op.at(2))}); }
 
 std::string raise(Self& self, const Op& op) {
   throw std::runtime_error{self.world.recorder().text_of(parse_value(op.at(2)))};

@@ -59,12 +59,12 @@ World::~World() {
 }
 
 bool World::settle() {
-  for (;;) {
+  Clock::TimePoint until;
+  do {
     if (!engine_.run_until_idle()) return false;
-    const Clock::TimePoint until = awaited_.latest();
-    if (engine_.clock().now() >= until) return true;
-    engine_.clock().advance_to_next(until);
-  }
+    until = std::max(engine_.clock().now(), awaited_.latest());
+  } while (engine_.clock().advance_to_next(until));
+  return true;
 }
 
 }  // namespace grove::oracle
