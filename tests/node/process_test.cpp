@@ -287,6 +287,17 @@ TEST(Link, DeathAfterUnlinkDeliversNoExit) {
   });
 }
 
+TEST(Spawn, AChildThatIsToTrapTrapsBeforeItHasRun) {
+  LocalWorld world;
+  const bool alive = world.run([](Context& context) -> Task<bool> {
+    const Spawned child = context.spawn_opt({.monitor = true, .trap_exit = true}, wait_for_ever);
+    context.exit(child.pid, ExitReason::shutdown());
+    const auto down = co_await context.receive_for<Down>(1ms);
+    co_return !down && context.node().is_alive(child.pid);
+  });
+  EXPECT_TRUE(alive);
+}
+
 TEST(ExitSignal, KillCannotBeTrappedAndIsSeenAsKilled) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
@@ -461,6 +472,21 @@ TEST(Inspect, AnswersForAFloodedProcessAndForgetsADeadOne) {
   EXPECT_EQ(rows[0].pid, busy);
   EXPECT_EQ(rows[0].label, "flooded");
   EXPECT_EQ(rows[0].mailbox, 1000U);
+}
+
+TEST(Inspect, TellsByWhatNameAMonitorWasMade) {
+  LocalWorld world;
+  std::vector<std::string> names;
+  world.run([&](Context& context) -> Task<> {
+    const Pid child = context.spawn(wait_for_ever);
+    EXPECT_TRUE(context.register_name("service", child));
+    context.monitor(child);
+    context.monitor("service");
+    context.node().inspect(
+        {context.self()}, [&](std::vector<ProcessInfo> rows) { names = rows.at(0).monitor_names; });
+    co_await context.sleep_for(1ms);
+  });
+  EXPECT_EQ(names, (std::vector<std::string>{"", "service"}));
 }
 
 }  // namespace
