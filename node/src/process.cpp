@@ -94,6 +94,7 @@ bool Process::run() {
     }
     if (alive_ && doomed_) {
       die();
+      if (after_doom_ != nullptr) take_inbox();
       ended = true;
     }
     again = alive_ && budget_ <= 0;
@@ -215,14 +216,18 @@ bool Process::overdue() const {
 // -- signals --------------------------------------------------------------------------------
 
 void Process::take_inbox() {
-  for (Envelope* next = inbox_.take(); next != nullptr;) {
+  if (alive_ && doomed_) return;  // what comes after a deadly signal is for the dead to answer
+  Envelope* next = after_doom_ != nullptr ? std::exchange(after_doom_, nullptr) : inbox_.take();
+  while (next != nullptr) {
     EnvelopePtr envelope{next};
     next = next->next;
     if (alive_ && envelope->generation == generation_.load(std::memory_order_relaxed)) {
       act(std::move(envelope));
-    } else {
-      act_stale(std::move(envelope));
+      if (!doomed_) continue;
+      after_doom_ = next;
+      return;
     }
+    act_stale(std::move(envelope));
   }
 }
 

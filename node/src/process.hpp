@@ -108,6 +108,7 @@ class alignas(64) Process final : public Context, public Runnable {
   std::unique_ptr<Body> body_;
   std::string label_;
   Inbox inbox_;
+  Envelope* after_doom_ = nullptr;  // taken, but behind a deadly signal; empty between turns
   bool started_ = false;
   bool doomed_ = false;
   bool crashed_ = false;  // the reason came from inside: worth a crash report

@@ -25,6 +25,11 @@ Task<> quit(Context& context, ExitReason reason) {
   co_return;
 }
 
+Task<> send_exit(Context& context, Pid to, ExitReason reason) {
+  context.exit(to, reason);
+  co_return;
+}
+
 Task<> throw_error(Context&, std::string what) {
   throw std::runtime_error(what);
   co_return;
@@ -160,7 +165,7 @@ TEST(Monitor, SeesEveryKindOfEnd) {
             "{error,\"std::runtime_error\",\"oops\"}");
   EXPECT_EQ(reason([](Context& c) {
               const Pid pid = c.spawn(wait_for_ever);
-              c.exit(pid, ExitReason::kill());
+              c.spawn(send_exit, pid, ExitReason::kill());
               return pid;
             }),
             "killed");
@@ -341,6 +346,17 @@ TEST(ExitSignal, OrdersWithMessagesOfTheSameSender) {
     EXPECT_EQ(down.reason, ExitReason::symbol("good"));
     while (const auto pong = co_await context.receive_for<Pong>(0ms)) EXPECT_LT(pong->number, 3);
   });
+}
+
+TEST(ExitSignal, WhatItsSenderSendsAfterADeadlyOneReachesTheDead) {
+  LocalWorld world;
+  const Down down = world.run([](Context& context) -> Task<Down> {
+    const Pid child = context.spawn(wait_for_ever);
+    context.exit(child, ExitReason::shutdown());
+    context.monitor(child);
+    co_return co_await context.receive<Down>();
+  });
+  EXPECT_EQ(down.reason, ExitReason::noproc());
 }
 
 TEST(Kill, DestroysTheFrameWithoutRunningCatch) {
