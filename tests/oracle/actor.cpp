@@ -14,8 +14,8 @@ void log(Self& self, Event::Kind kind, std::string source, std::string text) {
 }
 
 void on_burst(Self& self, const BurstMessage& message) {
-  Self::Burst& burst = self.bursts[message.from];
-  const bool good = message.index == burst.next++;
+  int& next = self.bursts.try_emplace(message.from, 1).first->second;
+  const bool good = message.index == next++;
   if (good && message.index != message.count) return;
   self.bursts.erase(message.from);
   const std::string from = self.world.recorder().text_of(message.from);

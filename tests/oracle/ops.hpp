@@ -23,10 +23,7 @@ struct Self {
   World& world;
   std::map<std::string, Ref> monitors = {};  // by label
   std::map<Ref, std::string> labels = {};    // the same, the other way round
-  struct Burst {
-    int next = 1;
-  };
-  std::map<Pid, Burst> bursts = {};  // under way, by sender
+  std::map<Pid, int> bursts = {};            // under way, by sender: the next number
 };
 
 /// Carries out one op. Returns: its result as printed. Throws: ScriptError, or ProcessExit for what
