@@ -18,6 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import gen
+
 HERE = Path(__file__).resolve().parent
 SAMPLE = HERE / "sample"
 LEVELS = (1,)  # of SPEC.md, those that otp_script speaks
@@ -32,10 +34,8 @@ def ops_of(seed, least, most):
 def generate(first, last, ops, level, folder):
     """Writes the scripts of the seeds `first` to `last`."""
     for seed in range(first, last + 1):
-        command = [sys.executable, HERE / "gen.py", "--level", str(level), "--seed", str(seed),
-                   "--ops", str(ops_of(seed, *ops))]
-        with open(folder / f"l{level}_s{seed:06}.script", "w", encoding="ascii") as script:
-            subprocess.run(command, stdout=script, check=True)
+        text = gen.script(level, seed, ops_of(seed, *ops))
+        (folder / f"l{level}_s{seed:06}.script").write_text(text, encoding="ascii")
 
 
 def run_otp(folder):

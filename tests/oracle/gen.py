@@ -579,16 +579,20 @@ class Gen(SignalGen):
                     self.die(s, "bad")
 
 
+def script(level, seed, ops):
+    """The text of one script."""
+    g = Gen(random.Random(f"{level}:{seed}"), ops)
+    getattr(g, f"level{level}")()
+    return f"# gen.py --level {level} --seed {seed} --ops {ops}\n" + "\n".join(g.out) + "\n"
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--level", type=int, required=True)
     ap.add_argument("--seed", type=int, required=True)
     ap.add_argument("--ops", type=int, default=40)
     args = ap.parse_args()
-    g = Gen(random.Random(f"{args.level}:{args.seed}"), args.ops)
-    getattr(g, f"level{args.level}")()
-    print(f"# gen.py --level {args.level} --seed {args.seed} --ops {args.ops}")
-    print("\n".join(g.out))
+    print(script(args.level, args.seed, args.ops), end="")
 
 
 if __name__ == "__main__":
