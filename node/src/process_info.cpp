@@ -20,7 +20,9 @@ ProcessInfo Process::info() const {
     if (link.unlink_id == 0) info.links.push_back(peer);
   }
   for (const auto& [serial, watch] : extras_->relations.watches()) {
-    if (watch.kind == Watch::Kind::monitor) info.monitors.push_back(watch.target);
+    if (watch.kind != Watch::Kind::monitor) continue;
+    info.monitors.push_back(watch.target);
+    info.monitor_names.push_back(watch.name == nullptr ? std::string{} : *watch.name);
   }
   for (const auto& [watcher, session] : extras_->relations.watchers()) {
     info.monitored_by.push_back(watcher.pid);

@@ -25,6 +25,11 @@ Task<> quit(Context& context, ExitReason reason) {
   co_return;
 }
 
+Task<> send_exit(Context& context, Pid to, ExitReason reason) {
+  context.exit(to, reason);
+  co_return;
+}
+
 Task<> throw_error(Context&, std::string what) {
   throw std::runtime_error(what);
   co_return;
@@ -160,7 +165,7 @@ TEST(Monitor, SeesEveryKindOfEnd) {
             "{error,\"std::runtime_error\",\"oops\"}");
   EXPECT_EQ(reason([](Context& c) {
               const Pid pid = c.spawn(wait_for_ever);
-              c.exit(pid, ExitReason::kill());
+              c.spawn(send_exit, pid, ExitReason::kill());
               return pid;
             }),
             "killed");
@@ -287,6 +292,17 @@ TEST(Link, DeathAfterUnlinkDeliversNoExit) {
   });
 }
 
+TEST(Spawn, AChildThatIsToTrapTrapsBeforeItHasRun) {
+  LocalWorld world;
+  const bool alive = world.run([](Context& context) -> Task<bool> {
+    const Spawned child = context.spawn_opt({.monitor = true, .trap_exit = true}, wait_for_ever);
+    context.exit(child.pid, ExitReason::shutdown());
+    const auto down = co_await context.receive_for<Down>(1ms);
+    co_return !down && context.node().is_alive(child.pid);
+  });
+  EXPECT_TRUE(alive);
+}
+
 TEST(ExitSignal, KillCannotBeTrappedAndIsSeenAsKilled) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
@@ -330,6 +346,17 @@ TEST(ExitSignal, OrdersWithMessagesOfTheSameSender) {
     EXPECT_EQ(down.reason, ExitReason::symbol("good"));
     while (const auto pong = co_await context.receive_for<Pong>(0ms)) EXPECT_LT(pong->number, 3);
   });
+}
+
+TEST(ExitSignal, WhatItsSenderSendsAfterADeadlyOneReachesTheDead) {
+  LocalWorld world;
+  const Down down = world.run([](Context& context) -> Task<Down> {
+    const Pid child = context.spawn(wait_for_ever);
+    context.exit(child, ExitReason::shutdown());
+    context.monitor(child);
+    co_return co_await context.receive<Down>();
+  });
+  EXPECT_EQ(down.reason, ExitReason::noproc());
 }
 
 TEST(Kill, DestroysTheFrameWithoutRunningCatch) {
@@ -461,6 +488,21 @@ TEST(Inspect, AnswersForAFloodedProcessAndForgetsADeadOne) {
   EXPECT_EQ(rows[0].pid, busy);
   EXPECT_EQ(rows[0].label, "flooded");
   EXPECT_EQ(rows[0].mailbox, 1000U);
+}
+
+TEST(Inspect, TellsByWhatNameAMonitorWasMade) {
+  LocalWorld world;
+  std::vector<std::string> names;
+  world.run([&](Context& context) -> Task<> {
+    const Pid child = context.spawn(wait_for_ever);
+    EXPECT_TRUE(context.register_name("service", child));
+    context.monitor(child);
+    context.monitor("service");
+    context.node().inspect(
+        {context.self()}, [&](std::vector<ProcessInfo> rows) { names = rows.at(0).monitor_names; });
+    co_await context.sleep_for(1ms);
+  });
+  EXPECT_EQ(names, (std::vector<std::string>{"", "service"}));
 }
 
 }  // namespace

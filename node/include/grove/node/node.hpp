@@ -48,6 +48,7 @@ struct ProcessInfo {
   bool trap_exit = false;
   std::vector<Pid> links;
   std::vector<Pid> monitors;
+  std::vector<std::string> monitor_names;  // of each of them: the name it was made by, or empty
   std::vector<Pid> monitored_by;
 };
 

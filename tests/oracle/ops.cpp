@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops.hpp"
+
+#include <utility>
+
+namespace grove::oracle {
+namespace {
+
+void report(Self& self, int step, std::string text) {
+  self.world.recorder().add({.kind = Event::Kind::result, .step = step, .text = std::move(text)});
+}
+
+/// The op's result, or how it failed.
+Task<std::string> outcome(Self* self, const OpEntry* entry, Op op) {
+  try {
+    co_return co_await entry->body(self, std::move(op));
+  } catch (const ScriptError& error) {
+    co_return error.what();
+  } catch (const ProcessExit& raised) {
+    co_return "raise " + self->world.recorder().text_of(raised.reason());
+  }
+}
+
+}  // namespace
+
+const OpEntry* find_op(std::string_view name) {
+  for (const std::span<const OpEntry> family : {signal_ops()}) {
+    for (const OpEntry& entry : family) {
+      if (entry.name == name) return &entry;
+    }
+  }
+  return nullptr;
+}
+
+Task<bool> execute(Self* self, Op op) {
+  const int step = op.step();
+  const OpEntry* entry = find_op(op.name());
+  if (entry == nullptr) {
+    report(*self, step, op.unknown().what());
+    co_return true;
+  }
+  if (entry->last) {
+    report(*self, step, "ok");
+    co_await entry->body(self, std::move(op));
+    co_return false;
+  }
+  std::string text = co_await outcome(self, entry, std::move(op));
+  report(*self, step, std::move(text));
+  // A deadly exit signal to oneself acts at the next await: nothing may run before it does.
+  co_await self->context.sleep_for(Clock::Duration::zero());
+  co_return true;
+}
+
+Pid pid_of(Self& self, const std::string& name) {
+  const auto pid = self.world.recorder().find(name);
+  if (!pid) throw ScriptError{"unknown"};
+  return *pid;
+}
+
+}  // namespace grove::oracle

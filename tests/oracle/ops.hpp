@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Ops: what a script can have done, by families. A level of the language is a family in a file of
+// its own; it adds its table to find_op().
+#pragma once
+
+#include "grove/node/context.hpp"
+
+#include "script.hpp"
+#include "world.hpp"
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace grove::oracle {
+
+/// Whoever runs an op: an actor, or the controller's helper. Lives in its coroutine's frame.
+struct Self {
+  Context& context;
+  World& world;
+  std::map<std::string, Ref> monitors = {};  // by label
+  std::map<Ref, std::string> labels = {};    // the same, the other way round
+  std::map<Pid, int> bursts = {};            // under way, by sender: the next number
+};
+
+/// Carries out one op. Returns: its result as printed. Throws: ScriptError, or ProcessExit for what
+/// OTP raises.
+using OpBody = Task<std::string> (*)(Self* self, Op op);
+
+enum class By : std::uint8_t { actor, controller };
+
+struct OpEntry {
+  std::string_view name;
+  By by;
+  OpBody body;
+  bool last = false;  // ends its actor; reports `ok` before it runs
+};
+
+/// Level 1: signals, timers, names.
+[[nodiscard]] std::span<const OpEntry> signal_ops();
+
+/// Null when no family has it.
+[[nodiscard]] const OpEntry* find_op(std::string_view name);
+
+/// Runs one op and reports its result.
+/// Returns: false when the actor is to end normally.
+Task<bool> execute(Self* self, Op op);
+
+/// Makes an op of a function that never waits.
+template <std::string (*k_function)(Self&, const Op&)>
+Task<std::string> at_once(Self* self, Op op) {
+  co_return k_function(*self, op);
+}
+
+/// Throws ScriptError when nobody was ever called `name`.
+[[nodiscard]] Pid pid_of(Self& self, const std::string& name);
+
+}  // namespace grove::oracle

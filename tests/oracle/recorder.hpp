@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Recorder: who is called what, and what has happened in this step, in the order it was reported.
+//
+// Thread-safety: all members.
+#pragma once
+
+#include "grove/core/exit_reason.hpp"
+#include "grove/core/value.hpp"
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace grove::oracle {
+
+struct Event {
+  enum class Kind : std::uint8_t {
+    result,    // of the op of `step`
+    own,       // of an actor's own making
+    received,  // from `source`
+    death,     // a received exit or down; those of one source have no order among themselves
+    died,
+  };
+  Kind kind;
+  int step = 0;
+  Pid pid = {};
+  std::string source = {};
+  std::string text = {};
+};
+
+class Recorder {
+ public:
+  /// Names are for ever, so that what comes from the dead can still be printed.
+  void name(const Pid& pid, const std::string& name);
+  [[nodiscard]] std::optional<Pid> find(const std::string& name) const;
+  /// Empty when it has none.
+  [[nodiscard]] std::string name_of(const Pid& pid) const;
+
+  /// Canonical text. SPEC.md, section 4, "Values".
+  [[nodiscard]] std::string text_of(const Value& value) const;
+  [[nodiscard]] std::string text_of(const ExitReason& reason) const {
+    return text_of(reason.term());
+  }
+  [[nodiscard]] std::string text_of(const Pid& pid) const;
+
+  void add(Event event);
+  /// What has happened since the last take.
+  [[nodiscard]] std::vector<Event> take();
+
+ private:
+  mutable std::mutex mutex_;
+  std::unordered_map<Pid, std::string> names_;
+  std::map<std::string, Pid> pids_;
+  std::vector<Event> events_;
+};
+
+}  // namespace grove::oracle

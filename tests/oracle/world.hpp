@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// World: one run of one script: its node, what is recorded of it, and the barrier between steps.
+//
+// Thread-safety: settle() is the controller's; the rest is anybody's.
+#pragma once
+
+#include "grove/node/node.hpp"
+
+#include "engine.hpp"
+#include "recorder.hpp"
+#include "timers.hpp"
+
+#include <chrono>
+#include <map>
+#include <mutex>
+
+namespace grove::oracle {
+
+/// Scripted times from this on are not waited for. SPEC.md, section 3.
+inline constexpr std::chrono::milliseconds k_awaited_below{1000};
+
+/// The times that must have passed before a step is over.
+class AwaitedTimes {
+ public:
+  using Ticket = std::uint64_t;  // 0: of a time that nobody waits for
+  Ticket add(Clock::TimePoint when);
+  void remove(Ticket ticket);
+  /// The latest of them; TimePoint::min() without any.
+  [[nodiscard]] Clock::TimePoint latest() const;
+
+ private:
+  mutable std::mutex mutex_;
+  Ticket last_ = 0;
+  std::map<Ticket, Clock::TimePoint> times_;
+};
+
+class World {
+ public:
+  explicit World(Engine& engine);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  [[nodiscard]] Node& node() noexcept { return node_; }
+  [[nodiscard]] Recorder& recorder() noexcept { return recorder_; }
+  [[nodiscard]] Timers& timers() noexcept { return timers_; }
+  [[nodiscard]] AwaitedTimes& awaited() noexcept { return awaited_; }
+  /// The process that reports deaths: it answers a WatchFor when it does.
+  [[nodiscard]] Pid watcher() const noexcept { return watcher_; }
+
+  /// The barrier. Returns: false when the script hangs. Blocks.
+  bool settle();
+
+ private:
+  Engine& engine_;
+  Recorder recorder_;
+  AwaitedTimes awaited_;
+  Node node_;
+  Timers timers_;
+  Pid watcher_;
+};
+
+/// Asks the watcher to report the end of `pid`.
+struct WatchFor {
+  Pid pid;
+};
+
+/// While it lives, the barrier waits for `duration` to pass. Belongs into a coroutine's frame: it
+/// goes with the process.
+class Awaited {
+ public:
+  Awaited(World& world, Clock::Duration duration)
+      : world_{world}, ticket_{world.awaited().add(world.node().clock().now() + duration)} {}
+  ~Awaited() { world_.awaited().remove(ticket_); }
+  Awaited(const Awaited&) = delete;
+  Awaited& operator=(const Awaited&) = delete;
+
+ private:
+  World& world_;
+  AwaitedTimes::Ticket ticket_;
+};
+
+}  // namespace grove::oracle
