@@ -5,6 +5,7 @@
 
 #include "name_table.hpp"
 #include "process_table.hpp"
+#include "timers.hpp"
 
 #include <cxxabi.h>
 
@@ -195,16 +196,16 @@ void Process::set_waiter(Waiter* waiter) {
   if (!waiter->timeout_) return;
   waiter->deadline_ = node_->clock().now() + *waiter->timeout_;
   if (tick_at_ <= waiter->deadline_ || *waiter->timeout_ <= Clock::Duration::zero()) return;
-  if (tick_at_ != Clock::TimePoint::max()) node_->clock().cancel(tick_);
+  if (tick_at_ != Clock::TimePoint::max()) node_->timers_->cancel(tick_);
   arm_tick();
 }
 
-/// One alarm at a time: a tick with an older number was cancelled too late, and says nothing.
+/// One timer at a time: a tick with an older number was cancelled too late, and says nothing.
 void Process::arm_tick() {
   tick_at_ = waiter_->deadline_;
   tick_number_ = (tick_number_ + 1) & Envelope::k_serial_mask;
-  tick_ = node_->deliver_at(tick_at_, pid(),
-                            std::make_unique<Envelope>(SignalKind::tick, pid(), tick_number_));
+  tick_ = node_->timers_->arm(tick_at_, pid(),
+                              std::make_unique<Envelope>(SignalKind::tick, pid(), tick_number_));
 }
 
 // Called with a waiter that nothing in the mailbox matches.
@@ -407,15 +408,13 @@ void Process::die() {
     named_.store(false, std::memory_order_relaxed);
     node_->names_->release(self);
   }
+  if (timed_.load(std::memory_order_seq_cst)) node_->timers_->drop_all(*this);
   if ((named || abroad_) && node_->router_ != nullptr) node_->router_->process_ended(self);
   tell_relations(reason);
   relations_.reset();
   mailbox_.clear();
   label_.clear();
   exit_reason_ = ExitReason::normal();
-  if (std::exchange(tick_at_, Clock::TimePoint::max()) != Clock::TimePoint::max()) {
-    node_->clock().cancel(tick_);
-  }
 }
 
 void Process::tell_relations(const ExitReason& reason) {

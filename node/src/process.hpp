@@ -6,7 +6,8 @@
 // meant for, and whoever runs the place answers for its dead lives (monitor: DOWN noproc, link:
 // EXIT noproc, unlink: ack, call: DOWN noproc). That replaces reference counts and hazard pointers.
 //
-// Threads: `inbox_`, `generation_` and `named_` from any; the rest belongs to whoever runs the
+// Threads: `inbox_`, `generation_`, `named_` and `timed_` from any; `first_timer_` under the lock
+// of its timers; the rest belongs to whoever runs the
 // process: at most one worker at a time, handed over through the inbox's atomic word.
 #pragma once
 
@@ -80,6 +81,7 @@ class alignas(64) Process final : public Context, public Runnable {
   friend class grove::Node;
   friend class NameTable;
   friend class ProcessTable;
+  friend class Timers;
 
   void arm_tick();
   bool work();  // one step of user code; false: nothing to do until something arrives
@@ -99,10 +101,12 @@ class alignas(64) Process final : public Context, public Runnable {
   std::uint32_t index_ = 0;
   std::atomic<std::uint32_t> generation_{0};  // odd: of the life that runs; even: none runs
   std::atomic<bool> named_{false};            // may have a name
+  std::atomic<bool> timed_{false};            // timers may be aimed at it
   bool trap_exit_ = false;
   bool alive_ = false;
   bool routed_ = false;  // sent something elsewhere in this turn
   bool abroad_ = false;  // the router may know this process: it has dealt with others elsewhere
+  std::uint32_t first_timer_ = 0;  // aimed at it; guarded by their shard's lock
   Pid parent_;
   Mailbox mailbox_;
   std::unique_ptr<Body> body_;
@@ -115,9 +119,9 @@ class alignas(64) Process final : public Context, public Runnable {
   Waiter* waiter_ = nullptr;
   Task<> task_;  // the root coroutine, while one runs
   std::unique_ptr<Relations> relations_;
-  Clock::TimePoint tick_at_ = Clock::TimePoint::max();  // when the alarm comes; max: none is set
-  Clock::AlarmId tick_ = 0;
-  std::uint64_t tick_number_ = 0;  // of the alarm that counts
+  Clock::TimePoint tick_at_ = Clock::TimePoint::max();  // when the tick comes; max: none is set
+  TimerId tick_;
+  std::uint64_t tick_number_ = 0;  // of the tick that counts
   std::uint64_t last_serial_ = 0;  // never reset: refs stay unique over the lives of a place
   std::uint64_t reductions_ = 0;
   int budget_ = 0;  // left of this turn

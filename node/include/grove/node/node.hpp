@@ -55,6 +55,7 @@ namespace detail {
 
 class NameTable;
 class ProcessTable;
+class Timers;
 
 /// Asks a process for its ProcessInfo; when the last copy goes unanswered, it is gone.
 struct InspectRequest {
@@ -119,6 +120,17 @@ class Node {
   template <class F>
   std::future<detail::TaskResult<F&, Context&>> async(F function);
 
+  // -- timers, as Context's ------------------------------------------------------------------
+
+  template <class T>
+  TimerId send_after(Clock::Duration delay, const TimerTarget& to, T message) {
+    return arm_timer(time_after(delay), {id_, 0, 0}, to, Message::make<T>(std::move(message)));
+  }
+  std::optional<Clock::Duration> cancel_timer(TimerId timer);
+  [[nodiscard]] std::optional<Clock::Duration> read_timer(TimerId timer) const;
+  /// How many timers wait, those of receive timeouts among them.
+  [[nodiscard]] std::size_t timer_count() const;
+
   // -- inspection ----------------------------------------------------------------------------
 
   [[nodiscard]] std::vector<Pid> processes() const;
@@ -141,13 +153,19 @@ class Node {
   /// Puts a signal into a local process's queue; to a dead life it is answered as OTP does.
   void deliver(const Pid& to, EnvelopePtr envelope);
   Spawned spawn_body(Context* parent, SpawnOptions options, std::unique_ptr<detail::Body> body);
-  /// Runs deliver(to, tick) at `when`, if the node still stands then.
-  Clock::AlarmId deliver_at(Clock::TimePoint when, const Pid& to, EnvelopePtr envelope);
+  /// See Context's timers. Errors: as there.
+  TimerId arm_timer(Clock::TimePoint when, const Pid& from, const TimerTarget& target,
+                    Message&& message, const detail::TimerExtras& extras = {});
+  /// Returns: the instant `delay` from now, or the last one there is. Throws ProcessExit(badarg)
+  /// for a negative one.
+  [[nodiscard]] Clock::TimePoint time_after(Clock::Duration delay) const;
 
  private:
   friend class detail::Process;
 
   void ended();
+  [[nodiscard]] std::optional<Clock::Duration> time_left(
+      std::optional<Clock::TimePoint> deadline) const;
 
   std::string name_;
   Life life_;
@@ -159,12 +177,11 @@ class Node {
   Metrics metrics_;
   std::unique_ptr<detail::ProcessTable> table_;
   std::unique_ptr<detail::NameTable> names_;
+  std::unique_ptr<detail::Timers> timers_;
   std::atomic<bool> stopping_{false};
   std::atomic<std::size_t> live_{0};
   mutable std::mutex empty_mutex_;
   std::condition_variable empty_;
-  struct Lifeline;  // lets alarms find out that the node is gone
-  std::shared_ptr<Lifeline> lifeline_;
 };
 
 template <class F>
