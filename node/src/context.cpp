@@ -135,6 +135,8 @@ std::optional<Clock::Duration> Context::cancel_timer(TimerId timer) {
   return node().cancel_timer(timer);
 }
 
+bool Context::drop_timer(TimerId timer) { return node().drop_timer(timer); }
+
 std::optional<Clock::Duration> Context::read_timer(TimerId timer) const {
   return node().read_timer(timer);
 }

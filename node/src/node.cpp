@@ -160,6 +160,8 @@ std::optional<Clock::Duration> Node::cancel_timer(TimerId timer) {
   return time_left(timers_->cancel(timer));
 }
 
+bool Node::drop_timer(TimerId timer) { return timers_->cancel(timer).has_value(); }
+
 std::optional<Clock::Duration> Node::read_timer(TimerId timer) const {
   return time_left(timers_->deadline(timer));
 }

@@ -46,11 +46,11 @@ class TimerWheel {
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
 
+  /// A new entry; its payload is as the last one of its place was left.
   /// Bounds: fewer than k_max_entries at a time (checked); deadline < k_never.
-  Index arm(Time deadline, T&& payload) {
+  Index arm(Time deadline) {
     const Index index = allocate();
     Entry& entry = at(index);
-    entry.payload = std::move(payload);
     entry.deadline = deadline;
     place(index, entry);
     ++armed_;
@@ -62,15 +62,14 @@ class TimerWheel {
     entry.deadline = deadline;
     place(index, entry);
   }
-  /// Removes an entry, be it in its slot or given out by take_due(). Returns: what it held.
-  T erase(Index index) {
+  /// Removes an entry, be it in its slot or given out by take_due().
+  void erase(Index index) {
     Entry& entry = at(index);
     if (entry.slot != k_no_slot) unlink(entry);
     if (++entry.generation == 0) entry.generation = 1;
     entry.next = free_;
     free_ = index;
     --armed_;
-    return std::exchange(entry.payload, T{});
   }
   /// Returns: the entry's index; none when it was erased since.
   [[nodiscard]] std::optional<Index> find(Id id) const {

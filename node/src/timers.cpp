@@ -56,35 +56,36 @@ void Timers::close() {
 TimerId Timers::arm(Clock::TimePoint when, const TimerTarget& target, EnvelopePtr envelope,
                     const TimerExtras& extras) {
   Process* process = nullptr;
+  std::unique_ptr<Extra> extra;
   std::size_t number = target.pid.index;
-  Timer timer;
   if (target.pid) {
     process = processes_.find(target.pid.index);
     envelope->generation = target.pid.generation;
   } else {
     number = std::hash<std::string_view>{}(target.name);
   }
-  if (process == nullptr || extras.copy != nullptr) {
-    timer.extra =
-        std::make_shared<const Extra>(Extra{std::string{target.name}, extras.period, extras.copy});
+  if (!target.pid || extras.copy != nullptr) {
+    extra = std::make_unique<Extra>(Extra{std::string{target.name}, extras.period, extras.copy});
   }
   number %= k_shards;
   Shard& shard = shards_[number];
-  timer.envelope = std::move(envelope);
-  timer.target = process;
   const Wheel::Time deadline = ticks(when);
-  Timer stillborn;  // destroyed outside the lock
   bool earliest = false;
   TimerId id;
   {
     const std::lock_guard lock{shard.lock};
-    const Wheel::Index index = shard.wheel.arm(deadline, std::move(timer));
-    const std::uint32_t generation = shard.wheel.id_of(index).generation;
-    id.value = std::uint64_t{generation} << k_generation_bit | number << k_shard_bit | index;
+    const Wheel::Index index = shard.wheel.arm(deadline);
+    id.value = std::uint64_t{shard.wheel.id_of(index).generation} << k_generation_bit |
+               number << k_shard_bit | index;
+    if (target.pid && !add_to_target(shard, index, process, target.pid.generation)) {
+      shard.wheel.erase(index);
+      return id;  // the message is destroyed after the lock is released
+    }
     if (extras.own_id != nullptr) *extras.own_id = id;
-    if (target.pid && !add_to_target(shard, index)) {
-      stillborn = shard.wheel.erase(index);
-    } else if (deadline < shard.alarm_at) {
+    Timer& timer = shard.wheel[index];
+    timer.envelope = std::move(envelope);
+    timer.extra = std::move(extra);
+    if (deadline < shard.alarm_at) {
       shard.alarm_at = deadline;
       earliest = true;
     }
@@ -94,9 +95,8 @@ TimerId Timers::arm(Clock::TimePoint when, const TimerTarget& target, EnvelopePt
 }
 
 /// Returns: false when that life is over.
-bool Timers::add_to_target(Shard& shard, Wheel::Index index) {
-  Timer& timer = shard.wheel[index];
-  Process* target = timer.target;
+bool Timers::add_to_target(Shard& shard, Wheel::Index index, Process* target,
+                           std::uint32_t generation) {
   if (target == nullptr) return false;
   // A death marks its generation first and looks at `timed_` then; we the other way round: one of
   // us sees the other, so no timer outlives its target. Once `timed_` is set, the lock alone
@@ -104,23 +104,26 @@ bool Timers::add_to_target(Shard& shard, Wheel::Index index) {
   if (!target->timed_.load(std::memory_order_relaxed)) {
     target->timed_.store(true, std::memory_order_seq_cst);
   }
-  if (target->generation_.load(std::memory_order_seq_cst) != timer.envelope->generation ||
-      timer.envelope->generation % 2 == 0) {
+  if (target->generation_.load(std::memory_order_seq_cst) != generation || generation % 2 == 0) {
     return false;
   }
+  Timer& timer = shard.wheel[index];
+  timer.target = target;
+  timer.before = Wheel::k_none;
   timer.next = std::exchange(target->first_timer_, index);
   if (timer.next != Wheel::k_none) shard.wheel[timer.next].before = index;
   return true;
 }
 
-Timers::Timer Timers::remove(Shard& shard, Wheel::Index index) {
-  const Timer& timer = shard.wheel[index];
+void Timers::remove(Shard& shard, Wheel::Index index) {
+  Timer& timer = shard.wheel[index];
   if (timer.target != nullptr) {
     (timer.before == Wheel::k_none ? timer.target->first_timer_ : shard.wheel[timer.before].next) =
         timer.next;
     if (timer.next != Wheel::k_none) shard.wheel[timer.next].before = timer.before;
+    timer.target = nullptr;
   }
-  return shard.wheel.erase(index);
+  shard.wheel.erase(index);
 }
 
 Timers::Shard& Timers::shard_of(TimerId timer) noexcept {
@@ -139,19 +142,22 @@ typename Wheel::Id wheel_id(TimerId timer) noexcept {
 
 std::optional<Clock::TimePoint> Timers::cancel(TimerId timer) {
   Shard& shard = shard_of(timer);
-  Timer removed;  // destroyed outside the lock
+  EnvelopePtr message;  // destroyed outside the lock
+  std::unique_ptr<Extra> extra;
   std::optional<Clock::TimePoint> due;
   std::uint32_t batch = 0;
   {
     const std::lock_guard lock{shard.lock};
     if (const auto index = shard.wheel.find(wheel_id<Wheel>(timer))) {
       due = time_point(shard.wheel.deadline(*index));
-      removed = remove(shard, *index);
+      message = std::move(shard.wheel[*index].envelope);
+      extra = std::move(shard.wheel[*index].extra);
+      remove(shard, *index);
     }
     batch = shard.batches.load(std::memory_order_acquire);
   }
-  // One that fired, or fires again and again, may have a message in the batch under way.
-  if ((!due || removed.extra != nullptr) && batch % 2 == 1) {
+  // One that has fired may have its message in the batch under way, and so may an interval.
+  if (batch % 2 == 1 && (message == nullptr || extra != nullptr)) {
     while (shard.batches.load(std::memory_order_acquire) == batch) std::this_thread::yield();
   }
   return due;
@@ -172,10 +178,13 @@ void Timers::drop_all(Process& target) {
     {
       const std::lock_guard lock{shard.lock};
       for (std::uint32_t i = 0; target.first_timer_ != Wheel::k_none && i < k_drops_at_once; ++i) {
-        Timer timer = remove(shard, target.first_timer_);
-        if (timer.envelope == nullptr) continue;  // an interval whose message is being copied
-        timer.envelope->next = dropped.release();
-        dropped = std::move(timer.envelope);
+        Timer& timer = shard.wheel[target.first_timer_];
+        if (timer.envelope != nullptr) {  // else an interval whose message is being copied
+          timer.envelope->next = dropped.release();
+          dropped = std::move(timer.envelope);
+        }
+        timer.extra.reset();
+        remove(shard, target.first_timer_);
       }
       more = target.first_timer_ != Wheel::k_none;
       if (!more) target.timed_.store(false, std::memory_order_relaxed);
@@ -245,9 +254,9 @@ bool Timers::collect(Shard& shard, Wheel::Time now, Batch& batch, std::size_t& c
     Due& next = batch[count++];
     next.target = timer.target;
     next.envelope = std::move(timer.envelope);
-    next.extra = timer.extra;
+    next.extra = std::move(timer.extra);
     next.repeats = {};
-    if (timer.extra != nullptr && timer.extra->copy != nullptr) {
+    if (next.extra != nullptr && next.extra->copy != nullptr) {
       next.repeats = shard.wheel.id_of(index);  // its entry stays, for who cancels it meanwhile
     } else {
       remove(shard, index);
@@ -257,19 +266,19 @@ bool Timers::collect(Shard& shard, Wheel::Time now, Batch& batch, std::size_t& c
 }
 
 void Timers::deliver(Shard& shard, Due& due) {
+  std::optional<Pid> holder;  // asked for now, because repeat() gives the name back
+  if (due.target == nullptr) holder = node_.whereis(due.extra->name);
   EnvelopePtr envelope =
       due.repeats.index == Wheel::k_none ? std::move(due.envelope) : repeat(shard, due);
   if (envelope == nullptr) return;
-  if (due.target == nullptr) {
-    if (const auto pid = node_.whereis(due.extra->name)) {
-      node_.deliver(*pid, std::move(envelope));
-      return;
-    }
-  } else if (due.target->generation_.load(std::memory_order_seq_cst) == envelope->generation) {
+  if (holder) {
+    node_.deliver(*holder, std::move(envelope));
+  } else if (due.target != nullptr &&
+             due.target->generation_.load(std::memory_order_seq_cst) == envelope->generation) {
     due.target->push(std::move(envelope));
-    return;
+  } else {
+    due.envelope = std::move(envelope);
   }
-  due.envelope = std::move(envelope);
 }
 
 /// Sets an interval's next time, counted from the last. Returns: what is due now; null when it was
@@ -283,9 +292,11 @@ EnvelopePtr Timers::repeat(Shard& shard, Due& due) {
     remove(shard, *index);
     return nullptr;
   }
-  shard.wheel[*index].envelope = std::move(due.envelope);
+  Timer& timer = shard.wheel[*index];
   const Wheel::Time next =
       shard.wheel.deadline(*index) + static_cast<Wheel::Time>(due.extra->period.count());
+  timer.envelope = std::move(due.envelope);
+  timer.extra = std::move(due.extra);
   shard.wheel.rearm(*index, std::min(next, ticks(Clock::TimePoint::max())));
   return copy;
 }

@@ -73,7 +73,7 @@ class Timers {
     Process* target = nullptr;  // null: a name; the envelope says which life
     std::uint32_t next = 0;     // of the target's
     std::uint32_t before = 0;
-    std::shared_ptr<const Extra> extra;
+    std::unique_ptr<Extra> extra;
   };
   using Wheel = TimerWheel<Timer>;
 
@@ -89,16 +89,16 @@ class Timers {
   struct Due {
     EnvelopePtr envelope;
     Process* target = nullptr;
-    std::shared_ptr<const Extra> extra;
+    std::unique_ptr<Extra> extra;
     Wheel::Id repeats;  // of an interval
   };
   using Batch = std::array<Due, 64>;
   struct Lifeline;  // lets alarms find out that the node is gone
 
   [[nodiscard]] Shard& shard_of(TimerId timer) noexcept;
-  bool add_to_target(Shard& shard, Wheel::Index index);
-  /// Frees an entry. Its message is destroyed by the caller, outside the lock.
-  Timer remove(Shard& shard, Wheel::Index index);
+  bool add_to_target(Shard& shard, Wheel::Index index, Process* target, std::uint32_t generation);
+  /// Frees an entry. The caller has taken its message out, to destroy it outside the lock.
+  void remove(Shard& shard, Wheel::Index index);
   void set_alarm(Shard& shard);
   void ring(Shard& shard, Wheel::Time when);
   bool collect(Shard& shard, Wheel::Time now, Batch& batch, std::size_t& count);

@@ -374,6 +374,9 @@ class Context {
   /// After this nothing of it is delivered; what it has sent before is in its target's queue.
   /// Returns: the time it had left; nothing when it has fired, was cancelled or never was.
   std::optional<Clock::Duration> cancel_timer(TimerId timer);
+  /// The same for half the cost: it does not look at the clock (OTP: {info, false}).
+  /// Returns: whether there was a timer to cancel.
+  bool drop_timer(TimerId timer);
   /// Returns: as cancel_timer(); the timer goes on. Of an interval: until its next message.
   [[nodiscard]] std::optional<Clock::Duration> read_timer(TimerId timer) const;
 

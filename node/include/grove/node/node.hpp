@@ -127,6 +127,7 @@ class Node {
     return arm_timer(time_after(delay), {id_, 0, 0}, to, Message::make<T>(std::move(message)));
   }
   std::optional<Clock::Duration> cancel_timer(TimerId timer);
+  bool drop_timer(TimerId timer);
   [[nodiscard]] std::optional<Clock::Duration> read_timer(TimerId timer) const;
   /// How many timers wait, those of receive timeouts among them.
   [[nodiscard]] std::size_t timer_count() const;
