@@ -9,7 +9,7 @@
 // cursor moves into it and its entries to lower levels. Each slot knows the earliest deadline it
 // was given, so the cursor jumps over empty levels and nothing is opened before it has to be.
 //
-// Order: by deadline, then as armed. Past deadlines are due at once, as armed.
+// Order: by deadline, then as armed; first those whose deadline had come when they were armed.
 // Thread-safety: none.
 #pragma once
 

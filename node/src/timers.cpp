@@ -233,7 +233,7 @@ void Timers::ring(Shard& shard, Wheel::Time when) {
     std::size_t count = 0;
     {
       const std::lock_guard lock{shard.lock};
-      more = collect(shard, now, batch, count);
+      more = collect(shard, now, batch, count) || count > 0;  // intervals of this batch come again
       if (!more) shard.alarm_at = shard.wheel.next();
       if (count > 0) shard.batches.fetch_add(1, std::memory_order_acq_rel);
     }
