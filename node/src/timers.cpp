@@ -130,15 +130,10 @@ Timers::Shard& Timers::shard_of(TimerId timer) noexcept {
   return shards_[(timer.value >> k_shard_bit) % k_shards];
 }
 
-namespace {
-
-template <class Wheel>
-typename Wheel::Id wheel_id(TimerId timer) noexcept {
-  return {static_cast<std::uint32_t>(timer.value) % Wheel::k_max_entries,
-          static_cast<std::uint32_t>(timer.value >> k_generation_bit)};
+std::optional<Timers::Wheel::Index> Timers::find(const Shard& shard, TimerId timer) {
+  return shard.wheel.find({static_cast<std::uint32_t>(timer.value) % Wheel::k_max_entries,
+                           static_cast<std::uint32_t>(timer.value >> k_generation_bit)});
 }
-
-}  // namespace
 
 std::optional<Clock::TimePoint> Timers::cancel(TimerId timer) {
   Shard& shard = shard_of(timer);
@@ -148,7 +143,7 @@ std::optional<Clock::TimePoint> Timers::cancel(TimerId timer) {
   std::uint32_t batch = 0;
   {
     const std::lock_guard lock{shard.lock};
-    if (const auto index = shard.wheel.find(wheel_id<Wheel>(timer))) {
+    if (const auto index = find(shard, timer)) {
       due = time_point(shard.wheel.deadline(*index));
       message = std::move(shard.wheel[*index].envelope);
       extra = std::move(shard.wheel[*index].extra);
@@ -166,7 +161,7 @@ std::optional<Clock::TimePoint> Timers::cancel(TimerId timer) {
 std::optional<Clock::TimePoint> Timers::deadline(TimerId timer) {
   Shard& shard = shard_of(timer);
   const std::lock_guard lock{shard.lock};
-  const auto index = shard.wheel.find(wheel_id<Wheel>(timer));
+  const auto index = find(shard, timer);
   if (!index) return std::nullopt;
   return time_point(shard.wheel.deadline(*index));
 }

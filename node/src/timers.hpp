@@ -96,6 +96,7 @@ class Timers {
   struct Lifeline;  // lets alarms find out that the node is gone
 
   [[nodiscard]] Shard& shard_of(TimerId timer) noexcept;
+  [[nodiscard]] static std::optional<Wheel::Index> find(const Shard& shard, TimerId timer);
   bool add_to_target(Shard& shard, Wheel::Index index, Process* target, std::uint32_t generation);
   /// Frees an entry. The caller has taken its message out, to destroy it outside the lock.
   void remove(Shard& shard, Wheel::Index index);

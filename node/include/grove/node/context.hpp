@@ -344,8 +344,8 @@ class Context {
   // -- timers -------------------------------------------------------------------------------
   //
   // A timer belongs to its target: it outlives the process that set it, goes with the process that
-  // it is aimed at, and any process of the node may cancel it. Timers fire in the order of their
-  // deadlines; those of one deadline and one target as they were set. Aimed at a dead pid it never
+  // it is aimed at, and any process of the node may cancel it. Those aimed at one pid, or one name,
+  // fire in the order of their deadlines, then as they were set. Aimed at a dead pid one never
   // fires; at a name, it goes to whoever has the name when it is due, or to nobody.
   // Errors of all that set one: ProcessExit(badarg) for a negative delay, a pid of another node.
 
