@@ -54,9 +54,11 @@ Task<> aim_and_kill(Context& context, Pid boss, std::uint64_t seed, std::atomic<
     std::vector<TimerId> timers;
     for (int i = 0; i < 20; ++i) {
       timers.push_back(context.send_after(soon(), victim.pid, Ping{i}));
-      timers.push_back(context.send_interval(1us + soon(), victim.pid, Ping{i}));
       const TimerId never = context.send_after(1min, victim.pid, Pong{i});
       EXPECT_TRUE(context.cancel_timer(never));
+    }
+    for (int i = 0; i < 2; ++i) {  // no more than the clock's thread can bear under a sanitizer
+      timers.push_back(context.send_interval(500us + soon(), victim.pid, Ping{i}));
     }
     if (random.percent(50)) co_await context.sleep_for(soon());
     for (const TimerId timer : timers) {

@@ -364,6 +364,7 @@ class Context {
   /// Sends a copy of `message` every `period`: the n-th at n periods from now, however late the
   /// one before was. None is left out: after a delay those that were missed come at once. Ends when
   /// it is cancelled or its target ends; one aimed at a name only when it is cancelled.
+  /// Bounds: periods shorter than a delivery takes hold up all timers of the node.
   /// Errors: ProcessExit(badarg) for a period that is not positive.
   template <std::copy_constructible T>
   TimerId send_interval(Clock::Duration period, const TimerTarget& to, T message) {
