@@ -121,15 +121,6 @@ void Context::post_name(const RemoteName& to, SignalKind kind, Message message) 
   node().router()->route(node().router()->connected(to.node), to.name, std::move(envelope));
 }
 
-Clock::AlarmId Context::post_after(Clock::Duration delay, const Pid& to, Message message) {
-  if (to.node != node().id()) throw ProcessExit{ExitReason::symbol("badarg")};
-  auto envelope = std::make_unique<Envelope>(SignalKind::info, self());
-  envelope->message = std::move(message);
-  return node().deliver_at(node().clock().now() + delay, to, std::move(envelope));
-}
-
-bool Context::cancel_timer(Clock::AlarmId timer) { return node().clock().cancel(timer); }
-
 std::uint64_t Context::begin_call(const Pid& server, Message request) {
   const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
@@ -154,6 +145,54 @@ void Context::end_call(std::uint64_t serial) {
   if (const auto watch = process.relations().end_watch(serial)) {
     process.emit(self(), watch->target, SignalKind::demonitor, serial, {});
   }
+}
+
+// -- timers ---------------------------------------------------------------------------------
+
+TimerId Context::arm_after(Clock::Duration delay, const TimerTarget& to, Message message) {
+  const RuntimeSection runtime{detail::current_turn()};
+  if (!process_of(*this).alive()) return {};
+  return node().arm_timer(node().time_after(delay), self(), to, std::move(message));
+}
+
+TimerId Context::arm_at(Clock::TimePoint when, const TimerTarget& to, Message message) {
+  const RuntimeSection runtime{detail::current_turn()};
+  if (!process_of(*this).alive()) return {};
+  return node().arm_timer(when, self(), to, std::move(message));
+}
+
+TimerId Context::start_timer(Clock::Duration delay, const TimerTarget& to, Value value) {
+  const RuntimeSection runtime{detail::current_turn()};
+  if (!process_of(*this).alive()) return {};
+  Message message = Message::make<TimerExpired>(TimerId{}, std::move(value));
+  static_assert(detail::k_boxed<TimerExpired>, "its address must outlive a move of its message");
+  TimerId* own_id = &message.get<TimerExpired>()->timer;
+  return node().arm_timer(node().time_after(delay), self(), to, std::move(message),
+                          {.own_id = own_id});
+}
+
+TimerId Context::arm_interval(Clock::Duration period, const TimerTarget& to, Message message,
+                              Message (*copy)(const Message&)) {
+  const RuntimeSection runtime{detail::current_turn()};
+  if (!process_of(*this).alive()) return {};
+  if (period <= Clock::Duration::zero()) throw ProcessExit{ExitReason::symbol("badarg")};
+  return node().arm_timer(node().time_after(period), self(), to, std::move(message),
+                          {.period = period, .copy = copy});
+}
+
+std::optional<Clock::Duration> Context::cancel_timer(TimerId timer) {
+  const RuntimeSection runtime{detail::current_turn()};
+  return node().cancel_timer(timer);
+}
+
+bool Context::drop_timer(TimerId timer) {
+  const RuntimeSection runtime{detail::current_turn()};
+  return node().drop_timer(timer);
+}
+
+std::optional<Clock::Duration> Context::read_timer(TimerId timer) const {
+  const RuntimeSection runtime{detail::current_turn()};
+  return node().read_timer(timer);
 }
 
 // -- links and monitors ---------------------------------------------------------------------

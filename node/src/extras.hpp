@@ -7,6 +7,7 @@
 #include "grove/core/clock.hpp"
 #include "grove/node/operation.hpp"
 #include "grove/node/owned.hpp"
+#include "grove/node/timer.hpp"
 
 #include "relations.hpp"
 
@@ -23,18 +24,18 @@ struct Extras {
   ExitReason exit_reason;  // while doomed
   std::string label;
 
-  // The alarm of a wait with a timeout: one at a time, lazily set anew.
+  // The timer of a wait with a timeout: one at a time, lazily set anew.
   Clock::TimePoint tick_at = Clock::TimePoint::max();  // max: none is set
-  Clock::AlarmId tick = 0;
-  std::uint64_t tick_number = 0;  // of the alarm that counts
+  TimerId tick;
+  std::uint64_t tick_number = 0;  // of the tick that counts
 
   Operation* operation = nullptr;  // what the coroutine waits for outside; lives in its frame
   std::uint64_t operation_serial = 0;
   bool operation_done = false;
 
   std::forward_list<std::shared_ptr<Owned>> owned;  // gone before anybody hears of the end
-  Envelope* after_doom = nullptr;  // taken, but behind a deadly signal: for the dead to answer
-  Clock::Duration stuck_for{};     // at the watchdog's last look
+  Envelope* after_doom = nullptr;    // taken, but behind a deadly signal: for the dead to answer
+  Clock::Duration stuck_for{};       // at the watchdog's last look
   std::vector<Pid> no_room_at;       // bounded mailboxes that this process has overfilled
   std::vector<Pid> waiting_senders;  // who waits for room in this one's
   std::uint64_t reductions_high = 0;

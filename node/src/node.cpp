@@ -8,9 +8,9 @@
 #include "process.hpp"
 #include "process_table.hpp"
 #include "table_registry.hpp"
+#include "timers.hpp"
 
 #include <algorithm>
-#include <shared_mutex>
 #include <thread>
 
 namespace grove {
@@ -19,11 +19,6 @@ namespace {
 constexpr int k_spawn_cost = 8;  // of the spawner's turn, in messages
 
 }  // namespace
-
-struct Node::Lifeline {
-  std::shared_mutex mutex;
-  Node* node;  // null when it is gone
-};
 
 Node::Node(NodeConfig config)
     : name_{std::move(config.name)},
@@ -34,19 +29,15 @@ Node::Node(NodeConfig config)
       table_{std::make_unique<detail::ProcessTable>(*this, scheduler_->workers())},
       names_{std::make_unique<detail::NameTable>()},
       tables_{std::make_unique<detail::TableRegistry>()},
-      lifeline_{std::make_shared<Lifeline>()} {
+      timers_{std::make_unique<detail::Timers>(*this, *table_)} {
   GROVE_CHECK(clock_ != nullptr && scheduler_ != nullptr && is_node_name(name_));
   if (life_ == Life{}) life_ = Life{clock_->wall_micros()};
   id_ = intern_node(name_, life_);
   started_ = clock_->now();
-  lifeline_->node = this;
 }
 
 Node::~Node() {
-  {
-    const std::unique_lock lock{lifeline_->mutex};
-    lifeline_->node = nullptr;
-  }
+  timers_->close();
   if (scheduler_->running()) {
     // Its workers may still answer late signals to dead processes. A place that is claimed here
     // is never scheduled again.
@@ -229,15 +220,6 @@ void Node::subscribe_dead_letters(const Pid& subscriber) {
   anybody_hears_.store(true, std::memory_order_relaxed);
 }
 
-Clock::AlarmId Node::deliver_at(Clock::TimePoint when, const Pid& to, EnvelopePtr envelope) {
-  // std::function must be copyable, so the envelope travels in a shared box.
-  auto box = std::make_shared<EnvelopePtr>(std::move(envelope));
-  return clock_->call_at(when, [lifeline = lifeline_, to, box] {
-    const std::shared_lock lock{lifeline->mutex};
-    if (lifeline->node != nullptr) lifeline->node->deliver(to, std::move(*box));
-  });
-}
-
 void Node::send_message(const Pid& to, Message message) {
   auto envelope = std::make_unique<Envelope>(SignalKind::info, Pid{id_, 0, 0});
   envelope->message = std::move(message);
@@ -265,6 +247,41 @@ void Node::exit(const Pid& pid, const ExitReason& reason) {
 bool Node::is_alive(const Pid& pid) const noexcept {
   return pid.node == id_ && pid.generation % 2 == 1 && table_->find(pid) != nullptr;
 }
+
+// -- timers ---------------------------------------------------------------------------------
+
+TimerId Node::arm_timer(Clock::TimePoint when, const Pid& from, const TimerTarget& target,
+                        Message&& message, const detail::TimerExtras& extras) {
+  if (target.pid.node != id_ && target.name.empty()) {
+    throw ProcessExit{ExitReason::symbol("badarg")};
+  }
+  auto envelope = std::make_unique<Envelope>(SignalKind::info, from);
+  envelope->message = std::move(message);
+  return timers_->arm(when, target, std::move(envelope), extras);
+}
+
+Clock::TimePoint Node::time_after(Clock::Duration delay) const {
+  if (delay < Clock::Duration::zero()) throw ProcessExit{ExitReason::symbol("badarg")};
+  const Clock::TimePoint now = clock_->now();
+  return delay < Clock::TimePoint::max() - now ? now + delay : Clock::TimePoint::max();
+}
+
+std::optional<Clock::Duration> Node::cancel_timer(TimerId timer) {
+  return time_left(timers_->cancel(timer));
+}
+
+bool Node::drop_timer(TimerId timer) { return timers_->cancel(timer).has_value(); }
+
+std::optional<Clock::Duration> Node::read_timer(TimerId timer) const {
+  return time_left(timers_->deadline(timer));
+}
+
+std::optional<Clock::Duration> Node::time_left(std::optional<Clock::TimePoint> deadline) const {
+  if (!deadline) return std::nullopt;
+  return std::max(*deadline - clock_->now(), Clock::Duration::zero());
+}
+
+std::size_t Node::timer_count() const { return timers_->armed(); }
 
 // -- names ----------------------------------------------------------------------------------
 

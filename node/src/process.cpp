@@ -4,6 +4,7 @@
 #include "grove/core/check.hpp"
 
 #include "process_table.hpp"
+#include "timers.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -205,7 +206,7 @@ void Process::set_waiter(Waiter* waiter) {
   if (*waiter->timeout_ <= Clock::Duration::zero()) return;
   Extras& own = extras();
   if (own.tick_at <= waiter->deadline_) return;
-  if (own.tick_at != Clock::TimePoint::max()) node_->clock().cancel(own.tick);
+  if (own.tick_at != Clock::TimePoint::max()) node_->timers_->cancel(own.tick);
   arm_tick();
 }
 
@@ -229,12 +230,12 @@ bool Process::wake_waiter() {
   return true;
 }
 
-/// One alarm at a time: a tick with an older number was cancelled too late, and says nothing.
+/// One timer at a time: a tick with an older number was cancelled too late, and says nothing.
 void Process::arm_tick() {
   Extras& own = *extras_;
   own.tick_at = waiter_->deadline_;
   own.tick_number = (own.tick_number + 1) & Envelope::k_serial_mask;
-  own.tick = node_->deliver_at(
+  own.tick = node_->timers_->arm(
       own.tick_at, pid(), std::make_unique<Envelope>(SignalKind::tick, pid(), own.tick_number));
 }
 

@@ -123,6 +123,7 @@ class alignas(64) Process final : public Context, public Runnable {
   friend class grove::Node;
   friend class NameTable;
   friend class ProcessTable;
+  friend class Timers;
 
   /// What emit() returns when the target's mailbox is full and refuses: the message is dropped.
   static constexpr SessionId k_refused = ~SessionId{1};
@@ -130,6 +131,7 @@ class alignas(64) Process final : public Context, public Runnable {
   // Bits of marks_
   static constexpr std::uint8_t k_named = 1;    // may have a name
   static constexpr std::uint8_t k_bounded = 2;  // its mailbox is bounded
+  static constexpr std::uint8_t k_timed = 4;    // timers may be aimed at it
 
   // process.cpp
   bool work();

@@ -7,6 +7,7 @@
 #include "name_table.hpp"
 #include "process.hpp"
 #include "process_table.hpp"
+#include "timers.hpp"
 
 #include <cxxabi.h>
 
@@ -101,12 +102,10 @@ void Process::depart() {
   if (marks != 0) marks_.store(0, std::memory_order_relaxed);
   const bool named = (marks & k_named) != 0;
   if (named) node_->names_->release(self);
+  if ((marks & k_timed) != 0) node_->timers_->drop_all(*this);
   end_owned();
   if ((named || abroad_) && node_->router_ != nullptr) node_->router_->process_ended(self);
-  if (extras_ != nullptr) {
-    tell_relations(self, reason);
-    if (extras_->tick_at != Clock::TimePoint::max()) node_->clock().cancel(extras_->tick);
-  }
+  if (extras_ != nullptr) tell_relations(self, reason);
   while (Envelope* message = mailbox_.pop()) inbox_.free(message);
 }
 

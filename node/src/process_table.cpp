@@ -83,13 +83,23 @@ void ProcessTable::grow() {
   used_.store(end, std::memory_order_seq_cst);
 }
 
-MailboxBound& ProcessTable::make_bound(std::uint32_t index) {
-  const std::lock_guard lock{lock_};
-  std::atomic<MailboxBound*>& bounds = chunks_[index / k_chunk].bounds;
-  if (bounds.load(std::memory_order_relaxed) == nullptr) {
-    bounds.store(new MailboxBound[k_chunk], std::memory_order_release);
+template <class T>
+T& ProcessTable::beside(std::atomic<T*> Chunk::*column, std::uint32_t index) {
+  std::atomic<T*>& items = chunks_[index / k_chunk].*column;
+  if (items.load(std::memory_order_acquire) == nullptr) {
+    const std::lock_guard lock{lock_};
+    if (items.load(std::memory_order_relaxed) == nullptr) {
+      items.store(new T[k_chunk]{}, std::memory_order_release);
+    }
   }
-  return *bound(index);
+  return items.load(std::memory_order_relaxed)[index % k_chunk];
+}
+
+MailboxBound& ProcessTable::make_bound(std::uint32_t index) {
+  return beside(&Chunk::bounds, index);
+}
+std::uint32_t& ProcessTable::first_timer(std::uint32_t index) {
+  return beside(&Chunk::timers, index);
 }
 
 }  // namespace grove::detail

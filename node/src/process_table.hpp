@@ -34,6 +34,7 @@ class ProcessTable {
     for (Chunk& chunk : chunks_) {
       delete[] chunk.places.load(std::memory_order_relaxed);
       delete[] chunk.bounds.load(std::memory_order_relaxed);
+      delete[] chunk.timers.load(std::memory_order_relaxed);
     }
   }
 
@@ -69,13 +70,17 @@ class ProcessTable {
     return bounds == nullptr ? nullptr : &bounds[index % k_chunk];
   }
   MailboxBound& make_bound(std::uint32_t index);
+  /// A place's word for its timers; see Timers.
+  [[nodiscard]] std::uint32_t& first_timer(std::uint32_t index);
 
  private:
   static constexpr std::uint32_t k_batch = 64;  // places that move between stocks at a time
 
   struct Chunk {
     std::atomic<Process*> places{nullptr};
+    // Of all places of the chunk, made with the first that needs one.
     std::atomic<MailboxBound*> bounds{nullptr};
+    std::atomic<std::uint32_t*> timers{nullptr};
   };
   struct alignas(64) Stock {
     std::vector<std::uint32_t> free;  // last in, first out: warm places first
@@ -96,6 +101,8 @@ class ProcessTable {
     return total;
   }
   Process* claim_from(Stock& stock);
+  template <class T>
+  T& beside(std::atomic<T*> Chunk::*column, std::uint32_t index);
   void refill(Stock& stock);
   static void move_some(Stock& from, Stock& to);
   void grow();

@@ -457,20 +457,6 @@ TEST(Pid, OfAReusedPlaceIsAnotherPid) {
   });
 }
 
-TEST(Timer, DeliversNotBeforeItsTimeAndCanBeCancelled) {
-  LocalWorld world;
-  world.run([&world](Context& context) -> Task<> {
-    const auto before = world.clock().now();
-    context.send_after(100ms, context.self(), Ping{1});
-    const auto cancelled = context.send_after(50ms, context.self(), Ping{2});
-    EXPECT_TRUE(context.cancel_timer(cancelled));
-    const Ping ping = co_await context.receive<Ping>();
-    EXPECT_EQ(ping.number, 1);
-    EXPECT_EQ(world.clock().now() - before, 100ms);
-    EXPECT_FALSE(context.cancel_timer(cancelled));
-  });
-}
-
 TEST(Inspect, AnswersForAFloodedProcessAndForgetsADeadOne) {
   LocalWorld world;
   const Pid busy = world.node().spawn([](Context& context) -> Task<> {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // SmallMap against std::map, over random histories that grow it past its index and shrink it again.
-#include "grove/core/random.hpp"
-
 #include "small_map.hpp"
+
+#include "grove/core/random.hpp"
 
 #include <gtest/gtest.h>
 
@@ -36,7 +36,9 @@ void agrees_with_a_model(std::uint64_t seed) {
     const auto place = model.find(probe);
     const std::uint64_t* found = map.find(probe);
     ASSERT_EQ(found != nullptr, place != model.end());
-    if (found != nullptr) ASSERT_EQ(*found, place->second);
+    if (found != nullptr) {
+      ASSERT_EQ(*found, place->second);
+    }
   }
   for (const auto& [key, value] : map.entries()) EXPECT_EQ(model.at(key), value);
 }

@@ -6,6 +6,8 @@
 #include "grove/node/gen_server.hpp"
 #include "grove/node/node.hpp"
 
+#include "support/real_world.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -23,31 +25,7 @@ namespace grove {
 namespace {
 
 using namespace std::chrono_literals;
-
-/// One node on real threads. It is destroyed while the scheduler still runs.
-class RealWorld {
- public:
-  explicit RealWorld(unsigned workers)
-      : clock_{make_asio_clock()},
-        scheduler_{make_thread_scheduler(workers)},
-        node_{{.name = "stress", .clock = clock_.get(), .scheduler = scheduler_.get()}} {}
-  ~RealWorld() {
-    node_.kill_all();
-    EXPECT_TRUE(node_.wait_until_empty(1min));
-  }
-
-  [[nodiscard]] Node& node() noexcept { return node_; }
-  /// Runs `function` (a coroutine of a Context&) as a process and waits for its result.
-  template <class F>
-  auto run(F function) {
-    return node_.async(std::move(function)).get();
-  }
-
- private:
-  std::unique_ptr<Clock> clock_;
-  std::unique_ptr<Scheduler> scheduler_;
-  Node node_;
-};
+using testkit::RealWorld;
 
 class Stress : public testing::TestWithParam<unsigned> {};
 

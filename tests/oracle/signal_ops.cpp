@@ -126,11 +126,9 @@ std::string send_after(Self& self, const Op& op) {
   const Target to = target(self, op, 2);
   const std::chrono::milliseconds delay{parse_integer(op.at(3))};
   TimerFired message{.label = op.at(5), .value = parse_value(op.at(4))};
-  if (to.name.empty()) {
-    self.world.timers().start(self.context, to.pid, delay, std::move(message));
-  } else {
-    self.world.timers().start(to.name, delay, std::move(message));
-  }
+  self.world.timers().start(self.context,
+                            to.name.empty() ? TimerTarget{to.pid} : TimerTarget{to.name}, delay,
+                            std::move(message));
   return "ok";
 }
 

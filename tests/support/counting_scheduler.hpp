@@ -46,7 +46,12 @@ class CountingScheduler final : public Scheduler {
 
  private:
   struct Counted final : Runnable {
-    Counted(CountingScheduler& scheduler, Runnable& counted) : owner{scheduler}, work{counted} {}
+    Counted(CountingScheduler& scheduler, Runnable& counted) : owner{scheduler}, work{counted} {
+      set_run_priority(work.run_priority());
+    }
+    void stuck(Clock::Duration duration, const void* subject) noexcept override {
+      work.stuck(duration, subject);
+    }
     bool run(Turn& turn) override {
       if (work.run(turn)) return true;  // goes on later: still unfinished
       CountingScheduler& scheduler = owner;

@@ -12,8 +12,10 @@
 #include "grove/node/body.hpp"
 #include "grove/node/operation.hpp"
 #include "grove/node/router.hpp"
+#include "grove/node/timer.hpp"
 
 #include <chrono>
+#include <concepts>
 #include <coroutine>
 #include <optional>
 #include <string>
@@ -371,15 +373,6 @@ class Context {
   void forward(const Pid& to, Message message) {
     post(to, SignalKind::info, 0, std::move(message));
   }
-  /// Delivers `message` to `to`, a process of this node, once and not before `delay`. The caller's
-  /// own death does not stop it. Throws ProcessExit(badarg) for a process elsewhere.
-  template <class T>
-  Clock::AlarmId send_after(Clock::Duration delay, const Pid& to, T message) {
-    return post_after(delay, to, Message::make<T>(std::move(message)));
-  }
-  /// Returns: true when the timer will never fire.
-  bool cancel_timer(Clock::AlarmId timer);
-
   /// Waits for the oldest message of type T that fulfils `predicate`; others stay, in order.
   template <class T, class Predicate = detail::Always>
   [[nodiscard]] auto receive(Predicate predicate = {}) {
@@ -419,6 +412,46 @@ class Context {
   void reply(const From& from) {
     post(from.pid, SignalKind::reply, from.serial, Message::make<detail::Ok>());
   }
+
+  // -- timers -------------------------------------------------------------------------------
+  //
+  // A timer belongs to its target: it outlives the process that set it, goes with the process that
+  // it is aimed at, and any process of the node may cancel it. Those aimed at one pid, or one name,
+  // fire in the order of their deadlines, then as they were set. Aimed at a dead pid one never
+  // fires; at a name, it goes to whoever has the name when it is due, or to nobody.
+  // Errors of all that set one: ProcessExit(badarg) for a negative delay, a pid of another node.
+
+  /// Delivers `message` once, not before `delay` from now. Zero: at once, yet not within this call.
+  template <class T>
+  TimerId send_after(Clock::Duration delay, const TimerTarget& to, T message) {
+    return arm_after(delay, to, Message::make<T>(std::move(message)));
+  }
+  /// The same at an instant of the node's clock; one that has passed is at once.
+  template <class T>
+  TimerId send_at(Clock::TimePoint when, const TimerTarget& to, T message) {
+    return arm_at(when, to, Message::make<T>(std::move(message)));
+  }
+  /// Sends a TimerExpired with the timer's own id and `value`.
+  TimerId start_timer(Clock::Duration delay, const TimerTarget& to, Value value = {});
+  /// Sends a copy of `message` every `period`: the n-th at n periods from now, however late the
+  /// one before was. None is left out: after a delay those that were missed come at once. Ends when
+  /// it is cancelled or its target ends; one aimed at a name only when it is cancelled.
+  /// Bounds: periods shorter than a delivery takes hold up all timers of the node.
+  /// Errors: ProcessExit(badarg) for a period that is not positive.
+  template <std::copy_constructible T>
+  TimerId send_interval(Clock::Duration period, const TimerTarget& to, T message) {
+    return arm_interval(
+        period, to, Message::make<T>(std::move(message)),
+        [](const Message& original) { return Message::make<T>(*original.get<T>()); });
+  }
+  /// After this nothing of it is delivered; what it has sent before is in its target's queue.
+  /// Returns: the time it had left; nothing when it has fired, was cancelled or never was.
+  std::optional<Clock::Duration> cancel_timer(TimerId timer);
+  /// The same for half the cost: it does not look at the clock (OTP: {info, false}).
+  /// Returns: whether there was a timer to cancel.
+  bool drop_timer(TimerId timer);
+  /// Returns: as cancel_timer(); the timer goes on. Of an interval: until its next message.
+  [[nodiscard]] std::optional<Clock::Duration> read_timer(TimerId timer) const;
 
   // -- links, monitors, exits ---------------------------------------------------------------
 
@@ -481,7 +514,10 @@ class Context {
   void post_name(const Global& to, SignalKind kind, Message message);
   void post_name(std::string_view to, SignalKind kind, Message message);
   void post_name(const RemoteName& to, SignalKind kind, Message message);
-  Clock::AlarmId post_after(Clock::Duration delay, const Pid& to, Message message);
+  TimerId arm_after(Clock::Duration delay, const TimerTarget& to, Message message);
+  TimerId arm_at(Clock::TimePoint when, const TimerTarget& to, Message message);
+  TimerId arm_interval(Clock::Duration period, const TimerTarget& to, Message message,
+                       Message (*copy)(const Message&));
   std::uint64_t begin_call(const Pid& server, Message request);
   void end_call(std::uint64_t serial);
 };

@@ -67,6 +67,7 @@ namespace detail {
 class NameTable;
 class ProcessTable;
 class TableRegistry;
+class Timers;
 
 /// What became of a message at a bounded mailbox.
 enum class Delivery : std::uint8_t {
@@ -155,6 +156,18 @@ class Node {
   template <class F>
   std::future<detail::TaskResult<F&, Context&>> async(F function);
 
+  // -- timers, as Context's ------------------------------------------------------------------
+
+  template <class T>
+  TimerId send_after(Clock::Duration delay, const TimerTarget& to, T message) {
+    return arm_timer(time_after(delay), {id_, 0, 0}, to, Message::make<T>(std::move(message)));
+  }
+  std::optional<Clock::Duration> cancel_timer(TimerId timer);
+  bool drop_timer(TimerId timer);
+  [[nodiscard]] std::optional<Clock::Duration> read_timer(TimerId timer) const;
+  /// How many timers wait, those of receive timeouts among them.
+  [[nodiscard]] std::size_t timer_count() const;
+
   // -- inspection ----------------------------------------------------------------------------
 
   [[nodiscard]] std::vector<Pid> processes() const;
@@ -190,14 +203,20 @@ class Node {
   Spawned spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body,
                      Context* parent = nullptr);
   Spawned spawn_frame(SpawnOptions options, detail::FrameMaker make, Context* parent = nullptr);
-  /// Runs deliver(to, tick) at `when`, if the node still stands then.
-  Clock::AlarmId deliver_at(Clock::TimePoint when, const Pid& to, EnvelopePtr envelope);
+  /// See Context's timers. Errors: as there.
+  TimerId arm_timer(Clock::TimePoint when, const Pid& from, const TimerTarget& target,
+                    Message&& message, const detail::TimerExtras& extras = {});
+  /// Returns: the instant `delay` from now, or the last one there is. Throws ProcessExit(badarg)
+  /// for a negative one.
+  [[nodiscard]] Clock::TimePoint time_after(Clock::Duration delay) const;
   [[nodiscard]] detail::TableRegistry& table_registry() const noexcept { return *tables_; }
 
  private:
   friend class detail::Process;
 
   void ended();
+  [[nodiscard]] std::optional<Clock::Duration> time_left(
+      std::optional<Clock::TimePoint> deadline) const;
   [[nodiscard]] static unsigned worker_of(const Context* caller);
   detail::Process& claim(const Context* parent);
   void give_up(detail::Process& claimed, const Context* parent);
@@ -215,6 +234,7 @@ class Node {
   std::unique_ptr<detail::ProcessTable> table_;
   std::unique_ptr<detail::NameTable> names_;
   std::unique_ptr<detail::TableRegistry> tables_;
+  std::unique_ptr<detail::Timers> timers_;
   std::atomic<bool> stopping_{false};
   Clock::TimePoint started_;
   std::atomic<bool> somebody_waits_{false};  // for the last end
@@ -223,8 +243,6 @@ class Node {
   std::atomic<bool> anybody_hears_{false};  // of dead letters
   std::mutex subscribers_mutex_;            // guards the next
   std::vector<Pid> subscribers_;
-  struct Lifeline;  // lets alarms find out that the node is gone
-  std::shared_ptr<Lifeline> lifeline_;
 };
 
 template <class F>
