@@ -172,7 +172,7 @@ detail::Delivery Node::deliver(const Pid& to, EnvelopePtr envelope) {
       return delivery;
     }
   }
-  process->push(std::move(envelope));
+  process->push(envelope.release());
   return delivery;
 }
 

@@ -19,16 +19,11 @@ constexpr int k_resume_cost = 8;        // of a coroutine, in messages
 constexpr unsigned k_inbox_steps = 32;  // messages handled between two looks at the inbox
 
 constinit thread_local Process* t_running = nullptr;
-constinit thread_local Turn* t_turn = nullptr;
 thread_local Turn t_no_turn;
 
 }  // namespace
 
-Turn& current_turn() noexcept { return t_turn != nullptr ? *t_turn : t_no_turn; }
-
-void Process::push(EnvelopePtr envelope) {
-  if (inbox_.push(envelope.release())) node_->scheduler_->submit(*this);
-}
+Turn& no_turn() noexcept { return t_no_turn; }
 
 Pid Process::pid() const noexcept {
   return {node_->id(), index_, generation_.load(std::memory_order_relaxed)};
@@ -49,7 +44,7 @@ void Process::begin(const Pid& parent, SpawnOptions&& options) {
   trap_exit_ = options.trap_exit;
   set_run_priority(options.priority);
   if (!options.label.empty()) extras().label = std::move(options.label);
-  started_ = doomed_ = crashed_ = routed_ = abroad_ = false;
+  started_ = doomed_ = crashed_ = routed_ = abroad_ = held_ = in_coroutine_ = false;
   alive_ = occupied_ = true;
   reductions_ = 0;
 }
@@ -59,31 +54,24 @@ void Process::begin(const Pid& parent, SpawnOptions&& options) {
 bool Process::run(Turn& turn) {
   Process* const outer = std::exchange(t_running, this);
   Turn* const outer_turn = std::exchange(t_turn, &turn);
+  take_inbox();
+  // Who has many messages gets a longer turn: those who send them get theirs too, each of them.
+  budget_ = static_cast<int>(
+      std::clamp<std::uint32_t>(mailbox_.size(), k_turn_budget, k_long_turn_budget));
+  const std::int32_t granted = budget_;
   bool again = false;
-  for (bool first = true;; first = false) {
-    take_inbox();
-    if (first) {
-      // Who has many messages gets a longer turn: those who send them get theirs too, each of them.
-      budget_ = static_cast<int>(
-          std::clamp<std::uint32_t>(mailbox_.size(), k_turn_budget, k_long_turn_budget));
-    }
+  for (;;) {
     work_off();
-    if (alive_ && doomed_) die();
-    again = alive_ && budget_ <= 0;
-    if (routed_) {
-      routed_ = false;
-      node_->router_->flush();
-    }
-    if (!mailbox_.empty() && mailbox_.head()->generation == 0) stamp_leftovers();
+    again = alive_ && !doomed_ && budget_ <= 0;
+    if (doomed_ || !alive_ || routed_ || !mailbox_.empty()) settle(turn);
+    // Once it is parked another worker may run this place: nothing of it is touched any more.
     if (again) break;
-    // A free place can be claimed once it is parked; released after that, it could outlive its
-    // node. And after the last flush: who waits for the last end may take the router away.
-    if (occupied_ && !alive_ && bury()) {
-      node_->table_->release(*this, turn.worker());
-      node_->ended();
-    }
-    // From here on another worker may run this place: touch nothing of it any more.
+    const auto used = static_cast<std::uint32_t>(granted - budget_);
+    reductions_ += used;
+    if (reductions_ < used) ++extras().reductions_high;
     if (inbox_.park()) break;
+    reductions_ -= used;
+    take_inbox();
   }
   t_running = outer;
   t_turn = outer_turn;
@@ -92,10 +80,9 @@ bool Process::run(Turn& turn) {
 
 /// Runs user code for as long as there is some to run, and budget.
 void Process::work_off() {
-  const int budget = budget_;
   Clock::TimePoint limit = Clock::TimePoint::max();
   for (unsigned steps = 1; alive_ && !doomed_ && budget_ > 0 && work(); ++steps) {
-    if (code_.coroutine()) {
+    if (in_coroutine_) {
       charge(k_resume_cost);
       take_inbox();  // so that a kill is seen in time
     } else {
@@ -108,18 +95,31 @@ void Process::work_off() {
       limit = std::min(limit, now + k_long_turn_time);
     }
   }
-  const auto used = static_cast<std::uint32_t>(std::max(budget - budget_, 0));
-  reductions_ += used;
-  if (reductions_ < used) ++extras().reductions_high;
+}
+
+/// What few turns leave to do.
+void Process::settle(Turn& turn) {
+  if (alive_ && doomed_) die();
+  if (routed_) {
+    routed_ = false;
+    node_->router_->flush();
+  }
+  if (!mailbox_.empty() && mailbox_.head()->generation == 0) stamp_leftovers();
+  // A free place can be claimed once it is parked; released after that, it could outlive its node.
+  // And after the last flush: who waits for the last end may take the router away.
+  if (occupied_ && !alive_ && bury()) {
+    node_->table_->release(*this, turn.worker());
+    node_->ended();
+  }
 }
 
 /// One step of user code. Returns: false when there is nothing to do until something arrives.
 bool Process::work() {
-  if (held()) return false;
+  if (held_) return false;
   if (waiter_ != nullptr) return wake_waiter();
   if (!started_) {
     start();
-  } else if (code_.coroutine()) {
+  } else if (in_coroutine_) {
     return wake_operation();
   } else if (!mailbox_.empty()) {
     handle_next();
@@ -132,7 +132,10 @@ bool Process::work() {
 void Process::start() {
   started_ = true;
   Body* const body = code_.body();
-  if (body == nullptr) return resume(code_.coroutine());
+  if (body == nullptr) {
+    in_coroutine_ = true;
+    return resume(code_.coroutine());
+  }
   try {
     Task<> task = [&] {
       const UserCode user{*t_turn};
@@ -161,6 +164,7 @@ void Process::handle_next() {
 void Process::run_task(Task<> task) {
   if (!task || !alive_) return;
   code_.run(std::move(task));
+  in_coroutine_ = true;
   resume(code_.coroutine());
 }
 
@@ -176,6 +180,7 @@ void Process::end_task() {
   const std::exception_ptr failure = code_.coroutine().promise().failure;
   const Body* const body = code_.body();
   end_coroutine();
+  in_coroutine_ = false;
   if (failure) {
     fail(failure);
   } else if (body == nullptr || body->ends_with_task()) {

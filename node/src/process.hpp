@@ -33,8 +33,13 @@ namespace grove::detail {
 /// What a process that is no more (or never was) answers to a signal, as OTP does; null: nothing.
 [[nodiscard]] EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, Envelope& signal);
 
-/// The turn of this thread's running process; outside one, a turn that is nobody's.
-[[nodiscard]] Turn& current_turn() noexcept;
+inline constinit thread_local Turn* t_turn = nullptr;
+/// A turn that is nobody's.
+[[nodiscard]] Turn& no_turn() noexcept;
+/// The turn of this thread's running process; outside one, no_turn().
+[[nodiscard]] inline Turn& current_turn() noexcept {
+  return t_turn != nullptr ? *t_turn : no_turn();
+}
 
 class alignas(64) Process final : public Context, public Runnable {
  public:
@@ -42,7 +47,9 @@ class alignas(64) Process final : public Context, public Runnable {
   ~Process() { delete extras_; }
 
   /// Puts a signal into the queue and schedules the process if it was idle. Threads: any.
-  void push(EnvelopePtr envelope);
+  void push(Envelope* envelope) {
+    if (inbox_.push(envelope)) node_->scheduler_->submit(*this);
+  }
   bool run(Turn& turn) override;
   /// Acts on signals in place of the thread that is inside its code, so that a kill ends it at once
   /// in the eyes of the others; its frames go when that code returns.
@@ -136,6 +143,7 @@ class alignas(64) Process final : public Context, public Runnable {
   // process.cpp
   bool work();
   void work_off();
+  void settle(Turn& turn);
   bool wake_waiter();
   bool wake_operation();
   void handle_next();
@@ -146,9 +154,6 @@ class alignas(64) Process final : public Context, public Runnable {
   void fail(const std::exception_ptr& failure);
   void arm_tick();
   [[nodiscard]] bool overdue() const;
-  [[nodiscard]] bool held() const noexcept {
-    return extras_ != nullptr && !extras_->no_room_at.empty();
-  }
 
   // process_signals.cpp
   void act(Envelope* envelope);        // one signal for this life
@@ -190,8 +195,10 @@ class alignas(64) Process final : public Context, public Runnable {
   bool doomed_ : 1 = false;   // ends once the running code returns or awaits
   bool crashed_ : 1 = false;  // the reason came from inside: worth a crash report
   bool routed_ : 1 = false;   // sent something elsewhere in this turn
-  bool abroad_ : 1 = false;   // the router may know it: it has dealt with others elsewhere
-  std::int32_t budget_ = 0;   // left of this turn
+  bool held_ : 1 = false;     // runs no code of its own until it may
+  bool in_coroutine_ : 1 = false;
+  bool abroad_ : 1 = false;  // the router may know it: it has dealt with others elsewhere
+  std::int32_t budget_ = 0;  // left of this turn
   Inbox inbox_;
   Node* node_ = nullptr;
   std::uint32_t index_ = 0;

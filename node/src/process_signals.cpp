@@ -47,6 +47,16 @@ EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, Envelope& signal) {
   return nullptr;
 }
 
+inline void Process::append(Envelope* envelope) {
+  envelope->generation = 0;
+  mailbox_.append(envelope);
+  if (mailbox_.size() > k_unstamped) {
+    if (t_arrival == 0) t_arrival = node_->uptime_ms();
+    envelope->generation = t_arrival;
+  }
+  if ((envelope->flags & Envelope::k_counted) != 0) drop_oldest();
+}
+
 void Process::take_inbox() {
   if (alive_ && doomed_) return;  // what comes after a deadly signal is for the dead to answer
   Envelope* next = inbox_.take();
@@ -56,6 +66,10 @@ void Process::take_inbox() {
   do {
     Envelope* const envelope = std::exchange(next, next->next);
     if (alive_ && (envelope->generation == generation || envelope->kind() == SignalKind::alias)) {
+      if (envelope->kind() <= SignalKind::cast && envelope->flags == 0) {  // by far the most
+        append(envelope);
+        continue;
+      }
       act(envelope);
       if (doomed_ && next != nullptr) {
         extras().after_doom = next;
@@ -122,7 +136,10 @@ void Process::act(Envelope* envelope) {
       if (extras_->operation_serial == serial) extras_->operation_done = true;
       break;
     case SignalKind::want_room: on_want_room(from); break;
-    case SignalKind::room: std::erase(extras().no_room_at, from); break;
+    case SignalKind::room:
+      std::erase(extras().no_room_at, from);
+      held_ = !extras_->no_room_at.empty();
+      break;
   }
   inbox_.free(envelope);
 }
@@ -145,35 +162,31 @@ void Process::act_stale(Envelope* envelope) {
 SessionId Process::emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
                         Message&& message) {
   charge(1);
-  auto envelope = std::make_unique<Envelope>(kind, from, serial);
-  envelope->message = std::move(message);
-  if (to.node == node_->id()) {
-    switch (node_->deliver(to, std::move(envelope))) {
-      case Delivery::done: break;
-      case Delivery::crowded: wait_for_room(to); break;
-      case Delivery::dropped:
-        if (kind == SignalKind::call) return k_refused;  // or its caller would wait in vain
-        break;
-      case Delivery::refused: return k_refused;
-    }
+  auto* const envelope = new Envelope{kind, from, serial, std::move(message)};
+  if (to.node != node_->id()) {
+    EnvelopePtr owned{envelope};
+    if (node_->router_ == nullptr) return Router::k_no_connection;
+    routed_ = abroad_ = true;
+    return node_->router_->route(to, std::move(owned));
+  }
+  Process* const target = node_->table_->find(to.index);
+  if (target != nullptr && (target->marks_.load(std::memory_order_relaxed) & k_bounded) == 0) {
+    envelope->generation = to.generation;
+    target->push(envelope);
     return Router::k_no_connection;
   }
-  if (node_->router_ == nullptr) return Router::k_no_connection;
-  routed_ = abroad_ = true;
-  return node_->router_->route(to, std::move(envelope));
+  switch (node_->deliver(to, EnvelopePtr{envelope})) {
+    case Delivery::done: break;
+    case Delivery::crowded: wait_for_room(to); break;
+    case Delivery::dropped:
+      if (kind == SignalKind::call) return k_refused;  // or its caller would wait in vain
+      break;
+    case Delivery::refused: return k_refused;
+  }
+  return Router::k_no_connection;
 }
 
 // -- messages -------------------------------------------------------------------------------
-
-void Process::append(Envelope* envelope) {
-  envelope->generation = 0;
-  mailbox_.append(envelope);
-  if (mailbox_.size() > k_unstamped) {
-    if (t_arrival == 0) t_arrival = node_->uptime_ms();
-    envelope->generation = t_arrival;
-  }
-  if ((envelope->flags & Envelope::k_counted) != 0) drop_oldest();
-}
 
 void Process::stamp_leftovers() {
   const std::uint32_t now = node_->uptime_ms();
@@ -266,6 +279,7 @@ void Process::wait_for_room(const Pid& at) {
   std::vector<Pid>& places = extras().no_room_at;
   if (at == pid() || std::find(places.begin(), places.end(), at) != places.end()) return;
   places.push_back(at);
+  held_ = true;
   emit(pid(), at, SignalKind::want_room, 0, {});
 }
 

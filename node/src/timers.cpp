@@ -274,7 +274,8 @@ void Timers::deliver(Shard& shard, Due& due) {
     node_.deliver(*holder, std::move(envelope));
   } else if (due.target != nullptr &&
              due.target->generation_.load(std::memory_order_seq_cst) == envelope->generation) {
-    due.target->push(std::move(envelope));
+    const Pid to{node_.id(), due.target->index_, envelope->generation};
+    node_.deliver(to, std::move(envelope));
   } else {
     due.envelope = std::move(envelope);
   }

@@ -51,8 +51,8 @@ class alignas(64) WorkerThread final : public Turn {
   /// Watchdog. How many looks in a row, this one included, have found the same piece of user code;
   /// 0: another one, or none now.
   unsigned look() noexcept;
-  /// Watchdog. Calls `act(runnable, subject)` if the thread is inside the user code that look() has found,
-  /// and keeps it from leaving meanwhile.
+  /// Watchdog. Calls `act(runnable, subject)` if the thread is inside the user code that look() has
+  /// found, and keeps it from leaving meanwhile.
   template <class F>
   void while_inside(F&& act) {
     const std::lock_guard lock{mutex_};

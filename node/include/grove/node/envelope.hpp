@@ -12,7 +12,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <string>
+#include <utility>
 
 namespace grove {
 
@@ -66,10 +68,34 @@ struct Opaque {
   std::uint64_t wire_id;
 };
 
+namespace detail {
+
+/// This thread's stock of freed envelopes, so that most cost no call of the allocator.
+struct EnvelopeStock {
+  static constexpr std::uint32_t k_max = 1024;
+  struct Free {
+    Free* next;
+  };
+  Free* first = nullptr;
+  std::uint32_t size = 0;
+};
+inline constinit thread_local EnvelopeStock t_envelopes;
+/// Allocates one, and sees to it that this thread's stock is given back when it ends.
+[[nodiscard]] void* allocate_envelope(std::size_t size);
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool k_stock_envelopes = false;  // or nobody would see a use after free
+#else
+inline constexpr bool k_stock_envelopes = true;
+#endif
+
+}  // namespace detail
+
 struct Envelope {
   Envelope() : serial{0}, kind_bits{0}, flags{0} {}
-  Envelope(SignalKind kind, Pid sender, std::uint64_t number = 0)
-      : from{sender},
+  Envelope(SignalKind kind, const Pid& sender, std::uint64_t number = 0, Message&& content = {})
+      : message{std::move(content)},
+        from{sender},
         serial{number & k_serial_mask},
         kind_bits{static_cast<std::uint64_t>(kind)},
         flags{0} {}
@@ -84,10 +110,8 @@ struct Envelope {
   static constexpr std::uint64_t k_packed = 1;   // the message is still in its wire form
   static constexpr std::uint64_t k_counted = 2;  // takes room in a bounded mailbox
 
-  static void* operator new(std::size_t size) { return detail::allocate(size); }
-  static void operator delete(void* memory, std::size_t size) noexcept {
-    detail::deallocate(memory, size);
-  }
+  static void* operator new(std::size_t size);
+  static void operator delete(void* memory, std::size_t size) noexcept;
 
   Envelope* next = nullptr;  // the queue's, while queued
   Message message;
@@ -98,6 +122,22 @@ struct Envelope {
   std::uint64_t flags : 8;
 };
 static_assert(sizeof(Envelope) == 64);
+
+inline void* Envelope::operator new(std::size_t size) {
+  detail::EnvelopeStock& stock = detail::t_envelopes;
+  if (stock.first == nullptr) return detail::allocate_envelope(size);
+  --stock.size;
+  return std::exchange(stock.first, stock.first->next);
+}
+inline void Envelope::operator delete(void* memory, std::size_t size) noexcept {
+  detail::EnvelopeStock& stock = detail::t_envelopes;
+  if (!detail::k_stock_envelopes || stock.size >= detail::EnvelopeStock::k_max) {
+    detail::deallocate(memory, size);
+    return;
+  }
+  ++stock.size;
+  stock.first = ::new (memory) detail::EnvelopeStock::Free{stock.first};
+}
 
 using EnvelopePtr = std::unique_ptr<Envelope>;
 
