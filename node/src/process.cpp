@@ -207,8 +207,9 @@ void Process::set_waiter(Waiter* waiter) {
   waiter_ = waiter;
   waiter->refused_ = waiter->from_tail_ ? mailbox_.tail() : nullptr;
   if (!waiter->timeout_) return;
-  waiter->deadline_ = node_->clock().now() + *waiter->timeout_;
-  if (*waiter->timeout_ <= Clock::Duration::zero()) return;
+  waiter->timed_out_ = *waiter->timeout_ <= Clock::Duration::zero();
+  if (waiter->timed_out_) return;
+  waiter->deadline_ = node_->clock().deadline_after(*waiter->timeout_);
   Extras& own = extras();
   if (own.tick_at <= waiter->deadline_) return;
   if (own.tick_at != Clock::TimePoint::max()) node_->timers_->cancel(own.tick);
@@ -228,7 +229,7 @@ bool Process::wake_waiter() {
     fail(std::current_exception());
     return true;
   }
-  if (found == nullptr && !overdue()) return false;
+  if (found == nullptr && !waiter_->timed_out_) return false;
   Waiter& waiter = *std::exchange(waiter_, nullptr);
   waiter.taken_ = found;
   resume(waiter.handle_, found == nullptr ? nullptr : found->message.type());
@@ -242,11 +243,6 @@ void Process::arm_tick() {
   own.tick_number = (own.tick_number + 1) & Envelope::k_serial_mask;
   own.tick = node_->timers_->arm(
       own.tick_at, pid(), std::make_unique<Envelope>(SignalKind::tick, pid(), own.tick_number));
-}
-
-// Called with a waiter that nothing in the mailbox matches.
-bool Process::overdue() const {
-  return waiter_->timeout_ && node_->clock().now() >= waiter_->deadline_;
 }
 
 void Process::begin_operation(Operation& operation, std::coroutine_handle<> handle) {

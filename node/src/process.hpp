@@ -153,7 +153,6 @@ class alignas(64) Process final : public Context, public Runnable {
   void end_task();
   void fail(const std::exception_ptr& failure);
   void arm_tick();
-  [[nodiscard]] bool overdue() const;
 
   // process_signals.cpp
   void act(Envelope* envelope);        // one signal for this life

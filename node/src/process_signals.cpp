@@ -373,8 +373,10 @@ void Process::on_inspect(Envelope& envelope) {
 void Process::on_tick(std::uint64_t number) {
   if (number != extras_->tick_number) return;
   extras_->tick_at = Clock::TimePoint::max();
-  // It may have come for an older, shorter wait: ask again.
-  if (waiter_ != nullptr && waiter_->timeout_ && !overdue()) arm_tick();
+  if (waiter_ == nullptr || !waiter_->timeout_) return;
+  // It may have come for an older, shorter wait: then ask again.
+  waiter_->timed_out_ = node_->clock().now() >= waiter_->deadline_;
+  if (!waiter_->timed_out_) arm_tick();
 }
 
 }  // namespace grove::detail

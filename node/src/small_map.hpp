@@ -2,8 +2,9 @@
 //
 // SmallMap: a handful of entries as a plain array; an index joins in when there are many.
 //
-// 8 bytes while empty, one allocation while small. The index is open-addressed: slots hold
-// positions in the array, a removal closes the gap behind it, so there are no tombstones.
+// 8 bytes until its first entry. A small array stays when it gets empty, for the next entry; a large
+// one is given back. The index is open-addressed: slots hold positions in the array, a removal
+// closes the gap behind it, so there are no tombstones.
 // Iteration goes over the array, so its order depends on the history of calls alone.
 #pragma once
 
@@ -54,10 +55,10 @@ class SmallMap {
       entries[at] = std::move(entries[last]);
     }
     entries.pop_back();
-    if (entries.empty()) table_.reset();
+    if (entries.empty() && !table_->slots.empty()) table_.reset();
     return true;
   }
-  [[nodiscard]] bool empty() const noexcept { return table_ == nullptr; }
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   [[nodiscard]] std::size_t size() const noexcept {
     return table_ == nullptr ? 0 : table_->entries.size();
   }

@@ -50,12 +50,14 @@ TEST(SmallMap, AgreesWithAModelOverRandomHistories) {
   }
 }
 
-TEST(SmallMap, TakesNoMemoryWhileEmpty) {
+TEST(SmallMap, IsOneWordAndCanBeEmptiedAndFilledAgain) {
   SmallMap<std::uint64_t, std::uint64_t> map;
   static_assert(sizeof map == sizeof(void*));
   for (std::uint64_t key = 0; key < 40; ++key) map.insert(key, key);
   for (std::uint64_t key = 0; key < 40; ++key) EXPECT_TRUE(map.erase(key));
   EXPECT_TRUE(map.empty());
+  map.insert(1, 2);
+  EXPECT_EQ(*map.find(1), 2U);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <asio/post.hpp>
 #include <asio/steady_timer.hpp>
 
+#include <ctime>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -26,6 +27,13 @@ class AsioClock final : public Clock {
 
   TimePoint now() const override {
     return TimePoint{std::chrono::steady_clock::now().time_since_epoch()};
+  }
+  TimePoint deadline_after(Duration delay) const override {
+    if (delay < k_coarse_from) return add(now(), delay);
+    timespec tick{};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &tick);  // the clock of now(), at its last tick
+    const auto since = std::chrono::seconds{tick.tv_sec} + std::chrono::nanoseconds{tick.tv_nsec};
+    return add(TimePoint{since} + coarse_step_, delay);
   }
   std::uint64_t wall_micros() const override {
     const auto since = std::chrono::system_clock::now().time_since_epoch();
@@ -50,6 +58,13 @@ class AsioClock final : public Clock {
   }
 
  private:
+  static constexpr Duration k_coarse_from = std::chrono::seconds{1};
+
+  static Duration coarse_step() {
+    timespec step{};
+    clock_getres(CLOCK_MONOTONIC_COARSE, &step);
+    return std::chrono::seconds{step.tv_sec} + std::chrono::nanoseconds{step.tv_nsec};
+  }
   void wake() {
     asio::post(io_, [this] { arm(); });
   }
@@ -70,6 +85,7 @@ class AsioClock final : public Clock {
     });
   }
 
+  const Duration coarse_step_ = coarse_step();
   asio::io_context io_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_{io_.get_executor()};
   asio::steady_timer timer_{io_};  // the clock's thread only

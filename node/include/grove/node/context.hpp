@@ -144,6 +144,7 @@ class Waiter {
   Context& context_;
   Timeout timeout_;
   Clock::TimePoint deadline_ = Clock::TimePoint::max();
+  bool timed_out_ = false;
   std::coroutine_handle<> handle_;
   Envelope* taken_ = nullptr;
   Envelope* refused_ = nullptr;  // the last message of the mailbox that did not match

@@ -26,6 +26,9 @@ class Clock {
   virtual ~Clock() = default;
   /// Monotonic. Threads: any. Cost: tens of nanoseconds.
   [[nodiscard]] virtual TimePoint now() const = 0;
+  /// An instant not before `delay` from now, and little after it: a long delay may be measured with
+  /// a coarser, cheaper clock. Saturates. Bounds: delay >= 0.
+  [[nodiscard]] virtual TimePoint deadline_after(Duration delay) const { return add(now(), delay); }
   /// Microseconds since 1970; may jump. For lives and logs, never for intervals.
   [[nodiscard]] virtual std::uint64_t wall_micros() const = 0;
   /// Runs `action` once, not before `when`. Threads: any; `action` runs on the clock's own thread
@@ -33,6 +36,11 @@ class Clock {
   virtual AlarmId call_at(TimePoint when, std::function<void()> action) = 0;
   /// Returns: true when the action will never run; false when it ran or is about to.
   virtual bool cancel(AlarmId alarm) = 0;
+
+ protected:
+  [[nodiscard]] static TimePoint add(TimePoint start, Duration delay) noexcept {
+    return delay < TimePoint::max() - start ? start + delay : TimePoint::max();
+  }
 };
 
 /// The machine's time; alarms run on one thread of its own, woken by Asio.
