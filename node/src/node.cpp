@@ -262,8 +262,7 @@ TimerId Node::arm_timer(Clock::TimePoint when, const Pid& from, const TimerTarge
 
 Clock::TimePoint Node::time_after(Clock::Duration delay) const {
   if (delay < Clock::Duration::zero()) throw ProcessExit{ExitReason::symbol("badarg")};
-  const Clock::TimePoint now = clock_->now();
-  return delay < Clock::TimePoint::max() - now ? now + delay : Clock::TimePoint::max();
+  return clock_->deadline_after(delay);
 }
 
 std::optional<Clock::Duration> Node::cancel_timer(TimerId timer) {
@@ -277,8 +276,7 @@ std::optional<Clock::Duration> Node::read_timer(TimerId timer) const {
 }
 
 std::optional<Clock::Duration> Node::time_left(std::optional<Clock::TimePoint> deadline) const {
-  if (!deadline) return std::nullopt;
-  return std::max(*deadline - clock_->now(), Clock::Duration::zero());
+  return deadline ? std::optional{clock_->until(*deadline)} : std::nullopt;
 }
 
 std::size_t Node::timer_count() const { return timers_->armed(); }

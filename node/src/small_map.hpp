@@ -2,9 +2,9 @@
 //
 // SmallMap: a handful of entries as a plain array; an index joins in when there are many.
 //
-// 8 bytes until its first entry. A small array stays when it gets empty, for the next entry; a large
-// one is given back. The index is open-addressed: slots hold positions in the array, a removal
-// closes the gap behind it, so there are no tombstones.
+// 8 bytes until its first entry. A small array stays when it gets empty, for the next entry; a
+// large one is given back. The index is open-addressed: slots hold positions in the array, a
+// removal closes the gap behind it, so there are no tombstones.
 // Iteration goes over the array, so its order depends on the history of calls alone.
 #pragma once
 

@@ -29,11 +29,11 @@ class AsioClock final : public Clock {
     return TimePoint{std::chrono::steady_clock::now().time_since_epoch()};
   }
   TimePoint deadline_after(Duration delay) const override {
-    if (delay < k_coarse_from) return add(now(), delay);
-    timespec tick{};
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &tick);  // the clock of now(), at its last tick
-    const auto since = std::chrono::seconds{tick.tv_sec} + std::chrono::nanoseconds{tick.tv_nsec};
-    return add(TimePoint{since} + coarse_step_, delay);
+    return add(delay < k_coarse_from ? now() : coarse_now(), delay);
+  }
+  Duration until(TimePoint when) const override {
+    const Duration left = when - coarse_now();
+    return left >= k_coarse_from ? left : std::max(when - now(), Duration::zero());
   }
   std::uint64_t wall_micros() const override {
     const auto since = std::chrono::system_clock::now().time_since_epoch();
@@ -60,6 +60,13 @@ class AsioClock final : public Clock {
  private:
   static constexpr Duration k_coarse_from = std::chrono::seconds{1};
 
+  /// The end of the kernel's tick that is now: at most one tick ahead of now().
+  TimePoint coarse_now() const {
+    timespec tick{};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &tick);
+    const auto since = std::chrono::seconds{tick.tv_sec} + std::chrono::nanoseconds{tick.tv_nsec};
+    return TimePoint{since} + coarse_step_;
+  }
   static Duration coarse_step() {
     timespec step{};
     clock_getres(CLOCK_MONOTONIC_COARSE, &step);

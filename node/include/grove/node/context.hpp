@@ -446,7 +446,8 @@ class Context {
         [](const Message& original) { return Message::make<T>(*original.get<T>()); });
   }
   /// After this nothing of it is delivered; what it has sent before is in its target's queue.
-  /// Returns: the time it had left; nothing when it has fired, was cancelled or never was.
+  /// Returns: the time it had left (of a second and more: up to a kernel tick too little); nothing
+  /// when it has fired, was cancelled or never was.
   std::optional<Clock::Duration> cancel_timer(TimerId timer);
   /// The same for half the cost: it does not look at the clock (OTP: {info, false}).
   /// Returns: whether there was a timer to cancel.

@@ -3,6 +3,7 @@
 // Clock: the seam for time. Real: AsioClock. Simulated: VirtualClock of the test kit.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -29,6 +30,11 @@ class Clock {
   /// An instant not before `delay` from now, and little after it: a long delay may be measured with
   /// a coarser, cheaper clock. Saturates. Bounds: delay >= 0.
   [[nodiscard]] virtual TimePoint deadline_after(Duration delay) const { return add(now(), delay); }
+  /// The time left until `when`, with the same liberty, but never more than the delay that a
+  /// deadline_after() was asked for; 0 when it has come.
+  [[nodiscard]] virtual Duration until(TimePoint when) const {
+    return std::max(when - now(), Duration::zero());
+  }
   /// Microseconds since 1970; may jump. For lives and logs, never for intervals.
   [[nodiscard]] virtual std::uint64_t wall_micros() const = 0;
   /// Runs `action` once, not before `when`. Threads: any; `action` runs on the clock's own thread

@@ -122,8 +122,8 @@ class Runnable {
   /// Runs until it has nothing to do or its budget is spent.
   /// Returns: true when it wants to run again; it must then not have been submitted meanwhile.
   virtual bool run(Turn& turn) = 0;
-  /// The user code that run() entered, about `subject`, has not returned for (at least) `duration`. Called again in
-  /// each of the watchdog's periods, with growing durations, until it does.
+  /// The user code that run() entered, about `subject`, has not returned for (at least) `duration`.
+  /// Called again in each of the watchdog's periods, with growing durations, until it does.
   /// Blocks: must not. Threads: the watchdog's; run()'s thread is inside user code for as long as
   /// this takes, and waits in leave_user_code() if it comes back.
   virtual void stuck([[maybe_unused]] Clock::Duration duration,
