@@ -241,12 +241,7 @@ Ref Context::monitor(const Pid& pid, AliasMode alias) {
   const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
   const Ref ref = make_ref();
-  if (pid == self() || !process.alive()) {  // never fires
-    if (alias != AliasMode::none) {
-      process.relations().watch(ref.serial, {.kind = detail::Watch::Kind::alias, .alias = alias});
-    }
-    return ref;
-  }
+  if (pid == self() || !process.alive()) return ref;  // neither fires nor is an alias, as in OTP
   process.relations().watch(ref.serial, {.target = pid, .alias = alias});
   const SessionId session = pid ? process.emit(self(), pid, SignalKind::monitor, ref.serial,
                                                Message::make<detail::SessionMark>())
@@ -312,8 +307,10 @@ bool Context::demonitor(const Ref& ref, Flush flush) {
 Ref Context::alias(AliasMode mode) {
   const RuntimeSection runtime{detail::current_turn()};
   const Ref ref = make_ref();
-  process_of(*this).relations().watch(ref.serial,
-                                      {.kind = detail::Watch::Kind::alias, .alias = mode});
+  if (mode != AliasMode::none) {
+    process_of(*this).relations().watch(ref.serial,
+                                        {.kind = detail::Watch::Kind::alias, .alias = mode});
+  }
   return ref;
 }
 
