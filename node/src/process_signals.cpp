@@ -197,13 +197,14 @@ void Process::on_call(Envelope* envelope) {
 }
 
 void Process::on_reply(Envelope* envelope) {
-  const auto watch =
-      extras_ == nullptr ? std::nullopt : extras_->relations.end_watch(envelope->serial);
-  if (!watch || watch->kind != Watch::Kind::call) {
+  const Watch* const found =
+      extras_ == nullptr ? nullptr : extras_->relations.find_watch(envelope->serial);
+  if (found == nullptr || found->kind != Watch::Kind::call) {
     node_->dead_letter(Metric::dead_letters_late_reply, *envelope, pid());
     inbox_.free(envelope);
     return;
   }
+  const auto watch = extras_->relations.end_watch(envelope->serial);
   // Somebody answered for the server; it still watches for us and has to hear of the end.
   if (watch->target && watch->target != envelope->from) {
     emit(pid(), watch->target, SignalKind::demonitor, envelope->serial, {});
