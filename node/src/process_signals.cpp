@@ -158,7 +158,10 @@ SessionId Process::emit(const Pid& from, const Pid& to, SignalKind kind, std::ui
     }
     return Router::k_no_connection;
   }
-  if (node_->router_ == nullptr) return Router::k_no_connection;
+  if (node_->router_ == nullptr) {
+    if (is_message(kind)) node_->dead_letter(Metric::dead_letters_no_connection, *envelope, to);
+    return Router::k_no_connection;
+  }
   routed_ = abroad_ = true;
   return node_->router_->route(to, std::move(envelope));
 }
