@@ -203,19 +203,15 @@ void Context::link(const Pid& pid) {
   if (pid == self() || !process.alive()) return;
   const bool here = pid.node == node().id();
   if (process.relations().is_linked(pid)) return;  // its end, if it has come, is on its way
-  if (!pid || (here && !node().is_alive(pid))) {
-    if (!traps_exit()) throw ProcessExit{ExitReason::noproc()};
-    // Through the own queue, so that it comes after what was sent before it.
-    auto exit = std::make_unique<Envelope>(SignalKind::info, pid);
-    exit->message = Message::make<Exit>(pid, ExitReason::noproc());
-    node().deliver(self(), std::move(exit));
-    return;
-  }
+  const bool gone = !pid || (here && !node().is_alive(pid));
+  if (gone && !traps_exit()) throw ProcessExit{ExitReason::noproc()};
   if (!process.relations().link(pid)) return;
   const SessionId session =
-      process.emit(self(), pid, SignalKind::link, 0, Message::make<detail::SessionMark>());
-  if (here) return;
+      gone ? Router::k_dead_life
+           : process.emit(self(), pid, SignalKind::link, 0, Message::make<detail::SessionMark>());
+  if (here && !gone) return;
   if (session == Router::k_no_connection || session == Router::k_dead_life) {
+    // Through the own queue, so that it comes after what was sent before it.
     auto exit = std::make_unique<Envelope>(SignalKind::exit, pid);
     exit->message = Message::make<detail::ExitSignal>(
         session == Router::k_dead_life ? ExitReason::noproc() : ExitReason::noconnection(), true);
