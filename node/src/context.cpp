@@ -16,9 +16,6 @@ const detail::Process& process_of(const Context& context) {
   return static_cast<const detail::Process&>(context);
 }
 
-// A message through an alias is for whichever life owns the alias.
-constexpr std::uint32_t k_any_generation = ~0U;
-
 }  // namespace
 
 std::string to_string(const StartResult& result) {
@@ -81,7 +78,7 @@ void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message
 }
 
 void Context::post_alias(const Ref& alias, Message message) {
-  post({alias.node, alias.owner, alias ? k_any_generation : 0}, SignalKind::alias, alias.serial,
+  post({alias.node, alias.owner, alias ? detail::k_any_generation : 0}, SignalKind::alias, alias.serial,
        std::move(message));
 }
 

@@ -30,6 +30,9 @@
 
 namespace grove::detail {
 
+/// A message through an alias is for whichever life owns the alias.
+inline constexpr std::uint32_t k_any_generation = ~0U;
+
 /// What a process that is no more (or never was) answers to a signal, as OTP does; null: nothing.
 [[nodiscard]] EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, Envelope& signal);
 
@@ -158,6 +161,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void append_new(SignalKind kind, const Pid& from, std::uint64_t serial, Message&& message);
   void on_call(Envelope* envelope);
   void on_reply(Envelope* envelope);
+  void refuse(Envelope* envelope);
   void on_alias(Envelope* envelope);
   void on_down(const Pid& from, std::uint64_t serial, const ExitReason& reason);
   void on_node_lost(const NodeLost& lost);

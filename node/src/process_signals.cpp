@@ -78,7 +78,7 @@ void Process::answer_rest() {
 void Process::act(Envelope* envelope) {
   const SignalKind kind = envelope->kind();
   if ((envelope->flags & Envelope::k_packed) != 0 && !node_->router_->unpack(*envelope)) {
-    inbox_.free(envelope);
+    refuse(envelope);
     return;
   }
   const Pid from = envelope->from;
@@ -150,7 +150,10 @@ SessionId Process::emit(const Pid& from, const Pid& to, SignalKind kind, std::ui
   if (to.node == node_->id()) {
     switch (node_->deliver(to, std::move(envelope))) {
       case Delivery::done: break;
-      case Delivery::crowded: wait_for_room(to); break;
+      case Delivery::crowded:
+        // Who calls waits anyway, and its timeout must hold.
+        if (kind != SignalKind::call) wait_for_room(node_->life_at(to));
+        break;
       case Delivery::dropped:
         if (kind == SignalKind::call) return k_refused;  // or its caller would wait in vain
         break;
@@ -215,12 +218,21 @@ void Process::on_reply(Envelope* envelope) {
   append(envelope);
 }
 
+/// Drops a message that is not in the mailbox yet. One through an alias may have been counted for
+/// a former life.
+void Process::refuse(Envelope* envelope) {
+  if (envelope->generation != generation_.load(std::memory_order_relaxed)) {
+    envelope->flags &= ~Envelope::k_counted;
+  }
+  free_message(envelope);
+}
+
 void Process::on_alias(Envelope* envelope) {
   const std::uint64_t alias = envelope->serial;
   std::optional<Watch> ended;
   if (extras_ == nullptr || !extras_->relations.on_alias(alias, ended)) {
     node_->dead_letter(Metric::dead_letters_alias, *envelope, pid());
-    inbox_.free(envelope);
+    refuse(envelope);
     return;
   }
   if (ended) stop_watching(pid(), alias, *ended);
@@ -259,7 +271,8 @@ void Process::made_room() {
 
 void Process::on_want_room(const Pid& sender) {
   const MailboxBound* const bound = node_->table_->bound(index_);
-  if (bound == nullptr || bound->pending() <= bound->limit()) {
+  if ((marks_.load(std::memory_order_relaxed) & k_bounded) == 0 ||
+      bound->pending() <= bound->limit()) {
     emit(pid(), sender, SignalKind::room, 0, {});
   } else {
     extras().waiting_senders.push_back(sender);

@@ -221,6 +221,7 @@ class Node {
   detail::Process& claim(const Context* parent);
   void give_up(detail::Process& claimed, const Context* parent);
   Spawned launch(Context* parent, detail::Process& child, SpawnOptions&& options);
+  [[nodiscard]] Pid life_at(const Pid& to) const;
   detail::Delivery enter_bounded(detail::Process& process, Envelope& envelope);
 
   std::string name_;
