@@ -254,6 +254,11 @@ void Process::drop_oldest() {
     if (oldest == nullptr) return;
     if (waiter_ != nullptr && waiter_->refused_ == oldest) waiter_->refused_ = nullptr;
     node_->dead_letter(Metric::dead_letters_mailbox_full, *oldest, pid());
+    if (oldest->kind() == SignalKind::call) {  // or its caller would wait in vain
+      relations().on_demonitor({oldest->from, oldest->serial});
+      emit(pid(), oldest->from, SignalKind::down, oldest->serial,
+           Message::make<DownSignal>(ExitReason::symbol("mailbox_full")));
+    }
     free_message(oldest);
   }
 }
