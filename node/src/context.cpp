@@ -71,8 +71,10 @@ void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message
     return;
   }
   if (kind == SignalKind::reply) process.relations().on_demonitor({to, serial});
+  // A destructor that runs because its process ends must not throw.
   if (process.emit(process.pid(), to, kind, serial, std::move(message)) ==
-      detail::Process::k_refused) {
+          detail::Process::k_refused &&
+      !process.doomed() && std::uncaught_exceptions() == 0) {
     throw ProcessExit{ExitReason::symbol("mailbox_full")};
   }
 }
@@ -324,10 +326,11 @@ void Context::exit(const Pid& pid, const ExitReason& reason) {
                  Message::make<detail::ExitSignal>(reason, false));
     return;
   }
+  const bool was_doomed = process.doomed();
   process.take_inbox();  // what others sent before comes first
   process.handle_exit(pid, reason, false);
-  // While a destructor runs because of another exception, its process is ending anyway.
-  if (process.doomed() && std::uncaught_exceptions() == 0) throw ProcessExit{reason};
+  // While a destructor runs because of the end, or of another exception, it is ending anyway.
+  if (!was_doomed && process.doomed() && std::uncaught_exceptions() == 0) throw ProcessExit{reason};
 }
 
 void Context::stop(const ExitReason& reason) {

@@ -474,7 +474,8 @@ class Context {
   /// Returns: whether it was an active alias of this process.
   bool unalias(const Ref& alias);
   /// Sends an exit signal. `kill` cannot be trapped. One that ends the caller itself acts at once,
-  /// by an exception that it is no use to catch.
+  /// by an exception that it is no use to catch. So it is not for destructors that are noexcept;
+  /// in those that run because the process ends, it does nothing.
   void exit(const Pid& pid, const ExitReason& reason);
   /// Ends this process.
   [[noreturn]] void exit(const ExitReason& reason) { throw ProcessExit{reason}; }
