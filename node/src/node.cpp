@@ -149,7 +149,7 @@ std::uint32_t Node::uptime_ms() const {
 
 // -- delivery -------------------------------------------------------------------------------
 
-detail::Delivery Node::deliver(const Pid& to, EnvelopePtr envelope) {
+detail::Delivery Node::deliver(const Pid& to, EnvelopePtr&& envelope) {
   detail::Process* process = to.node == id_ ? table_->find(to.index) : nullptr;
   if (process == nullptr) {  // there was never a process of that index
     const Pid from = envelope->from;

@@ -195,7 +195,8 @@ class Node {
   // -- for the router and the runtime --------------------------------------------------------
 
   /// Puts a signal into a local process's queue; to a dead life it is answered as OTP does.
-  detail::Delivery deliver(const Pid& to, EnvelopePtr envelope);
+  /// One that is dropped stays with the caller.
+  detail::Delivery deliver(const Pid& to, EnvelopePtr&& envelope);
   /// A message that nobody gets: counts it and tells the subscribers. `to` may be nobody.
   void dead_letter(Metric reason, const Envelope& envelope, const Pid& to);
   /// Milliseconds since the node's start, from 1; wraps after 49 days.
