@@ -25,12 +25,13 @@ void Process::die() {
   } else {
     destroy_frames();
   }
-  depart();
+  if (alive_) depart();  // else stuck() has, because a destructor did not return
   answer_rest();
 }
 
 void Process::report_crash() {
   if (!crashed_ || extras_ == nullptr || extras_->exit_reason.is_clean()) return;
+  crashed_ = false;
   node_->metrics().add(Metric::processes_crashed);
   node_->log().error("process " + who() + " terminated: " + to_string(extras_->exit_reason));
 }
