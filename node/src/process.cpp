@@ -214,14 +214,22 @@ void Process::set_waiter(Waiter* waiter) {
 bool Process::wake_waiter() {
   Envelope* found = nullptr;
   try {
+    scanning_ = waiter_->asks_user_code_;
     found = mailbox_.scan(waiter_->refused_, [this](Envelope& envelope) {
       if (!waiter_->asks_user_code_) return waiter_->matches(envelope);
+      if (!alive_) return false;
       const UserCode user{*t_turn, envelope.message.type()};
       return waiter_->matches(envelope);
     });
+    scanning_ = false;
   } catch (...) {  // the predicate is the program's
+    scanning_ = false;
     fail(std::current_exception());
     return true;
+  }
+  if (!alive_) {  // killed while a predicate was stuck
+    if (found != nullptr) free_message(found);
+    return false;
   }
   if (found == nullptr && !overdue()) return false;
   Waiter& waiter = *std::exchange(waiter_, nullptr);

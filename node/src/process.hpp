@@ -181,6 +181,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void report_stuck(Clock::Duration duration, const MessageType* handling);
   [[nodiscard]] std::string who() const;
   void end_owned() noexcept;
+  void drop_messages();
   void tell_relations(const Pid& self, const ExitReason& reason);
   /// Returns: true when the life is over and nothing points into it any more.
   bool bury();
@@ -195,7 +196,8 @@ class alignas(64) Process final : public Context, public Runnable {
   bool crashed_ : 1 = false;  // the reason came from inside: worth a crash report
   bool routed_ : 1 = false;   // sent something elsewhere in this turn
   bool abroad_ : 1 = false;   // the router may know it: it has dealt with others elsewhere
-  std::int32_t budget_ = 0;   // left of this turn
+  bool scanning_ : 1 = false;  // inside a predicate, which sees a message: none may be freed
+  std::int32_t budget_ = 0;    // left of this turn
   Inbox inbox_;
   Node* node_ = nullptr;
   std::uint32_t index_ = 0;

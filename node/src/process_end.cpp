@@ -107,6 +107,10 @@ void Process::depart() {
   end_owned();
   if ((named || abroad_) && node_->router_ != nullptr) node_->router_->process_ended(self);
   if (extras_ != nullptr) tell_relations(self, reason);
+  if (!scanning_) drop_messages();
+}
+
+void Process::drop_messages() {
   while (Envelope* message = mailbox_.pop()) inbox_.free(message);
 }
 
@@ -143,6 +147,7 @@ void Process::tell_relations(const Pid& self, const ExitReason& reason) {
 bool Process::bury() {
   if (extras_ != nullptr && extras_->operation != nullptr) return false;
   destroy_frames();
+  drop_messages();
   delete std::exchange(extras_, nullptr);
   occupied_ = false;
   return true;
@@ -161,7 +166,7 @@ void Process::discard() {
 }
 
 void Process::discard_messages() {
-  while (Envelope* message = mailbox_.pop()) inbox_.free(message);
+  drop_messages();
   if (inbox_.idle()) return;
   for (Envelope* next = inbox_.take(); next != nullptr;) {
     inbox_.free(std::exchange(next, next->next));

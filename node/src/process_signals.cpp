@@ -245,7 +245,7 @@ void Process::on_alias(Envelope* envelope) {
 
 void Process::drop_oldest() {
   MailboxBound* const bound = node_->table_->bound(index_);
-  if (bound->policy() != MailboxPolicy::drop_oldest) return;
+  if (bound->policy() != MailboxPolicy::drop_oldest || scanning_) return;  // the next one will
   const auto is_counted = [](const Envelope& envelope) {
     return (envelope.flags & Envelope::k_counted) != 0;
   };
