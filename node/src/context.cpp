@@ -37,7 +37,10 @@ Ref Context::make_ref() noexcept {
   return {process.node_->id(), process.index_, process.next_serial()};
 }
 
-bool Context::doomed() const noexcept { return process_of(*this).doomed(); }
+bool Context::doomed() const noexcept {
+  const RuntimeSection runtime{detail::current_turn()};
+  return process_of(*this).doomed();
+}
 
 Priority Context::priority(Priority priority) noexcept {
   detail::Process& process = process_of(*this);
@@ -344,7 +347,10 @@ bool Context::trap_exit(bool trap) noexcept {
   process.trap_exit_ = trap;
   return previous;
 }
-bool Context::traps_exit() const noexcept { return process_of(*this).trap_exit_; }
+bool Context::traps_exit() const noexcept {
+  const RuntimeSection runtime{detail::current_turn()};
+  return process_of(*this).trap_exit_;
+}
 
 // -- names ----------------------------------------------------------------------------------
 
@@ -393,6 +399,7 @@ CallWaiter::CallWaiter(Context& context, std::uint64_t serial, Timeout timeout)
 }
 
 CallWaiter::~CallWaiter() {
+  const RuntimeSection runtime{current_turn()};
   auto& process = static_cast<Process&>(context());
   if (!done_ && process.alive() && !process.doomed()) context().end_call(serial_);
 }

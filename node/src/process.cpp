@@ -31,7 +31,9 @@ void Process::push(EnvelopePtr envelope) {
 }
 
 Pid Process::pid() const noexcept {
-  return {node_->id(), index_, generation_.load(std::memory_order_relaxed)};
+  // Even: its code still runs, but it is dead to the others, and still the same process.
+  const std::uint32_t generation = generation_.load(std::memory_order_relaxed);
+  return {node_->id(), index_, generation - (generation % 2 == 0 ? 1 : 0)};
 }
 
 Pid Process::parent() const noexcept {
