@@ -221,10 +221,11 @@ void Process::on_reply(Envelope* envelope) {
 /// Drops a message that is not in the mailbox yet. One through an alias may have been counted for
 /// a former life.
 void Process::refuse(Envelope* envelope) {
-  if (envelope->generation != generation_.load(std::memory_order_relaxed)) {
-    envelope->flags &= ~Envelope::k_counted;
+  if (envelope->generation == generation_.load(std::memory_order_relaxed)) {
+    free_message(envelope);
+  } else {
+    inbox_.free(envelope);
   }
-  free_message(envelope);
 }
 
 void Process::on_alias(Envelope* envelope) {
