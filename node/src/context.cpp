@@ -83,8 +83,8 @@ void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message
 }
 
 void Context::post_alias(const Ref& alias, Message message) {
-  post({alias.node, alias.owner, alias ? detail::k_any_generation : 0}, SignalKind::alias, alias.serial,
-       std::move(message));
+  post({alias.node, alias.owner, alias ? detail::k_any_generation : 0}, SignalKind::alias,
+       alias.serial, std::move(message));
 }
 
 void Context::post_name(std::string_view to, SignalKind kind, Message message) {

@@ -238,8 +238,8 @@ void Node::send_message(const Pid& to, Message message) {
     router_->route(to, std::move(envelope));
     router_->flush();
   } else {
-    dead_letter(to ? Metric::dead_letters_no_connection : Metric::dead_letters_no_process, *envelope,
-                to);
+    dead_letter(to ? Metric::dead_letters_no_connection : Metric::dead_letters_no_process,
+                *envelope, to);
   }
 }
 

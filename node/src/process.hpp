@@ -192,10 +192,10 @@ class alignas(64) Process final : public Context, public Runnable {
   bool alive_ : 1 = false;
   bool occupied_ : 1 = false;  // by a life, or by what a dead one has left outside
   bool started_ : 1 = false;
-  bool doomed_ : 1 = false;   // ends once the running code returns or awaits
-  bool crashed_ : 1 = false;  // the reason came from inside: worth a crash report
-  bool routed_ : 1 = false;   // sent something elsewhere in this turn
-  bool abroad_ : 1 = false;   // the router may know it: it has dealt with others elsewhere
+  bool doomed_ : 1 = false;    // ends once the running code returns or awaits
+  bool crashed_ : 1 = false;   // the reason came from inside: worth a crash report
+  bool routed_ : 1 = false;    // sent something elsewhere in this turn
+  bool abroad_ : 1 = false;    // the router may know it: it has dealt with others elsewhere
   bool scanning_ : 1 = false;  // inside a predicate, which sees a message: none may be freed
   std::int32_t budget_ = 0;    // left of this turn
   Inbox inbox_;

@@ -162,7 +162,9 @@ SessionId Process::emit(const Pid& from, const Pid& to, SignalKind kind, std::ui
     return Router::k_no_connection;
   }
   if (node_->router_ == nullptr) {
-    if (is_message(kind)) node_->dead_letter(Metric::dead_letters_no_connection, *envelope, to);
+    if (is_message(kind) || kind == SignalKind::reply) {
+      node_->dead_letter(Metric::dead_letters_no_connection, *envelope, to);
+    }
     return Router::k_no_connection;
   }
   routed_ = abroad_ = true;

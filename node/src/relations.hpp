@@ -6,6 +6,7 @@
 // Source: OTP "erl_dist_protocol", Link Protocol; Reference Manual, "Processes".
 #pragma once
 
+#include "grove/node/context.hpp"
 #include "grove/node/envelope.hpp"
 
 #include "small_map.hpp"
