@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bounded mailboxes and the subscribers of dead letters. OTP has neither: a mailbox there has no
-// bound, and what nobody gets is dropped without a word.
-#include "mailbox_bounds.hpp"
+// Bounded mailboxes. OTP has none: a mailbox there holds whatever is sent.
 #include "support/local_world.hpp"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -85,37 +82,6 @@ std::vector<int> from_to(int first, int last) {
   std::vector<int> numbers;
   for (int i = first; i <= last; ++i) numbers.push_back(i);
   return numbers;
-}
-
-// -- the bound itself -----------------------------------------------------------------------
-
-using detail::MailboxBound;
-using Entry = MailboxBound::Entry;
-
-TEST(MailboxBound, CountsWhatIsInAndSaysWhatIsTooMuch) {
-  MailboxBound bound;
-  bound.begin(1, {2, k_suspend});
-  EXPECT_EQ(bound.enter(1), Entry::free);
-  EXPECT_EQ(bound.enter(1), Entry::free);
-  EXPECT_EQ(bound.enter(1), Entry::over);
-  EXPECT_EQ(bound.pending(), 3U);
-  EXPECT_EQ(bound.leave(), 2U);
-  bound.turn_back(1);
-  EXPECT_EQ(bound.pending(), 1U);
-}
-
-TEST(MailboxBound, KnowsNothingOfAnotherLife) {
-  MailboxBound bound;
-  bound.begin(1, {1, k_fail});
-  EXPECT_EQ(bound.enter(1), Entry::free);
-  EXPECT_EQ(bound.enter(3), Entry::stale);
-  bound.begin(3, {5, k_oldest});
-  EXPECT_EQ(bound.pending(), 0U);
-  EXPECT_EQ(bound.limit(), 5U);
-  EXPECT_EQ(bound.policy(), k_oldest);
-  EXPECT_EQ(bound.enter(1), Entry::stale);
-  bound.turn_back(1);  // by a sender of before
-  EXPECT_EQ(bound.pending(), 0U);
 }
 
 // -- suspend_sender -------------------------------------------------------------------------
