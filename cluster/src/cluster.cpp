@@ -474,7 +474,15 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       monitor->message = Message::make<detail::SessionMark>(link->session);
       node_.deliver(to, std::move(monitor));
     }
-    node_.deliver(to, std::move(envelope));
+    const bool is_call = envelope->kind() == SignalKind::call;
+    const Pid from = envelope->from;
+    const detail::Delivery delivery = node_.deliver(to, std::move(envelope));
+    if (is_call && delivery >= detail::Delivery::dropped) {  // or its caller would wait in vain
+      node_.deliver(to, std::make_unique<Envelope>(SignalKind::demonitor, from, record.serial));
+      Envelope down{SignalKind::down, to, record.serial};
+      down.message = Message::make<detail::DownSignal>(ExitReason::symbol("mailbox_full"));
+      send(link, link->peer, transport::local_id(from), {}, down);
+    }
     return true;
   }
 

@@ -52,7 +52,7 @@ bool write_body(Envelope& envelope, transport::Bytes& out) {
 EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& record,
                       detail::Packed packed) {
   const auto kind = static_cast<SignalKind>(record.kind);
-  if (kind < SignalKind::info || kind > SignalKind::demonitor) return nullptr;
+  if (kind < SignalKind::info || kind > SignalKind::alias) return nullptr;
   auto envelope =
       std::make_unique<Envelope>(kind, transport::pid_of(peer, record.from), record.serial);
   if (carries_message(kind)) {

@@ -19,7 +19,7 @@ namespace grove::cluster {
 
 /// Whether it carries a message of the user's.
 [[nodiscard]] constexpr bool carries_message(SignalKind kind) noexcept {
-  return kind <= SignalKind::reply;
+  return kind <= SignalKind::reply || kind == SignalKind::alias;
 }
 
 /// False when it carries a message that has no wire form.

@@ -16,9 +16,6 @@ const detail::Process& process_of(const Context& context) {
   return static_cast<const detail::Process&>(context);
 }
 
-// A message through an alias is for whichever life owns the alias.
-constexpr std::uint32_t k_any_generation = ~0U;
-
 }  // namespace
 
 std::string to_string(const StartResult& result) {
@@ -40,7 +37,10 @@ Ref Context::make_ref() noexcept {
   return {process.node_->id(), process.index_, process.next_serial()};
 }
 
-bool Context::doomed() const noexcept { return process_of(*this).doomed(); }
+bool Context::doomed() const noexcept {
+  const RuntimeSection runtime{detail::current_turn()};
+  return process_of(*this).doomed();
+}
 
 Priority Context::priority(Priority priority) noexcept {
   detail::Process& process = process_of(*this);
@@ -74,15 +74,17 @@ void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message
     return;
   }
   if (kind == SignalKind::reply) process.relations().on_demonitor({to, serial});
+  // A destructor that runs because its process ends must not throw.
   if (process.emit(process.pid(), to, kind, serial, std::move(message)) ==
-      detail::Process::k_refused) {
+          detail::Process::k_refused &&
+      !process.doomed() && std::uncaught_exceptions() == 0) {
     throw ProcessExit{ExitReason::symbol("mailbox_full")};
   }
 }
 
 void Context::post_alias(const Ref& alias, Message message) {
-  post({alias.node, alias.owner, alias ? k_any_generation : 0}, SignalKind::alias, alias.serial,
-       std::move(message));
+  post({alias.node, alias.owner, alias ? detail::k_any_generation : 0}, SignalKind::alias,
+       alias.serial, std::move(message));
 }
 
 void Context::post_name(std::string_view to, SignalKind kind, Message message) {
@@ -203,19 +205,15 @@ void Context::link(const Pid& pid) {
   if (pid == self() || !process.alive()) return;
   const bool here = pid.node == node().id();
   if (process.relations().is_linked(pid)) return;  // its end, if it has come, is on its way
-  if (!pid || (here && !node().is_alive(pid))) {
-    if (!traps_exit()) throw ProcessExit{ExitReason::noproc()};
-    // Through the own queue, so that it comes after what was sent before it.
-    auto exit = std::make_unique<Envelope>(SignalKind::info, pid);
-    exit->message = Message::make<Exit>(pid, ExitReason::noproc());
-    node().deliver(self(), std::move(exit));
-    return;
-  }
+  const bool gone = !pid || (here && !node().is_alive(pid));
+  if (gone && !traps_exit()) throw ProcessExit{ExitReason::noproc()};
   if (!process.relations().link(pid)) return;
   const SessionId session =
-      process.emit(self(), pid, SignalKind::link, 0, Message::make<detail::SessionMark>());
-  if (here) return;
+      gone ? Router::k_dead_life
+           : process.emit(self(), pid, SignalKind::link, 0, Message::make<detail::SessionMark>());
+  if (here && !gone) return;
   if (session == Router::k_no_connection || session == Router::k_dead_life) {
+    // Through the own queue, so that it comes after what was sent before it.
     auto exit = std::make_unique<Envelope>(SignalKind::exit, pid);
     exit->message = Message::make<detail::ExitSignal>(
         session == Router::k_dead_life ? ExitReason::noproc() : ExitReason::noconnection(), true);
@@ -241,12 +239,7 @@ Ref Context::monitor(const Pid& pid, AliasMode alias) {
   const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
   const Ref ref = make_ref();
-  if (pid == self() || !process.alive()) {  // never fires
-    if (alias != AliasMode::none) {
-      process.relations().watch(ref.serial, {.kind = detail::Watch::Kind::alias, .alias = alias});
-    }
-    return ref;
-  }
+  if (pid == self() || !process.alive()) return ref;  // neither fires nor is an alias, as in OTP
   process.relations().watch(ref.serial, {.target = pid, .alias = alias});
   const SessionId session = pid ? process.emit(self(), pid, SignalKind::monitor, ref.serial,
                                                Message::make<detail::SessionMark>())
@@ -274,6 +267,7 @@ Ref Context::monitor(const RemoteName& name) {
   const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
   const Ref ref = make_ref();
+  if (!process.alive()) return ref;
   Router* router = node().router();
   // Its pid stays unknown here; its node tells what the end of a session ends.
   const Pid target{router != nullptr ? router->connected(name.node) : NodeId{}, 0, 0};
@@ -312,8 +306,10 @@ bool Context::demonitor(const Ref& ref, Flush flush) {
 Ref Context::alias(AliasMode mode) {
   const RuntimeSection runtime{detail::current_turn()};
   const Ref ref = make_ref();
-  process_of(*this).relations().watch(ref.serial,
-                                      {.kind = detail::Watch::Kind::alias, .alias = mode});
+  if (mode != AliasMode::none) {
+    process_of(*this).relations().watch(ref.serial,
+                                        {.kind = detail::Watch::Kind::alias, .alias = mode});
+  }
   return ref;
 }
 
@@ -334,10 +330,11 @@ void Context::exit(const Pid& pid, const ExitReason& reason) {
                  Message::make<detail::ExitSignal>(reason, false));
     return;
   }
+  const bool was_doomed = process.doomed();
   process.take_inbox();  // what others sent before comes first
   process.handle_exit(pid, reason, false);
-  // While a destructor runs because of another exception, its process is ending anyway.
-  if (process.doomed() && std::uncaught_exceptions() == 0) throw ProcessExit{reason};
+  // While a destructor runs because of the end, or of another exception, it is ending anyway.
+  if (!was_doomed && process.doomed() && std::uncaught_exceptions() == 0) throw ProcessExit{reason};
 }
 
 void Context::stop(const ExitReason& reason) {
@@ -351,7 +348,10 @@ bool Context::trap_exit(bool trap) noexcept {
   process.trap_exit_ = trap;
   return previous;
 }
-bool Context::traps_exit() const noexcept { return process_of(*this).trap_exit_; }
+bool Context::traps_exit() const noexcept {
+  const RuntimeSection runtime{detail::current_turn()};
+  return process_of(*this).trap_exit_;
+}
 
 // -- names ----------------------------------------------------------------------------------
 
@@ -395,11 +395,18 @@ EnvelopePtr Waiter::release() {
 }
 
 CallWaiter::CallWaiter(Context& context, std::uint64_t serial, Timeout timeout)
-    : Waiter{context, timeout}, serial_{serial} {
-  from_tail_ = true;
+    : Waiter{context, timeout}, serial_{serial} {}
+
+void CallWaiter::await_suspend(std::coroutine_handle<> handle) {
+  const RuntimeSection runtime{current_turn()};
+  auto& process = static_cast<Process&>(context());
+  // While the call is open its answer is not in the mailbox: then only what comes can be it.
+  from_tail_ = process.relations().find_watch(serial_) != nullptr;
+  Waiter::await_suspend(handle);
 }
 
 CallWaiter::~CallWaiter() {
+  const RuntimeSection runtime{current_turn()};
   auto& process = static_cast<Process&>(context());
   if (!done_ && process.alive() && !process.doomed()) context().end_call(serial_);
 }

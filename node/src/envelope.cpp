@@ -5,12 +5,13 @@ namespace grove::detail {
 namespace {
 
 struct GiveBack {
+  GiveBack() { t_envelopes.size = 0; }
   ~GiveBack() {
     EnvelopeStock& stock = t_envelopes;
     while (stock.first != nullptr) {
       deallocate(std::exchange(stock.first, stock.first->next), sizeof(Envelope));
     }
-    stock.size = EnvelopeStock::k_max;  // what is freed from here on goes back at once
+    stock.size = EnvelopeStock::k_max;
   }
 };
 

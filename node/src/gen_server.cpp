@@ -3,6 +3,8 @@
 
 #include "process.hpp"
 
+#include <algorithm>
+
 namespace grove {
 namespace detail {
 
@@ -40,7 +42,10 @@ void ServerBodyBase::answer(Context& context, StartResult::Status status, const 
 }
 
 void ServerBodyBase::unhandled_info(Context& context, const Envelope& envelope) {
-  context.node().metrics().add(Metric::dead_letters_unhandled);
+  context.node().dead_letter(Metric::dead_letters_unhandled, envelope, context.self());
+  const MessageType* const type = envelope.message.type();
+  if (std::find(unhandled_.begin(), unhandled_.end(), type) != unhandled_.end()) return;
+  unhandled_.push_back(type);
   context.node().log().warning(
       options_.label + ' ' + to_string(context.self()) +
       " got a message that it does not handle: " + to_string(envelope.message));

@@ -149,7 +149,7 @@ std::uint32_t Node::uptime_ms() const {
 
 // -- delivery -------------------------------------------------------------------------------
 
-detail::Delivery Node::deliver(const Pid& to, EnvelopePtr envelope) {
+detail::Delivery Node::deliver(const Pid& to, EnvelopePtr&& envelope) {
   detail::Process* process = to.node == id_ ? table_->find(to.index) : nullptr;
   if (process == nullptr) {  // there was never a process of that index
     const Pid from = envelope->from;
@@ -185,6 +185,7 @@ detail::Delivery Node::enter_bounded(detail::Process& process, Envelope& envelop
   const Entry entry = bound.enter(generation);
   if (entry == Entry::stale) return detail::Delivery::done;
   envelope.flags |= Envelope::k_counted;
+  envelope.generation = generation;  // an alias's, too: that life's count has it
   if (entry == Entry::free) return detail::Delivery::done;
   switch (bound.policy()) {
     case MailboxPolicy::suspend_sender: return detail::Delivery::crowded;
@@ -195,6 +196,14 @@ detail::Delivery Node::enter_bounded(detail::Process& process, Envelope& envelop
   bound.turn_back(generation);
   return bound.policy() == MailboxPolicy::fail ? detail::Delivery::refused
                                                : detail::Delivery::dropped;
+}
+
+/// The life that `to`'s place has now, when `to` is any life of it.
+Pid Node::life_at(const Pid& to) const {
+  return {to.node, to.index,
+          to.generation == detail::k_any_generation
+              ? table_->find(to.index)->generation_.load(std::memory_order_relaxed)
+              : to.generation};
 }
 
 void Node::dead_letter(Metric reason, const Envelope& envelope, const Pid& to) {
@@ -229,7 +238,8 @@ void Node::send_message(const Pid& to, Message message) {
     router_->route(to, std::move(envelope));
     router_->flush();
   } else {
-    metrics_.add(Metric::dead_letters_no_process);
+    dead_letter(to ? Metric::dead_letters_no_connection : Metric::dead_letters_no_process,
+                *envelope, to);
   }
 }
 

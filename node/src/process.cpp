@@ -26,7 +26,9 @@ thread_local Turn t_no_turn;
 Turn& no_turn() noexcept { return t_no_turn; }
 
 Pid Process::pid() const noexcept {
-  return {node_->id(), index_, generation_.load(std::memory_order_relaxed)};
+  // Even: its code still runs, but it is dead to the others, and still the same process.
+  const std::uint32_t generation = generation_.load(std::memory_order_relaxed);
+  return {node_->id(), index_, generation - (generation % 2 == 0 ? 1 : 0)};
 }
 
 Pid Process::parent() const noexcept {
@@ -58,19 +60,14 @@ bool Process::run(Turn& turn) {
   // Who has many messages gets a longer turn: those who send them get theirs too, each of them.
   budget_ = static_cast<int>(
       std::clamp<std::uint32_t>(mailbox_.size(), k_turn_budget, k_long_turn_budget));
-  const std::int32_t granted = budget_;
   bool again = false;
   for (;;) {
     work_off();
     again = alive_ && !doomed_ && budget_ <= 0;
     if (doomed_ || !alive_ || routed_ || !mailbox_.empty()) settle(turn);
-    // Once it is parked another worker may run this place: nothing of it is touched any more.
     if (again) break;
-    const auto used = static_cast<std::uint32_t>(granted - budget_);
-    reductions_ += used;
-    if (reductions_ < used) ++extras().reductions_high;
+    // Once it is parked another worker may run this place: nothing of it is touched any more.
     if (inbox_.park()) break;
-    reductions_ -= used;
     take_inbox();
   }
   t_running = outer;
@@ -80,8 +77,10 @@ bool Process::run(Turn& turn) {
 
 /// Runs user code for as long as there is some to run, and budget.
 void Process::work_off() {
+  const std::int32_t before = budget_;
+  bool in_time = true;
   Clock::TimePoint limit = Clock::TimePoint::max();
-  for (unsigned steps = 1; alive_ && !doomed_ && budget_ > 0 && work(); ++steps) {
+  for (unsigned steps = 1; alive_ && !doomed_ && budget_ > 0 && in_time && work(); ++steps) {
     if (in_coroutine_) {
       charge(k_resume_cost);
       take_inbox();  // so that a kill is seen in time
@@ -91,10 +90,14 @@ void Process::work_off() {
     }
     if (steps % k_turn_budget == 0) {  // a long turn: fine while its messages are short work
       const Clock::TimePoint now = node_->clock().now();
-      if (now > limit) budget_ = 0;
+      in_time = now <= limit;
       limit = std::min(limit, now + k_long_turn_time);
     }
   }
+  const auto used = static_cast<std::uint32_t>(before - budget_);
+  reductions_ += used;
+  if (reductions_ < used) ++extras().reductions_high;
+  if (!in_time) budget_ = 0;
 }
 
 /// What few turns leave to do.
@@ -220,14 +223,22 @@ void Process::set_waiter(Waiter* waiter) {
 bool Process::wake_waiter() {
   Envelope* found = nullptr;
   try {
+    scanning_ = waiter_->asks_user_code_;
     found = mailbox_.scan(waiter_->refused_, [this](Envelope& envelope) {
       if (!waiter_->asks_user_code_) return waiter_->matches(envelope);
+      if (!alive_) return false;
       const UserCode user{*t_turn, envelope.message.type()};
       return waiter_->matches(envelope);
     });
+    scanning_ = false;
   } catch (...) {  // the predicate is the program's
+    scanning_ = false;
     fail(std::current_exception());
     return true;
+  }
+  if (!alive_) {  // killed while a predicate was stuck
+    if (found != nullptr) free_message(found);
+    return false;
   }
   if (found == nullptr && !waiter_->timed_out_) return false;
   Waiter& waiter = *std::exchange(waiter_, nullptr);
@@ -251,7 +262,7 @@ void Process::begin_operation(Operation& operation, std::coroutine_handle<> hand
   GROVE_CHECK(own.operation == nullptr);
   operation.handle_ = handle;
   own.operation_serial = next_serial();
-  own.operation_done = false;
+  own.operation_done = own.operation_cancelled = false;
   own.operation = &operation;
   try {
     operation.start(Completion{*node_, pid(), own.operation_serial});

@@ -30,6 +30,9 @@
 
 namespace grove::detail {
 
+/// A message through an alias is for whichever life owns the alias.
+inline constexpr std::uint32_t k_any_generation = ~0U;
+
 /// What a process that is no more (or never was) answers to a signal, as OTP does; null: nothing.
 [[nodiscard]] EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, Envelope& signal);
 
@@ -95,6 +98,7 @@ class alignas(64) Process final : public Context, public Runnable {
   }
   [[nodiscard]] EnvelopePtr release_message(Envelope* envelope) {
     if ((envelope->flags & Envelope::k_counted) != 0) made_room();
+    envelope->flags = 0;
     return inbox_.release(envelope);
   }
 
@@ -108,7 +112,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void doom(const ExitReason& reason);
   /// doom() from the process's own code: worth a crash report when it is no clean end.
   void stop(const ExitReason& reason) {
-    crashed_ = !doomed_;
+    if (!doomed_) crashed_ = true;
     doom(reason);
   }
   /// After route(): the watch runs under `session`, or its DOWN is due now.
@@ -162,6 +166,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void append_new(SignalKind kind, const Pid& from, std::uint64_t serial, Message&& message);
   void on_call(Envelope* envelope);
   void on_reply(Envelope* envelope);
+  void refuse(Envelope* envelope);
   void on_alias(Envelope* envelope);
   void on_down(const Pid& from, std::uint64_t serial, const ExitReason& reason);
   void on_node_lost(const NodeLost& lost);
@@ -174,13 +179,16 @@ class alignas(64) Process final : public Context, public Runnable {
 
   // process_end.cpp
   void die();
-  void depart();
+  void depart(bool on_own_thread);
   void report_crash();
   void end_coroutine() noexcept;
   void destroy_frames() noexcept;
+  [[nodiscard]] bool outside();
   void report_stuck(Clock::Duration duration, const MessageType* handling);
   [[nodiscard]] std::string who() const;
   void end_owned() noexcept;
+  void clear_owned() noexcept;
+  void drop_messages();
   void tell_relations(const Pid& self, const ExitReason& reason);
   /// Returns: true when the life is over and nothing points into it any more.
   bool bury();
@@ -196,8 +204,9 @@ class alignas(64) Process final : public Context, public Runnable {
   bool routed_ : 1 = false;   // sent something elsewhere in this turn
   bool held_ : 1 = false;     // runs no code of its own until it may
   bool in_coroutine_ : 1 = false;
-  bool abroad_ : 1 = false;  // the router may know it: it has dealt with others elsewhere
-  std::int32_t budget_ = 0;  // left of this turn
+  bool scanning_ : 1 = false;  // inside a predicate, which sees a message: none may be freed
+  bool abroad_ : 1 = false;    // the router may know it: it has dealt with others elsewhere
+  std::int32_t budget_ = 0;    // left of this turn
   Inbox inbox_;
   Node* node_ = nullptr;
   std::uint32_t index_ = 0;

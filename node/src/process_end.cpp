@@ -19,18 +19,23 @@ namespace grove::detail {
 
 void Process::die() {
   report_crash();
-  if (extras_ != nullptr && extras_->operation != nullptr) {
-    extras_->operation->cancel();
-    waiter_ = nullptr;
-  } else {
-    destroy_frames();
-  }
-  depart();
+  if (!outside()) destroy_frames();
+  if (alive_) depart(true);  // else stuck() has, because a destructor did not return
   answer_rest();
+}
+
+/// Whether an operation may still point into the frames. Of a process that has ended it is
+/// cancelled, once.
+bool Process::outside() {
+  if (extras_ == nullptr || extras_->operation == nullptr) return false;
+  if (extras_->operation_done) return false;
+  if (!std::exchange(extras_->operation_cancelled, true)) extras_->operation->cancel();
+  return true;
 }
 
 void Process::report_crash() {
   if (!crashed_ || extras_ == nullptr || extras_->exit_reason.is_clean()) return;
+  crashed_ = false;
   node_->metrics().add(Metric::processes_crashed);
   node_->log().error("process " + who() + " terminated: " + to_string(extras_->exit_reason));
 }
@@ -46,6 +51,8 @@ std::string Process::who() const {
 }
 
 void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
+  const bool owed = routed_;  // what the stuck thread has gathered it flushes itself
+  routed_ = false;
   if (!alive_) {
     take_inbox();
   } else {
@@ -53,14 +60,12 @@ void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
     take_inbox();
     if (doomed_) {
       report_crash();
-      depart();
+      depart(false);
       answer_rest();
     }
   }
-  if (routed_) {
-    routed_ = false;
-    node_->router_->flush();
-  }
+  if (routed_) node_->router_->flush();
+  routed_ = owed;
 }
 
 /// Once for each piece of code: while it is stuck the duration grows, with the next it begins anew.
@@ -92,8 +97,8 @@ void Process::destroy_frames() noexcept {
   code_.clear();
 }
 
-/// From here on it is dead to everybody.
-void Process::depart() {
+/// From here on it is dead to everybody. Elsewhere than on its own thread nothing may block.
+void Process::depart(bool on_own_thread) {
   const Pid self = pid();
   const ExitReason reason = extras_ == nullptr ? ExitReason::normal() : extras_->exit_reason;
   alive_ = false;
@@ -104,8 +109,12 @@ void Process::depart() {
   if (named) node_->names_->release(self);
   if ((marks & k_timed) != 0) node_->timers_->drop_all(*this);
   end_owned();
+  if (on_own_thread) clear_owned();
   if ((named || abroad_) && node_->router_ != nullptr) node_->router_->process_ended(self);
   if (extras_ != nullptr) tell_relations(self, reason);
+}
+
+void Process::drop_messages() {
   while (Envelope* message = mailbox_.pop()) inbox_.free(message);
 }
 
@@ -121,7 +130,12 @@ void Process::disown(const Owned& thing) noexcept {
 
 void Process::end_owned() noexcept {
   if (extras_ == nullptr) return;
-  for (const auto& thing : std::exchange(extras_->owned, {})) thing->owner_ended();
+  for (const auto& thing : extras_->owned) thing->owner_ended();
+}
+
+void Process::clear_owned() noexcept {
+  if (extras_ == nullptr) return;
+  for (const auto& thing : std::exchange(extras_->owned, {})) thing->clear();
 }
 
 void Process::tell_relations(const Pid& self, const ExitReason& reason) {
@@ -140,8 +154,10 @@ void Process::tell_relations(const Pid& self, const ExitReason& reason) {
 }
 
 bool Process::bury() {
-  if (extras_ != nullptr && extras_->operation != nullptr) return false;
+  if (outside()) return false;
   destroy_frames();
+  drop_messages();
+  clear_owned();
   delete std::exchange(extras_, nullptr);
   occupied_ = false;
   return true;
@@ -152,6 +168,7 @@ void Process::discard() {
   alive_ = false;
   destroy_frames();
   end_owned();
+  clear_owned();
   if (extras_ == nullptr) return;
   for (Envelope* next = extras_->after_doom; next != nullptr;) {
     inbox_.free(std::exchange(next, next->next));
@@ -160,7 +177,7 @@ void Process::discard() {
 }
 
 void Process::discard_messages() {
-  while (Envelope* message = mailbox_.pop()) inbox_.free(message);
+  drop_messages();
   if (inbox_.idle()) return;
   for (Envelope* next = inbox_.take(); next != nullptr;) {
     inbox_.free(std::exchange(next, next->next));

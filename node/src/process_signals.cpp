@@ -59,9 +59,9 @@ inline void Process::append(Envelope* envelope) {
 
 void Process::take_inbox() {
   if (alive_ && doomed_) return;  // what comes after a deadly signal is for the dead to answer
+  t_arrival = 0;
   Envelope* next = inbox_.take();
   if (next == nullptr) return;
-  t_arrival = 0;
   const std::uint32_t generation = generation_.load(std::memory_order_relaxed);
   do {
     Envelope* const envelope = std::exchange(next, next->next);
@@ -92,7 +92,7 @@ void Process::answer_rest() {
 void Process::act(Envelope* envelope) {
   const SignalKind kind = envelope->kind();
   if ((envelope->flags & Envelope::k_packed) != 0 && !node_->router_->unpack(*envelope)) {
-    inbox_.free(envelope);
+    refuse(envelope);
     return;
   }
   const Pid from = envelope->from;
@@ -149,7 +149,7 @@ void Process::act_stale(Envelope* envelope) {
   const Pid from = envelope->from;
   if (envelope->kind() == SignalKind::completed && occupied_ && extras_ != nullptr &&
       extras_->operation_serial == envelope->serial) {
-    extras_->operation = nullptr;  // nothing points into the dead life's frames any more
+    extras_->operation_done = true;  // nothing points into the dead life's frames any more
   }
   if (EnvelopePtr answer = answer_of_the_dead(*node_, self, *envelope); answer != nullptr && from) {
     if (from.node != self.node && node_->router_ != nullptr) node_->router_->forget(self);
@@ -162,22 +162,29 @@ void Process::act_stale(Envelope* envelope) {
 SessionId Process::emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
                         Message&& message) {
   charge(1);
-  auto* const envelope = new Envelope{kind, from, serial, std::move(message)};
+  EnvelopePtr envelope{new Envelope{kind, from, serial, std::move(message)}};
   if (to.node != node_->id()) {
-    EnvelopePtr owned{envelope};
-    if (node_->router_ == nullptr) return Router::k_no_connection;
+    if (node_->router_ == nullptr) {
+      if (is_message(kind) || kind == SignalKind::reply) {
+        node_->dead_letter(Metric::dead_letters_no_connection, *envelope, to);
+      }
+      return Router::k_no_connection;
+    }
     routed_ = abroad_ = true;
-    return node_->router_->route(to, std::move(owned));
+    return node_->router_->route(to, std::move(envelope));
   }
   Process* const target = node_->table_->find(to.index);
   if (target != nullptr && (target->marks_.load(std::memory_order_relaxed) & k_bounded) == 0) {
     envelope->generation = to.generation;
-    target->push(envelope);
+    target->push(envelope.release());
     return Router::k_no_connection;
   }
-  switch (node_->deliver(to, EnvelopePtr{envelope})) {
+  switch (node_->deliver(to, std::move(envelope))) {
     case Delivery::done: break;
-    case Delivery::crowded: wait_for_room(to); break;
+    case Delivery::crowded:
+      // Who calls waits anyway, and its timeout must hold.
+      if (kind != SignalKind::call) wait_for_room(node_->life_at(to));
+      break;
     case Delivery::dropped:
       if (kind == SignalKind::call) return k_refused;  // or its caller would wait in vain
       break;
@@ -210,13 +217,14 @@ void Process::on_call(Envelope* envelope) {
 }
 
 void Process::on_reply(Envelope* envelope) {
-  const auto watch =
-      extras_ == nullptr ? std::nullopt : extras_->relations.end_watch(envelope->serial);
-  if (!watch || watch->kind != Watch::Kind::call) {
+  const Watch* const found =
+      extras_ == nullptr ? nullptr : extras_->relations.find_watch(envelope->serial);
+  if (found == nullptr || found->kind != Watch::Kind::call) {
     node_->dead_letter(Metric::dead_letters_late_reply, *envelope, pid());
     inbox_.free(envelope);
     return;
   }
+  const auto watch = extras_->relations.end_watch(envelope->serial);
   // Somebody answered for the server; it still watches for us and has to hear of the end.
   if (watch->target && watch->target != envelope->from) {
     emit(pid(), watch->target, SignalKind::demonitor, envelope->serial, {});
@@ -224,12 +232,22 @@ void Process::on_reply(Envelope* envelope) {
   append(envelope);
 }
 
+/// Drops a message that is not in the mailbox yet. One through an alias may have been counted for
+/// a former life.
+void Process::refuse(Envelope* envelope) {
+  if (envelope->generation == generation_.load(std::memory_order_relaxed)) {
+    free_message(envelope);
+  } else {
+    inbox_.free(envelope);
+  }
+}
+
 void Process::on_alias(Envelope* envelope) {
   const std::uint64_t alias = envelope->serial;
   std::optional<Watch> ended;
   if (extras_ == nullptr || !extras_->relations.on_alias(alias, ended)) {
     node_->dead_letter(Metric::dead_letters_alias, *envelope, pid());
-    inbox_.free(envelope);
+    refuse(envelope);
     return;
   }
   if (ended) stop_watching(pid(), alias, *ended);
@@ -242,7 +260,7 @@ void Process::on_alias(Envelope* envelope) {
 
 void Process::drop_oldest() {
   MailboxBound* const bound = node_->table_->bound(index_);
-  if (bound->policy() != MailboxPolicy::drop_oldest) return;
+  if (bound->policy() != MailboxPolicy::drop_oldest || scanning_) return;  // the next one will
   const auto is_counted = [](const Envelope& envelope) {
     return (envelope.flags & Envelope::k_counted) != 0;
   };
@@ -251,6 +269,11 @@ void Process::drop_oldest() {
     if (oldest == nullptr) return;
     if (waiter_ != nullptr && waiter_->refused_ == oldest) waiter_->refused_ = nullptr;
     node_->dead_letter(Metric::dead_letters_mailbox_full, *oldest, pid());
+    if (oldest->kind() == SignalKind::call) {  // or its caller would wait in vain
+      relations().on_demonitor({oldest->from, oldest->serial});
+      emit(pid(), oldest->from, SignalKind::down, oldest->serial,
+           Message::make<DownSignal>(ExitReason::symbol("mailbox_full")));
+    }
     free_message(oldest);
   }
 }
@@ -268,7 +291,8 @@ void Process::made_room() {
 
 void Process::on_want_room(const Pid& sender) {
   const MailboxBound* const bound = node_->table_->bound(index_);
-  if (bound == nullptr || bound->pending() <= bound->limit()) {
+  if ((marks_.load(std::memory_order_relaxed) & k_bounded) == 0 ||
+      bound->pending() <= bound->limit()) {
     emit(pid(), sender, SignalKind::room, 0, {});
   } else {
     extras().waiting_senders.push_back(sender);

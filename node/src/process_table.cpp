@@ -28,7 +28,7 @@ Process* ProcessTable::claim_from(Stock& stock) {
       return &process;
     }
     // A late signal has scheduled it: it answers that one first. Look at another.
-    std::swap(stock.free.back(), stock.free[tries - 1]);
+    if (tries > 1) std::swap(stock.free.back(), stock.free[tries - 2]);
   }
   return nullptr;
 }

@@ -6,6 +6,7 @@
 // Source: OTP "erl_dist_protocol", Link Protocol; Reference Manual, "Processes".
 #pragma once
 
+#include "grove/node/context.hpp"
 #include "grove/node/envelope.hpp"
 
 #include "small_map.hpp"
@@ -100,8 +101,8 @@ class Relations {
     Watch* found = watches_.find(serial);
     if (found == nullptr || found->kind == Watch::Kind::alias) return std::nullopt;
     std::optional<Watch> ended{std::move(*found)};
-    if (ended->alias == AliasMode::explicit_unalias) {
-      *found = Watch{.kind = Watch::Kind::alias, .alias = AliasMode::explicit_unalias};
+    if (ended->alias == AliasMode::explicit_unalias || ended->alias == AliasMode::reply) {
+      *found = Watch{.kind = Watch::Kind::alias, .alias = ended->alias};
     } else {
       watches_.erase(serial);
     }
@@ -113,7 +114,7 @@ class Relations {
     const Watch* found = watches_.find(serial);
     if (found == nullptr || found->alias == AliasMode::none) return false;
     if (found->alias == AliasMode::reply) {
-      watches_.erase(serial);
+      unalias(serial);
     } else if (found->alias == AliasMode::reply_demonitor) {
       ended = end_watch(serial);
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/table.hpp"
 
+#include "process.hpp"
 #include "table_registry.hpp"
 
 #include <algorithm>
@@ -33,8 +34,12 @@ void TableCore::check_each_outside() const {
 bool TableCore::drop() {
   if (gone() || !is_owner()) return false;
   check_outside();
-  disown(Context::current(), *this);
-  owner_ended();
+  {
+    const RuntimeSection runtime{current_turn()};
+    disown(Context::current(), *this);
+    owner_ended();
+  }
+  drop_entries();
   return true;
 }
 
@@ -43,7 +48,6 @@ bool TableCore::drop() {
 void TableCore::owner_ended() noexcept {
   registry_->remove(*this);
   gone_.store(true, std::memory_order_release);
-  drop_entries();
 }
 
 TableInfo TableCore::info() const {
@@ -60,6 +64,7 @@ Result<void> open_table(Context& context, std::shared_ptr<TableCore> table) {
   if (table->name().size() > 255) {
     return Error{Errc::bad_argument, "a table's name has at most 255 bytes"};
   }
+  const RuntimeSection runtime{current_turn()};
   if (!own(context, table)) return Error{Errc::noproc, "the process ends"};
   auto added = context.node().table_registry().add(table, context.self());
   if (!added) disown(context, *table);

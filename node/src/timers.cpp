@@ -270,15 +270,12 @@ void Timers::deliver(Shard& shard, Due& due) {
   EnvelopePtr envelope =
       due.repeats.index == Wheel::k_none ? std::move(due.envelope) : repeat(shard, due);
   if (envelope == nullptr) return;
-  if (holder) {
-    node_.deliver(*holder, std::move(envelope));
-  } else if (due.target != nullptr &&
-             due.target->generation_.load(std::memory_order_seq_cst) == envelope->generation) {
-    const Pid to{node_.id(), due.target->index_, envelope->generation};
-    node_.deliver(to, std::move(envelope));
-  } else {
-    due.envelope = std::move(envelope);
+  if (due.target != nullptr &&
+      due.target->generation_.load(std::memory_order_seq_cst) == envelope->generation) {
+    holder = Pid{node_.id(), due.target->index_, envelope->generation};
   }
+  if (holder) node_.deliver(*holder, std::move(envelope));
+  due.envelope = std::move(envelope);  // still there if nobody got it
 }
 
 /// Sets an interval's next time, counted from the last. Returns: what is due now; null when it was

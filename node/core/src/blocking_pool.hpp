@@ -29,7 +29,13 @@ class BlockingPool {
     if (stopping_) return;
     jobs_.push_back(std::move(job));
     if (jobs_.size() > idle_ && threads_.size() < threads_max_) {
-      threads_.emplace_back([this] { work(); });
+      try {
+        threads_.emplace_back([this] { work(); });
+      } catch (...) {  // no more threads to be had: one that there is will come to it
+        if (!threads_.empty()) return;
+        jobs_.pop_back();
+        throw;
+      }
     }
     wake_.notify_one();
   }

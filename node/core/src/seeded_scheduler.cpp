@@ -59,8 +59,8 @@ SeededScheduler::Ready* SeededScheduler::next_class() {
 Runnable& SeededScheduler::Ready::take(std::size_t offset) {
   std::swap(items[head], items[head + offset]);
   Runnable& work = *items[head++];
-  if (empty()) {
-    items.clear();
+  if (2 * head >= items.size()) {
+    items.erase(items.begin(), items.begin() + static_cast<long>(head));
     head = 0;
   }
   return work;

@@ -53,7 +53,9 @@ enum class MailboxPolicy : std::uint8_t {
 };
 
 /// How many messages may wait for a process. Counts what is sent, casts and calls; never what the
-/// runtime itself says (Down, Exit, answers). A call that is refused fails with mailbox_full.
+/// runtime itself says (Down, Exit, answers). A call that is refused, or dropped later, fails with
+/// mailbox_full; one that is let in waits for its answer alone. While a sender waits for room it
+/// handles nothing, so two that suspend each other wait for ever. fail: not from a destructor.
 /// Every message dropped is a dead letter. A sender that is no process of this node, and a timer,
 /// cannot wait, nor be told: for them `suspend_sender` lets in and `fail` drops.
 struct MailboxLimit {
@@ -204,6 +206,7 @@ class CallWaiter final : public Waiter {
  public:
   CallWaiter(Context& context, std::uint64_t serial, Timeout timeout);
   ~CallWaiter();
+  void await_suspend(std::coroutine_handle<> handle);
   /// Throws ProcessExit: the server's reason, noproc, noconnection, or timeout.
   Message await_resume();
 
@@ -461,7 +464,8 @@ class Context {
   /// local and dead and this one does not trap exits; else an EXIT(noproc) follows.
   void link(const Pid& pid);
   void unlink(const Pid& pid);
-  /// Each call is one monitor and gives one Down. With a mode, the reference is an alias, too.
+  /// Each call is one monitor and gives one Down. With a mode, the reference is an alias, too;
+  /// of oneself it is neither.
   Ref monitor(const Pid& pid, AliasMode alias = AliasMode::none);
   Ref monitor(std::string_view local_name);
   Ref monitor(const Global& name);
@@ -476,7 +480,8 @@ class Context {
   /// Returns: whether it was an active alias of this process.
   bool unalias(const Ref& alias);
   /// Sends an exit signal. `kill` cannot be trapped. One that ends the caller itself acts at once,
-  /// by an exception that it is no use to catch.
+  /// by an exception that it is no use to catch. So it is not for destructors that are noexcept;
+  /// in those that run because the process ends, it does nothing.
   void exit(const Pid& pid, const ExitReason& reason);
   /// Ends this process.
   [[noreturn]] void exit(const ExitReason& reason) { throw ProcessExit{reason}; }

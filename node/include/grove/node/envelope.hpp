@@ -77,7 +77,7 @@ struct EnvelopeStock {
     Free* next;
   };
   Free* first = nullptr;
-  std::uint32_t size = 0;
+  std::uint32_t size = k_max;  // full, so that nothing is kept, until allocate_envelope()
 };
 inline constinit thread_local EnvelopeStock t_envelopes;
 /// Allocates one, and sees to it that this thread's stock is given back when it ends.

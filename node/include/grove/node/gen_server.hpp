@@ -16,6 +16,8 @@
 // handle_info(Down) and handle_info(Exit); `init()`; `terminate(const ExitReason&)`. Each may be a
 // plain function or a coroutine (Task<...>); while a coroutine waits, its server handles nothing
 // else. The constructor and all of these run in the server's process; an exception ends it.
+// A plain message of a type that it does not handle is a dead letter, logged once per type and
+// process (OTP logs each); a cast or call of such a type ends the server.
 //
 // Source: OTP gen_server; semantics.md GEN-*.
 #pragma once
@@ -30,6 +32,7 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace grove {
 
@@ -133,6 +136,7 @@ class ServerBodyBase : public Body {
   bool take_name(Context& context);
   void started(Context& context) { answer(context, StartResult::Status::ok, context.self()); }
   void ignored(Context& context);
+  /// Counts it; the first of each type is logged, for this process.
   void unhandled_info(Context& context, const Envelope& envelope);
 
  private:
@@ -140,6 +144,7 @@ class ServerBodyBase : public Body {
   void drop_name(Context& context);
   ServerOptions options_;
   From starter_;
+  std::vector<const MessageType*> unhandled_;  // types that were logged
 };
 
 /// Starts `body` as a process and waits for its init.
@@ -224,7 +229,7 @@ class ServerBody final : public detail::ServerBodyBase {
       unhandled_info(context, envelope);
       return {};
     }
-    context.node().metrics().add(Metric::dead_letters_unhandled);
+    context.node().dead_letter(Metric::dead_letters_unhandled, envelope, context.self());
     throw ProcessExit{ExitReason::error("unhandled", envelope.message.type()->name)};
   }
 

@@ -195,7 +195,8 @@ class Node {
   // -- for the router and the runtime --------------------------------------------------------
 
   /// Puts a signal into a local process's queue; to a dead life it is answered as OTP does.
-  detail::Delivery deliver(const Pid& to, EnvelopePtr envelope);
+  /// One that is dropped stays with the caller.
+  detail::Delivery deliver(const Pid& to, EnvelopePtr&& envelope);
   /// A message that nobody gets: counts it and tells the subscribers. `to` may be nobody.
   void dead_letter(Metric reason, const Envelope& envelope, const Pid& to);
   /// Milliseconds since the node's start, from 1; wraps after 49 days.
@@ -221,6 +222,7 @@ class Node {
   detail::Process& claim(const Context* parent);
   void give_up(detail::Process& claimed, const Context* parent);
   Spawned launch(Context* parent, detail::Process& child, SpawnOptions&& options);
+  [[nodiscard]] Pid life_at(const Pid& to) const;
   detail::Delivery enter_bounded(detail::Process& process, Envelope& envelope);
 
   std::string name_;

@@ -15,8 +15,10 @@ class Owned {
  public:
   virtual ~Owned() = default;
   /// The process that owned this has ended; its DOWNs and EXITs are not sent yet. Called once.
-  /// Threads: the one that runs the owner.
+  /// Blocks: must not. Threads: the one that runs the owner, or the watchdog for one that is stuck.
   virtual void owner_ended() noexcept = 0;
+  /// After that, once the owner's code has returned: for what may take its time.
+  virtual void clear() noexcept {}
 };
 
 /// Ties `thing` to the life of this process. Returns: false when that is over already.

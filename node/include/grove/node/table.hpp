@@ -128,6 +128,7 @@ class TableCore : public Owned {
   /// Ends the table. Returns: false when this is not its owner.
   bool drop();
   void owner_ended() noexcept final;
+  void clear() noexcept final { drop_entries(); }
   [[nodiscard]] TableInfo info() const;
 
  protected:
