@@ -13,7 +13,8 @@
 //   };
 //
 // What a server may have: `Handles`; handle_call / handle_cast / handle_info for types in it;
-// handle_info(Down) and handle_info(Exit); `init()`; `terminate(const ExitReason&)`. Each may be a
+// handle_info(Down) and handle_info(Exit); `init()`; `terminate(const ExitReason&)`; for sys.hpp
+// `debug_state() const` or `state()`. Each but the last two may be a
 // plain function or a coroutine (Task<...>); while a coroutine waits, its server handles nothing
 // else. The constructor and all of these run in the server's process; an exception ends it.
 //
@@ -116,19 +117,42 @@ struct StopServer {
   ExitReason reason;
 };
 
+struct SysRequest;  // sys.hpp
+
 template <class T>
 inline constexpr bool k_is_task = false;
 template <class T>
 inline constexpr bool k_is_task<Task<T>> = true;
 
-/// What is the same for all servers: names, the starter's answer.
+/// A server that shows its state to sys.hpp.
+template <class Impl>
+concept HasState = requires(Impl& impl) {
+  requires std::is_lvalue_reference_v<decltype(impl.state())>;
+  requires std::copyable<std::remove_reference_t<decltype(impl.state())>>;
+};
+
+/// What is the same for all servers: names, the starter's answer, system messages (sys.hpp).
 class ServerBodyBase : public Body {
  public:
   explicit ServerBodyBase(ServerOptions options) : options_{std::move(options)} {}
   void set_starter(From starter) noexcept { starter_ = starter; }
   [[nodiscard]] const ServerOptions& options() const noexcept { return options_; }
+  [[nodiscard]] bool is_server() const noexcept final { return true; }
+  [[nodiscard]] bool suspended() const noexcept final { return suspended_; }
 
  protected:
+  /// The server's own state; null: it shows none.
+  struct State {
+    void* object = nullptr;
+    const MessageType* type = nullptr;
+  };
+  virtual State state() = 0;
+  /// As a term for people.
+  virtual std::optional<Value> shown_state() = 0;
+  /// Runs terminate() and ends the process.
+  virtual Task<> end(Context& context, ExitReason reason) = 0;
+  /// Returns: whether it was one; then `task` is what is left to do.
+  bool handle_system(Context& context, Envelope& envelope, Task<>& task);
   /// Takes the server's name. Returns: false when it is taken; the starter has been told.
   bool take_name(Context& context);
   void started(Context& context) { answer(context, StartResult::Status::ok, context.self()); }
@@ -138,8 +162,11 @@ class ServerBodyBase : public Body {
  private:
   void answer(Context& context, StartResult::Status status, const Pid& pid);
   void drop_name(Context& context);
+  Message use_state(const SysRequest& request);
+  Task<> stay_suspended(Context& context);
   ServerOptions options_;
   From starter_;
+  bool suspended_ = false;
 };
 
 /// Starts `body` as a process and waits for its init.
@@ -216,9 +243,9 @@ class ServerBody final : public detail::ServerBodyBase {
   template <class... Ts>
   Task<> dispatch(Context& context, Envelope& envelope, Handles<Ts...>) {
     Task<> task;
-    const bool handled = (try_one<Ts>(context, envelope, task) || ...) ||
-                         try_one<Down>(context, envelope, task) ||
-                         try_one<Exit>(context, envelope, task);
+    const bool handled =
+        (try_one<Ts>(context, envelope, task) || ...) || try_one<Down>(context, envelope, task) ||
+        try_one<Exit>(context, envelope, task) || handle_system(context, envelope, task);
     if (handled) return task;
     if (envelope.kind() == SignalKind::info) {
       unhandled_info(context, envelope);
@@ -311,7 +338,27 @@ class ServerBody final : public detail::ServerBodyBase {
     return end(context, *impl_->stop_reason_);
   }
 
-  Task<> end(Context& context, ExitReason reason) {
+  ServerBodyBase::State state() override {
+    if constexpr (detail::HasState<Impl>) {
+      auto& state = impl_->state();
+      return {&state, &k_message_type<std::remove_cvref_t<decltype(state)>>};
+    } else {
+      return {};
+    }
+  }
+
+  std::optional<Value> shown_state() override {
+    if constexpr (requires { Value{std::as_const(*impl_).debug_state()}; }) {
+      return std::as_const(*impl_).debug_state();
+    } else if constexpr (detail::HasState<Impl>) {
+      return to_string(Message::make<std::remove_cvref_t<decltype(impl_->state())>>(
+          std::as_const(impl_->state())));
+    } else {
+      return std::nullopt;
+    }
+  }
+
+  Task<> end(Context& context, ExitReason reason) override {
     if constexpr (requires { impl_->terminate(reason); }) {
       if constexpr (detail::k_is_task<decltype(impl_->terminate(reason))>) {
         return terminate_and_stop(context, std::move(reason));
