@@ -182,7 +182,7 @@ class alignas(64) Process final : public Context, public Runnable {
 
   // process_trace.cpp
   void on_trace(const Envelope& envelope, const sys::TraceOptions& options);
-  void trace_exit(const ExitReason& reason);
+  void trace_exit(const Pid& self, const ExitReason& reason);
   void tell_tracer(sys::TraceEvent event);
   void end_trace();
 

@@ -52,7 +52,7 @@ void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
     const auto* type = static_cast<const MessageType*>(handling);
     report_stuck(duration, type);
     Extras& own = *extras_;
-    // What its coroutine waits, or has waited, in is told rather than the answer that it got.
+    // The message that its coroutine handles is told, rather than an answer that let it go on.
     const bool in_handler = own.handling != nullptr;
     if (!in_handler) {
       own.handling = type;
@@ -117,8 +117,7 @@ void Process::depart() {
   if (named) node_->names_->release(self);
   if ((marks & k_timed) != 0) node_->timers_->drop_all(*this);
   end_owned();
-  if (traced_) [[unlikely]]
-    trace_exit(reason);
+  if (traced_) trace_exit(self, reason);
   if ((named || abroad_) && node_->router_ != nullptr) node_->router_->process_ended(self);
   if (extras_ != nullptr) tell_relations(self, reason);
   while (Envelope* message = mailbox_.pop()) inbox_.free(message);

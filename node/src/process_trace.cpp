@@ -35,9 +35,9 @@ void Process::trace(TraceEvent::Kind kind, const Pid& peer, const Message& messa
   tell_tracer(std::move(event));
 }
 
-void Process::trace_exit(const ExitReason& reason) {
+void Process::trace_exit(const Pid& self, const ExitReason& reason) {
   if (extras_->trace->options.exited) {
-    tell_tracer({pid(), TraceEvent::Kind::exited, {}, {}, to_string(reason)});
+    tell_tracer({self, TraceEvent::Kind::exited, {}, {}, to_string(reason)});
   }
   if (traced_) end_trace();
 }
@@ -46,14 +46,15 @@ void Process::tell_tracer(TraceEvent event) {
   Trace& trace = *extras_->trace;
   if (!node_->is_alive(trace.tracer)) return end_trace();
   if (event.text.size() > trace.options.text_max) event.text.resize(trace.options.text_max);
+  const Pid self = event.pid;
   const auto send = [&](TraceEvent&& what) {
-    auto envelope = std::make_unique<Envelope>(SignalKind::info, pid());
+    auto envelope = std::make_unique<Envelope>(SignalKind::info, self);
     envelope->message = Message::make<TraceEvent>(std::move(what));
     node_->deliver(trace.tracer, std::move(envelope));
   };
   send(std::move(event));
   if (--trace.options.limit > 0) return;
-  send({pid(), TraceEvent::Kind::limit_reached, {}, {}, {}});
+  send({self, TraceEvent::Kind::limit_reached, {}, {}, {}});
   end_trace();
 }
 

@@ -81,6 +81,16 @@ class Silent : public GenServer {
   using Handles = grove::Handles<>;
 };
 
+/// Its state has no wire form.
+class Local : public GenServer {
+ public:
+  using Handles = grove::Handles<>;
+  std::vector<Add>& state() { return state_; }
+
+ private:
+  std::vector<Add> state_{{1}, {2}};
+};
+
 template <class Server, class... Args>
 Task<Pid> start(Context& context, Args... args) {
   ServerOptions options;
@@ -136,6 +146,10 @@ TEST(Sys, AnErrorSaysWhyThereIsNoState) {
     const Pid adder = co_await start<Adder>(context);
     EXPECT_EQ(co_await failure_of(sys::get_state<int>(context, adder)),
               "{bad_state,\"test.total\"}");
+    const Pid local = co_await start<Local>(context);
+    EXPECT_EQ(co_await failure_of(sys::get_state(context, local)), "no_state");
+    const auto copy = co_await sys::get_state<std::vector<Add>>(context, local);
+    EXPECT_EQ(copy.size(), 2U);
     const Pid plain = context.spawn([](Context& own) -> Task<> { co_await own.sleep_for(1h); });
     EXPECT_EQ(co_await failure_of(sys::get_state(context, plain)), "not_a_server");
     EXPECT_EQ(co_await failure_of(sys::suspend(context, plain)), "not_a_server");
@@ -262,6 +276,9 @@ TEST(Sys, ASupervisorAnswersToo) {
     const StartResult started = co_await start_supervisor(context, std::move(spec));
     co_await sys::suspend(context, started.pid);
     co_await sys::resume(context, started.pid);
+    const Value state = co_await sys::get_state(context, started.pid);
+    const auto* rows = state.as_list();
+    EXPECT_TRUE(rows != nullptr && rows->size() == 1) << to_string(state);
     const auto children = co_await which_children(context, started.pid);
     EXPECT_EQ(children.size(), 1U);
   });
@@ -279,7 +296,10 @@ std::string text_of(const sys::TraceEvent& event) {
 
 Task<std::vector<std::string>> events(Context& context) {
   std::vector<std::string> all;
+  std::optional<Pid> target;
   while (auto event = co_await context.receive_for<sys::TraceEvent>(1s)) {
+    EXPECT_EQ(event->pid, target.value_or(event->pid));
+    target = event->pid;
     all.push_back(text_of(*event));
   }
   co_return all;

@@ -13,10 +13,10 @@
 //   };
 //
 // What a server may have: `Handles`; handle_call / handle_cast / handle_info for types in it;
-// handle_info(Down) and handle_info(Exit); `init()`; `terminate(const ExitReason&)`; for sys.hpp
-// `debug_state() const` or `state()`. Each but the last two may be a
+// handle_info(Down) and handle_info(Exit); `init()`; `terminate(const ExitReason&)`. Each may be a
 // plain function or a coroutine (Task<...>); while a coroutine waits, its server handles nothing
-// else. The constructor and all of these run in the server's process; an exception ends it.
+// else. The constructor and all of these run in the server's process; an exception ends it. To show
+// its state: `debug_state()` or `state()`, see sys.hpp.
 //
 // Source: OTP gen_server; semantics.md GEN-*.
 #pragma once
@@ -130,6 +130,8 @@ concept HasState = requires(Impl& impl) {
   requires std::is_lvalue_reference_v<decltype(impl.state())>;
   requires std::copyable<std::remove_reference_t<decltype(impl.state())>>;
 };
+template <HasState Impl>
+using StateOf = std::remove_reference_t<decltype(std::declval<Impl&>().state())>;
 
 /// What is the same for all servers: names, the starter's answer, system messages (sys.hpp).
 class ServerBodyBase : public Body {
@@ -338,10 +340,9 @@ class ServerBody final : public detail::ServerBodyBase {
     return end(context, *impl_->stop_reason_);
   }
 
-  ServerBodyBase::State state() override {
+  State state() override {
     if constexpr (detail::HasState<Impl>) {
-      auto& state = impl_->state();
-      return {&state, &k_message_type<std::remove_cvref_t<decltype(state)>>};
+      return {&impl_->state(), &k_message_type<detail::StateOf<Impl>>};
     } else {
       return {};
     }
@@ -351,11 +352,10 @@ class ServerBody final : public detail::ServerBodyBase {
     if constexpr (requires { Value{std::as_const(*impl_).debug_state()}; }) {
       return std::as_const(*impl_).debug_state();
     } else if constexpr (detail::HasState<Impl>) {
-      return to_string(Message::make<std::remove_cvref_t<decltype(impl_->state())>>(
-          std::as_const(impl_->state())));
-    } else {
-      return std::nullopt;
+      using Own = detail::StateOf<Impl>;
+      if constexpr (detail::Travels<Own>) return to_string(Message::make<Own>(impl_->state()));
     }
+    return std::nullopt;
   }
 
   Task<> end(Context& context, ExitReason reason) override {

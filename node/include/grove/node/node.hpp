@@ -53,7 +53,7 @@ struct ProcessInfo {
   std::string status;
   Priority priority = Priority::normal;
   /// The message whose handler has not ended: of a server's coroutine that waits, or of code that
-  /// is stuck. Empty: none, or a coroutine process's.
+  /// is stuck. Empty: none.
   std::string handling;
   std::optional<Clock::Duration> handling_since;  // how long ago that began, or first waited
   std::uint64_t mailbox = 0;

@@ -5,7 +5,7 @@
 //
 //   Value debug_state() const;   what get_state() is to show, or
 //   State& state();              the state itself: get_state<State>() and replace_state<State>()
-//                                work on it, and get_state() shows it if it is a GROVE_MESSAGE
+//                                work on it, and get_state() shows it if it may travel
 //
 // Servers of this node. A request is handled in order with the server's other messages, so that a
 // server busy in a handler answers after it; while suspended it handles these requests alone.
