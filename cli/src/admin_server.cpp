@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin_server.hpp"
 
+#include "grove/node/table.hpp"
+
 #include "settings.hpp"
 
 #include <asio/io_context.hpp>
@@ -88,6 +90,43 @@ std::string_view to_string(Member::State state) {
   return "";
 }
 
+std::string_view to_string(Priority priority) {
+  switch (priority) {
+    case Priority::low: return "low";
+    case Priority::normal: return "normal";
+    case Priority::high: return "high";
+    case Priority::max: return "max";
+  }
+  return "";
+}
+
+std::string_view to_string(Access access) {
+  switch (access) {
+    case Access::public_: return "public";
+    case Access::protected_: return "protected";
+    case Access::private_: return "private";
+  }
+  return "";
+}
+
+/// In milliseconds; null: none.
+Json to_json(const std::optional<Clock::Duration>& duration) {
+  if (!duration) return nullptr;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(*duration).count();
+}
+
+Json to_json(const TableInfo& table) {
+  return {{"name", table.name},
+          {"id", table.id},
+          {"owner", grove::to_string(table.owner)},
+          {"kind", table.kind == TableKind::set ? "set" : "ordered_set"},
+          {"access", to_string(table.access)},
+          {"key_type", table.key_type},
+          {"value_type", table.value_type},
+          {"size", table.size},
+          {"bytes", table.bytes}};
+}
+
 Json to_json(const ProcessInfo& info) {
   const auto pids = [](const std::vector<Pid>& list) {
     Json out = Json::array();
@@ -98,13 +137,20 @@ Json to_json(const ProcessInfo& info) {
           {"name", info.name},
           {"label", info.label},
           {"parent", info.parent ? grove::to_string(info.parent) : ""},
+          {"ancestors", pids(info.ancestors)},
           {"status", info.status},
+          {"priority", to_string(info.priority)},
+          {"handling", info.handling},
+          {"handling_ms", to_json(info.handling_since)},
           {"mailbox", info.mailbox},
+          {"oldest_message_ms", to_json(info.oldest_message_age)},
           {"reductions", info.reductions},
+          {"memory_bytes", info.memory_bytes},
           {"trap_exit", info.trap_exit},
           {"links", pids(info.links)},
           {"monitors", pids(info.monitors)},
-          {"monitored_by", pids(info.monitored_by)}};
+          {"monitored_by", pids(info.monitored_by)},
+          {"tables", info.tables}};
 }
 
 }  // namespace
@@ -252,7 +298,8 @@ class AdminServer::Impl {
         verbs{{"join", &Impl::join},       {"leave", &Impl::leave},     {"health", &Impl::health},
               {"members", &Impl::members}, {"ps", &Impl::ps},           {"tree", &Impl::ps},
               {"names", &Impl::names},     {"whereis", &Impl::whereis}, {"info", &Impl::info},
-              {"kill", &Impl::kill},       {"metrics", &Impl::metrics}, {"stop", &Impl::stop_node}};
+              {"kill", &Impl::kill},       {"metrics", &Impl::metrics}, {"stop", &Impl::stop_node},
+              {"tables", &Impl::tables}};
     const auto verb = verbs.find(request["verb"].get<std::string>());
     if (verb == verbs.end()) {
       respond(bad(k_usage, "unknown verb " + request["verb"].get<std::string>()));
@@ -417,6 +464,16 @@ class AdminServer::Impl {
                       {"node", node_name(entry.pid.node)}});
     }
     respond(good({{"names", rows}}));
+  }
+
+  /// By a process: a function of the program's that holds a table's lock holds up that one alone.
+  void tables(const std::vector<std::string>&, const Respond& respond) {
+    node_.spawn([respond](Context& context) -> Task<> {
+      Json rows = Json::array();
+      for (const TableInfo& table : context.node().tables()) rows.push_back(to_json(table));
+      respond(good({{"tables", rows}}));
+      co_return;
+    });
   }
 
   /// A pid's text, or a name: cluster-wide first, then local.

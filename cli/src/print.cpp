@@ -61,9 +61,12 @@ void print_ps(const Json& result) {
   std::vector<Row> rows;
   for (const Json& process : result["processes"]) {
     rows.push_back({text(process, "pid"), title(process), text(process, "status"),
-                    text(process, "mailbox"), text(process, "reductions")});
+                    text(process, "mailbox"), text(process, "oldest_message_ms"),
+                    text(process, "reductions"), text(process, "memory_bytes"),
+                    text(process, "handling")});
   }
-  table({"PID", "WHAT", "STATUS", "MAILBOX", "REDUCTIONS"}, rows);
+  table({"PID", "WHAT", "STATUS", "MAILBOX", "OLDEST_MS", "REDUCTIONS", "MEMORY", "HANDLING"},
+        rows);
 }
 
 void print_tree(const Json& result) {
@@ -95,6 +98,15 @@ void print_names(const Json& result) {
   table({"NAME", "NODE", "PID"}, rows);
 }
 
+void print_tables(const Json& result) {
+  std::vector<Row> rows;
+  for (const Json& row : result["tables"]) {
+    rows.push_back({text(row, "id"), text(row, "name"), text(row, "kind"), text(row, "access"),
+                    text(row, "size"), text(row, "bytes"), text(row, "owner")});
+  }
+  table({"ID", "NAME", "KIND", "ACCESS", "SIZE", "BYTES", "OWNER"}, rows);
+}
+
 void print_fields(const Json& result) {
   for (const auto& [key, value] : result.items()) {
     if (key == "schema_version") continue;
@@ -103,10 +115,9 @@ void print_fields(const Json& result) {
       for (const Json& item : value) {
         list += (list.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : "");
       }
-      std::cout << fmt::format("{:<13} {}\n", key, list);
+      std::cout << fmt::format("{:<17} {}\n", key, list);
     } else {
-      std::cout << fmt::format("{:<13} {}\n", key,
-                               value.is_string() ? value.get<std::string>() : value.dump());
+      std::cout << fmt::format("{:<17} {}\n", key, text(result, key.c_str()));
     }
   }
 }
@@ -122,6 +133,7 @@ void print_result(const std::string& verb, const Json& result) {
   if (verb == "ps") print_ps(result);
   if (verb == "tree") print_tree(result);
   if (verb == "names") print_names(result);
+  if (verb == "tables") print_tables(result);
   if (verb == "info") print_fields(result);
   if (verb == "metrics") print_metrics(result);
   if (verb == "whereis") std::cout << text(result, "pid") << '\n';

@@ -40,19 +40,19 @@ class Code {
   }
   /// A coroutine of the body's begins.
   void run(Task<> task) noexcept { body()->running = std::move(task); }
-  /// Destroys the coroutine that runs. What its destructors throw comes out.
-  void end_coroutine() {
+  /// The coroutine that runs, to be destroyed; null when none does.
+  [[nodiscard]] Handle release_coroutine() noexcept {
+    const Handle handle = coroutine();
     if ((word_ & k_bare) != 0) {
-      const Handle handle = coroutine();
       word_ = 0;
-      handle.destroy();
-    } else if (word_ != 0 && body()->running) {
-      body()->running.release().destroy();
+    } else if (word_ != 0) {
+      (void)body()->running.release();
     }
+    return handle;
   }
   /// Destroys all of it.
   void clear() {
-    end_coroutine();
+    if (const Handle handle = release_coroutine()) handle.destroy();
     delete reinterpret_cast<Body*>(std::exchange(word_, 0));
   }
 

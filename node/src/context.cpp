@@ -74,6 +74,8 @@ void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message
     return;
   }
   if (kind == SignalKind::reply) process.relations().on_demonitor({to, serial});
+  if (process.traced_) [[unlikely]]
+    process.trace(sys::TraceEvent::Kind::sent, to, message);
   // A destructor that runs because its process ends must not throw.
   if (process.emit(process.pid(), to, kind, serial, std::move(message)) ==
           detail::Process::k_refused &&
@@ -119,8 +121,12 @@ void Context::post_name(const RemoteName& to, SignalKind kind, Message message) 
     node().dead_letter(Metric::dead_letters_no_connection, *envelope, {});
     return;
   }
+  const NodeId there = node().router()->connected(to.node);
+  if (process.traced_) [[unlikely]] {
+    process.trace(sys::TraceEvent::Kind::sent, {there, 0, 0}, envelope->message);
+  }
   process.routed_ = process.abroad_ = true;
-  node().router()->route(node().router()->connected(to.node), to.name, std::move(envelope));
+  node().router()->route(there, to.name, std::move(envelope));
 }
 
 std::uint64_t Context::begin_call(const Pid& server, Message request) {
@@ -128,6 +134,8 @@ std::uint64_t Context::begin_call(const Pid& server, Message request) {
   detail::Process& process = process_of(*this);
   if (!process.alive()) throw ProcessExit{ExitReason::killed()};
   if (server == self()) throw ProcessExit{ExitReason::symbol("calling_self")};
+  if (process.traced_) [[unlikely]]
+    process.trace(sys::TraceEvent::Kind::sent, server, request);
   const std::uint64_t serial = process.next_serial();
   process.relations().watch(serial, {.target = server, .kind = detail::Watch::Kind::call});
   const SessionId session =

@@ -7,6 +7,7 @@
 #include "grove/core/clock.hpp"
 #include "grove/node/operation.hpp"
 #include "grove/node/owned.hpp"
+#include "grove/node/sys.hpp"
 #include "grove/node/timer.hpp"
 
 #include "relations.hpp"
@@ -18,6 +19,12 @@
 #include <vector>
 
 namespace grove::detail {
+
+/// Whom a traced process tells; `options.limit` counts down.
+struct Trace {
+  Pid tracer;
+  sys::TraceOptions options;
+};
 
 struct Extras {
   Relations relations;
@@ -35,8 +42,12 @@ struct Extras {
   bool operation_cancelled = false;
 
   std::forward_list<std::shared_ptr<Owned>> owned;  // gone before anybody hears of the end
-  Envelope* after_doom = nullptr;    // taken, but behind a deadly signal: for the dead to answer
-  Clock::Duration stuck_for{};       // at the watchdog's last look
+  Envelope* after_doom = nullptr;  // taken, but behind a deadly signal: for the dead to answer
+  Clock::Duration stuck_for{};     // at the watchdog's last look
+  bool stuck = false;              // this is the watchdog's look
+  const MessageType* handling = nullptr;  // by the body's coroutine, since it first waited, at:
+  Clock::TimePoint handling_from{};
+  std::unique_ptr<Trace> trace;
   std::vector<Pid> no_room_at;       // bounded mailboxes that this process has overfilled
   std::vector<Pid> waiting_senders;  // who waits for room in this one's
   std::uint64_t reductions_high = 0;

@@ -32,7 +32,9 @@ Pid Process::pid() const noexcept {
 }
 
 Pid Process::parent() const noexcept {
-  return parent_generation_ == 0 ? Pid{} : Pid{node_->id(), parent_index_, parent_generation_};
+  const std::uint32_t generation = parent_generation_.load(std::memory_order_relaxed);
+  if (generation == 0) return {};
+  return {node_->id(), parent_index_.load(std::memory_order_relaxed), generation};
 }
 
 Extras& Process::extras() {
@@ -41,12 +43,14 @@ Extras& Process::extras() {
 }
 
 void Process::begin(const Pid& parent, SpawnOptions&& options) {
-  parent_index_ = parent.index;
-  parent_generation_ = parent.generation;
+  // Who reads these for the life before finds out by its generation; see parent_of().
+  parent_index_.store(parent.index, std::memory_order_release);
+  parent_generation_.store(parent.generation, std::memory_order_release);
   trap_exit_ = options.trap_exit;
   set_run_priority(options.priority);
   if (!options.label.empty()) extras().label = std::move(options.label);
-  started_ = doomed_ = crashed_ = routed_ = abroad_ = held_ = in_coroutine_ = false;
+  started_ = doomed_ = crashed_ = routed_ = abroad_ = traced_ = false;
+  held_ = in_coroutine_ = scanning_ = false;
   alive_ = occupied_ = true;
   reductions_ = 0;
 }
@@ -157,11 +161,20 @@ void Process::handle_next() {
       const UserCode user{*t_turn, next->message.type()};
       return code_.body()->handle(*this, *next);
     }();
-    if (task) run_task(std::move(task));
+    if (task) {
+      run_task(std::move(task));
+      if (code_.coroutine()) waits_in_handler(next->message.type());
+    }
   } catch (...) {
     fail(std::current_exception());
   }
   free_message(next);
+}
+
+/// Noted only here, so that a message handled at one go costs nothing.
+void Process::waits_in_handler(const MessageType* type) {
+  extras().handling = type;
+  extras_->handling_from = node_->clock().now();
 }
 
 void Process::run_task(Task<> task) {
@@ -184,6 +197,7 @@ void Process::end_task() {
   const Body* const body = code_.body();
   end_coroutine();
   in_coroutine_ = false;
+  if (extras_ != nullptr) extras_->handling = nullptr;
   if (failure) {
     fail(failure);
   } else if (body == nullptr || body->ends_with_task()) {

@@ -77,6 +77,11 @@ class alignas(64) Process final : public Context, public Runnable {
   Relations& relations() { return extras().relations; }
   std::uint64_t next_serial() noexcept { return ++last_serial_ & Envelope::k_serial_mask; }
   [[nodiscard]] ProcessInfo info() const;
+  /// The same by its own code, after what has arrived for it.
+  [[nodiscard]] ProcessInfo own_info();
+  /// The parent of `life` of this place; nobody when that is over. Threads: any.
+  [[nodiscard]] Pid parent_of(std::uint32_t life) const noexcept;
+  void trace(sys::TraceEvent::Kind kind, const Pid& peer, const Message& message);
 
   void take_inbox();
   void set_waiter(Waiter* waiter);
@@ -157,6 +162,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void end_task();
   void fail(const std::exception_ptr& failure);
   void arm_tick();
+  void waits_in_handler(const MessageType* type);
 
   // process_signals.cpp
   void act(Envelope* envelope);        // one signal for this life
@@ -171,11 +177,23 @@ class alignas(64) Process final : public Context, public Runnable {
   void on_down(const Pid& from, std::uint64_t serial, const ExitReason& reason);
   void on_node_lost(const NodeLost& lost);
   void on_inspect(Envelope& envelope);
+  void on_system(Envelope* envelope);
   void on_tick(std::uint64_t number);
   void on_want_room(const Pid& sender);
   void drop_oldest();
   void made_room();
   void stamp_leftovers();
+
+  // process_info.cpp
+  [[nodiscard]] std::string_view status() const;
+  [[nodiscard]] std::vector<Pid> ancestors() const;
+  [[nodiscard]] std::uint64_t memory() const;
+
+  // process_trace.cpp
+  void on_trace(const Envelope& envelope, const sys::TraceOptions& options);
+  void trace_exit(const Pid& self, const ExitReason& reason);
+  void tell_tracer(sys::TraceEvent event);
+  void end_trace();
 
   // process_end.cpp
   void die();
@@ -206,6 +224,7 @@ class alignas(64) Process final : public Context, public Runnable {
   bool in_coroutine_ : 1 = false;
   bool scanning_ : 1 = false;  // inside a predicate, which sees a message: none may be freed
   bool abroad_ : 1 = false;    // the router may know it: it has dealt with others elsewhere
+  bool traced_ : 1 = false;    // there is a Trace
   std::int32_t budget_ = 0;    // left of this turn
   Inbox inbox_;
   Node* node_ = nullptr;
@@ -218,8 +237,8 @@ class alignas(64) Process final : public Context, public Runnable {
   Waiter* waiter_ = nullptr;
   Extras* extras_ = nullptr;
   std::uint64_t last_serial_ = 0;  // never reset: refs stay unique over the lives of a place
-  std::uint32_t parent_index_ = 0;
-  std::uint32_t parent_generation_ = 0;
+  std::atomic<std::uint32_t> parent_index_{0};
+  std::atomic<std::uint32_t> parent_generation_{0};
 };
 
 }  // namespace grove::detail

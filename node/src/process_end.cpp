@@ -56,8 +56,20 @@ void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
   if (!alive_) {
     take_inbox();
   } else {
-    report_stuck(duration, static_cast<const MessageType*>(handling));
+    const auto* type = static_cast<const MessageType*>(handling);
+    report_stuck(duration, type);
+    Extras& own = *extras_;
+    // The message that its coroutine handles is told, rather than an answer that let it go on.
+    const bool in_handler = own.handling != nullptr;
+    if (!in_handler) {
+      own.handling = type;
+      own.handling_from = node_->clock().now() - duration;
+    }
+    own.stuck = true;
     take_inbox();
+    own.stuck = false;
+    if (!in_handler) own.handling = nullptr;
+    if (!mailbox_.empty() && mailbox_.head()->generation == 0) stamp_leftovers();
     if (doomed_) {
       report_crash();
       depart(false);
@@ -81,9 +93,10 @@ void Process::report_stuck(Clock::Duration duration, const MessageType* handling
 
 /// A destructor that throws ends here: what it belongs to is gone all the same.
 void Process::end_coroutine() noexcept {
+  const Code::Handle ended = code_.release_coroutine();
   const UserCode user{current_turn()};
   try {
-    code_.end_coroutine();
+    if (ended) ended.destroy();
   } catch (...) {
     node_->log().error("process " + to_string(pid()) + ": a destructor threw: " +
                        to_string(exit_reason_of(std::current_exception())));
@@ -110,6 +123,7 @@ void Process::depart(bool on_own_thread) {
   if ((marks & k_timed) != 0) node_->timers_->drop_all(*this);
   end_owned();
   if (on_own_thread) clear_owned();
+  if (traced_) trace_exit(self, reason);
   if ((named || abroad_) && node_->router_ != nullptr) node_->router_->process_ended(self);
   if (extras_ != nullptr) tell_relations(self, reason);
 }

@@ -40,6 +40,7 @@ EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, Envelope& signal) {
     case SignalKind::unlink: return answer(SignalKind::unlink_ack, {});
     case SignalKind::want_room: return answer(SignalKind::room, {});
     case SignalKind::inspect:
+    case SignalKind::system:
       if (signal.serial == 0) break;
       return answer(SignalKind::down, Message::make<DownSignal>(ExitReason::noproc()));
     default: break;
@@ -53,6 +54,9 @@ inline void Process::append(Envelope* envelope) {
   if (mailbox_.size() > k_unstamped) {
     if (t_arrival == 0) t_arrival = node_->uptime_ms();
     envelope->generation = t_arrival;
+  }
+  if (traced_) [[unlikely]] {
+    trace(sys::TraceEvent::Kind::received, envelope->from, envelope->message);
   }
   if ((envelope->flags & Envelope::k_counted) != 0) drop_oldest();
 }
@@ -103,6 +107,7 @@ void Process::act(Envelope* envelope) {
     case SignalKind::info:
     case SignalKind::cast: append(envelope); return;
     case SignalKind::call: on_call(envelope); return;
+    case SignalKind::system: on_system(envelope); return;
     case SignalKind::reply: on_reply(envelope); return;
     case SignalKind::alias: on_alias(envelope); return;
     case SignalKind::exit: {
@@ -388,10 +393,24 @@ void Process::name_watch(std::uint64_t serial, std::string name) {
 void Process::on_inspect(Envelope& envelope) {
   if (const auto* request = envelope.message.get<InspectRequest>()) {
     request->answer(info());
+  } else if (const auto* to_trace = envelope.message.get<TraceRequest>()) {
+    on_trace(envelope, to_trace->options);
+  } else if (envelope.message.is<AliveRequest>()) {
+    emit(pid(), envelope.from, SignalKind::reply, envelope.serial, Message::make<Ok>());
   } else {
     emit(pid(), envelope.from, SignalKind::reply, envelope.serial,
          Message::make<ProcessInfo>(info()));
   }
+}
+
+void Process::on_system(Envelope* envelope) {
+  if (code_.body() != nullptr && code_.body()->is_server()) {
+    envelope->set_kind(SignalKind::call);
+    return on_call(envelope);
+  }
+  emit(pid(), envelope->from, SignalKind::reply, envelope->serial,
+       Message::make<ExitReason>(ExitReason::symbol("not_a_server")));
+  inbox_.free(envelope);
 }
 
 void Process::on_tick(std::uint64_t number) {

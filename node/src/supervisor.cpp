@@ -93,6 +93,15 @@ class Supervisor final : public GenServer {
     return rows;
   }
 
+  /// Each child's id and pid, in the order of their start.
+  Value debug_state() const {
+    Value::Items rows;
+    for (const Child& child : children_) {
+      rows.push_back(Value::tuple({child.spec.id, child.pid}));
+    }
+    return Value::list(std::move(rows));
+  }
+
   Task<> handle_info(Exit exit) {
     const auto place = std::find_if(children_.begin(), children_.end(),
                                     [&](const Child& child) { return child.pid == exit.from; });

@@ -18,7 +18,7 @@ from pathlib import Path
 
 LIMIT = 60  # seconds; only what hangs or never happens takes so long
 OK, NO, USAGE, DATA, UNAVAILABLE, INTERNAL, TRY_AGAIN, CONFIG = 0, 1, 64, 65, 69, 70, 75, 78
-VERBS = ("health", "members", "ps", "tree", "names", "metrics", "leave", "stop")
+VERBS = ("health", "members", "ps", "tree", "names", "tables", "metrics", "leave", "stop")
 bin_dir = Path(sys.argv[1] if len(sys.argv) > 1 else "build/release/bin").resolve()
 
 
@@ -252,8 +252,8 @@ class OneNode(CliTest):
         a = self.here.tracker("a", "--track", "txn-1")
         pid = a.ask("whereis", "txn-1")["pid"]
         for verb in (["health"], ["health", "--live"], ["health", "--ready"], ["members"], ["ps"],
-                     ["tree"], ["names"], ["metrics"], ["whereis", "txn-1"], ["whereis", pid],
-                     ["info", "txn-1"], ["info", pid], ["kill", "txn-1", "normal"]):
+                     ["tree"], ["names"], ["tables"], ["metrics"], ["whereis", "txn-1"],
+                     ["whereis", pid], ["info", "txn-1"], ["info", pid], ["kill", "txn-1", "normal"]):
             with self.subTest(verb=verb):
                 self.assertEqual(a.ask(*verb)["schema_version"], 1)
                 done = self.here.grove(*verb)
@@ -261,8 +261,24 @@ class OneNode(CliTest):
                 self.assertTrue(done.stdout.strip())
         self.assertEqual(a.ask("health")["healthy"], True)
         self.assertEqual(a.ask("names")["names"], [{"name": "txn-1", "node": "a", "pid": pid}])
+        self.assertEqual(a.ask("tables")["tables"], [])
         self.assertEqual(a.ask("stop")["schema_version"], 1)
         self.assertEqual(a.ended(), OK)
+
+    def test_info_tells_all_about_a_process(self):
+        a = self.here.tracker("a", "--track", "txn-1")
+        pid = a.ask("whereis", "txn-1")["pid"]
+        info = a.ask("info", pid)
+        self.assertEqual((info["pid"], info["label"]), (pid, "txn-1"))
+        self.assertEqual((info["status"], info["priority"]), ("waiting", "normal"))
+        self.assertEqual((info["mailbox"], info["oldest_message_ms"]), (0, None))
+        self.assertEqual((info["handling"], info["handling_ms"]), ("", None))
+        self.assertEqual(info["ancestors"][0], info["parent"])
+        self.assertEqual(info["ancestors"][-1], a.root)
+        self.assertEqual(info["tables"], [])
+        self.assertGreater(info["memory_bytes"], 128)
+        self.expect(self.here.grove("info", pid), OK, "memory_bytes", "ancestors")
+        self.expect(self.here.grove("ps"), OK, "OLDEST_MS", "MEMORY", "HANDLING")
 
     def test_a_pid_that_means_nobody_is_told_apart(self):
         a = self.here.tracker("a", "--track", "txn-1")

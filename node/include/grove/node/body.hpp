@@ -52,6 +52,10 @@ class Body {
   virtual Task<> handle(Context& context, Envelope& envelope) = 0;
   /// Whether the process ends when its coroutine does.
   [[nodiscard]] virtual bool ends_with_task() const noexcept { return false; }
+  /// Whether it answers a SysRequest.
+  [[nodiscard]] virtual bool is_server() const noexcept { return false; }
+  /// Whether one has suspended it.
+  [[nodiscard]] virtual bool suspended() const noexcept { return false; }
 
   Task<> running;  // the runtime's: the coroutine that start() or handle() returned, while it runs
 };

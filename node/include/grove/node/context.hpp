@@ -416,6 +416,9 @@ class Context {
   void reply(const From& from) {
     post(from.pid, SignalKind::reply, from.serial, Message::make<detail::Ok>());
   }
+  void reply_message(const From& from, Message message) {
+    post(from.pid, SignalKind::reply, from.serial, std::move(message));
+  }
 
   // -- timers -------------------------------------------------------------------------------
   //

@@ -35,10 +35,11 @@ enum class SignalKind : std::uint8_t {
   // These never leave a node:
   node_lost = 32,  // NodeLost
   tick = 33,       // look at the clock: a deadline may have passed
-  inspect = 34,    // InspectRequest, or a call (`serial`) for a ProcessInfo
+  inspect = 34,    // InspectRequest, or a question (`serial`) that needs no code of the process
   completed = 35,  // the Operation `serial` has ended
   want_room = 36,  // the sender waits until the mailbox has room
   room = 37,       // it has
+  system = 38,     // a call for servers alone: SysRequest
 };
 
 /// Whether it carries a message of the program's.

@@ -18,6 +18,7 @@
 // else. The constructor and all of these run in the server's process; an exception ends it.
 // A plain message of a type that it does not handle is a dead letter, logged once per type and
 // process (OTP logs each); a cast or call of such a type ends the server.
+// To show its state: `debug_state()` or `state()`, see sys.hpp.
 //
 // Source: OTP gen_server; semantics.md GEN-*.
 #pragma once
@@ -119,19 +120,44 @@ struct StopServer {
   ExitReason reason;
 };
 
+struct SysRequest;  // sys.hpp
+
 template <class T>
 inline constexpr bool k_is_task = false;
 template <class T>
 inline constexpr bool k_is_task<Task<T>> = true;
 
-/// What is the same for all servers: names, the starter's answer.
+/// A server that shows its state to sys.hpp.
+template <class Impl>
+concept HasState = requires(Impl& impl) {
+  requires std::is_lvalue_reference_v<decltype(impl.state())>;
+  requires std::copyable<std::remove_reference_t<decltype(impl.state())>>;
+};
+template <HasState Impl>
+using StateOf = std::remove_reference_t<decltype(std::declval<Impl&>().state())>;
+
+/// What is the same for all servers: names, the starter's answer, system messages (sys.hpp).
 class ServerBodyBase : public Body {
  public:
   explicit ServerBodyBase(ServerOptions options) : options_{std::move(options)} {}
   void set_starter(From starter) noexcept { starter_ = starter; }
   [[nodiscard]] const ServerOptions& options() const noexcept { return options_; }
+  [[nodiscard]] bool is_server() const noexcept final { return true; }
+  [[nodiscard]] bool suspended() const noexcept final { return suspended_; }
 
  protected:
+  /// The server's own state; null: it shows none.
+  struct State {
+    void* object = nullptr;
+    const MessageType* type = nullptr;
+  };
+  virtual State state() = 0;
+  /// As a term for people.
+  virtual std::optional<Value> shown_state() = 0;
+  /// Runs terminate() and ends the process.
+  virtual Task<> end(Context& context, ExitReason reason) = 0;
+  /// Returns: whether it was one; then `task` is what is left to do.
+  bool handle_system(Context& context, Envelope& envelope, Task<>& task);
   /// Takes the server's name. Returns: false when it is taken; the starter has been told.
   bool take_name(Context& context);
   void started(Context& context) { answer(context, StartResult::Status::ok, context.self()); }
@@ -142,9 +168,12 @@ class ServerBodyBase : public Body {
  private:
   void answer(Context& context, StartResult::Status status, const Pid& pid);
   void drop_name(Context& context);
+  Message use_state(const SysRequest& request);
+  Task<> stay_suspended(Context& context);
   ServerOptions options_;
   From starter_;
   std::vector<const MessageType*> unhandled_;  // types that were logged
+  bool suspended_ = false;
 };
 
 /// Starts `body` as a process and waits for its init.
@@ -221,9 +250,9 @@ class ServerBody final : public detail::ServerBodyBase {
   template <class... Ts>
   Task<> dispatch(Context& context, Envelope& envelope, Handles<Ts...>) {
     Task<> task;
-    const bool handled = (try_one<Ts>(context, envelope, task) || ...) ||
-                         try_one<Down>(context, envelope, task) ||
-                         try_one<Exit>(context, envelope, task);
+    const bool handled =
+        (try_one<Ts>(context, envelope, task) || ...) || try_one<Down>(context, envelope, task) ||
+        try_one<Exit>(context, envelope, task) || handle_system(context, envelope, task);
     if (handled) return task;
     if (envelope.kind() == SignalKind::info) {
       unhandled_info(context, envelope);
@@ -316,7 +345,25 @@ class ServerBody final : public detail::ServerBodyBase {
     return end(context, *impl_->stop_reason_);
   }
 
-  Task<> end(Context& context, ExitReason reason) {
+  State state() override {
+    if constexpr (detail::HasState<Impl>) {
+      return {&impl_->state(), &k_message_type<detail::StateOf<Impl>>};
+    } else {
+      return {};
+    }
+  }
+
+  std::optional<Value> shown_state() override {
+    if constexpr (requires { Value{std::as_const(*impl_).debug_state()}; }) {
+      return std::as_const(*impl_).debug_state();
+    } else if constexpr (detail::HasState<Impl>) {
+      using Own = detail::StateOf<Impl>;
+      if constexpr (detail::Travels<Own>) return to_string(Message::make<Own>(impl_->state()));
+    }
+    return std::nullopt;
+  }
+
+  Task<> end(Context& context, ExitReason reason) override {
     if constexpr (requires { impl_->terminate(reason); }) {
       if constexpr (detail::k_is_task<decltype(impl_->terminate(reason))>) {
         return terminate_and_stop(context, std::move(reason));

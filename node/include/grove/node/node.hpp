@@ -36,16 +36,34 @@ struct NodeConfig {
   std::shared_ptr<Log> log = {};  // null: drops everything
 };
 
-/// One process as others may see it, taken between two of its messages.
+/// One process as others may see it, taken between two of its messages, or while it is stuck in
+/// one. `status` is one of
+///   running    inside its code: it asks itself, or has not returned for longer than the watchdog
+///              lets pass (ThreadSchedulerOptions::stuck_after)
+///   runnable   it has something to do
+///   waiting    for a message, or for time to pass
+///   blocked    for an operation outside the runtime, or for room in another's mailbox
+///   suspended  by sys::suspend()
 struct ProcessInfo {
   Pid pid;
   std::string name;  // local name, or empty
   std::string label;
   Pid parent;
-  std::string status;  // "waiting", "runnable"
+  std::vector<Pid> ancestors;  // nearest first, up to the first that has ended; at most 64
+  std::string status;
+  Priority priority = Priority::normal;
+  /// The message whose handler has not ended: of a server's coroutine that waits, or of code that
+  /// is stuck. Empty: none.
+  std::string handling;
+  std::optional<Clock::Duration> handling_since;  // how long ago that began, or first waited
   std::uint64_t mailbox = 0;
+  std::optional<Clock::Duration> oldest_message_age;  // to the ms; below its turn's length: 0
   std::uint64_t reductions = 0;
+  /// About: its place and extras, its body, the outermost coroutine's frame, and the mailbox by a
+  /// sample of its messages. Without what those point to.
+  std::uint64_t memory_bytes = 0;
   bool trap_exit = false;
+  std::vector<std::string> tables;  // names of those it owns
   std::vector<Pid> links;
   std::vector<Pid> monitors;
   std::vector<std::string> monitor_names;  // of each of them: the name it was made by, or empty
@@ -176,7 +194,7 @@ class Node {
   /// All that were ever spawned.
   [[nodiscard]] std::uint64_t processes_spawned() const noexcept;
   /// Calls `done` once with one row for each that answered: when all have, or have ended.
-  /// A process answers between two messages; one stuck in its handler holds `done` back.
+  /// For a process that is stuck in its handler the watchdog answers.
   void inspect(const std::vector<Pid>& pids, std::function<void(std::vector<ProcessInfo>)> done);
   /// The tables of this node's processes, by name and number. Waits for who writes in them.
   [[nodiscard]] std::vector<TableInfo> tables() const;

@@ -52,6 +52,8 @@ namespace detail {
 
 [[nodiscard]] void* allocate(std::size_t size);
 void deallocate(void* memory, std::size_t size) noexcept;
+/// What allocate() really took for `memory`.
+[[nodiscard]] std::size_t allocated_size(const void* memory) noexcept;
 
 template <class T>
 inline const bool k_registered = false;  // specialised by GROVE_MESSAGE, which registers the type
