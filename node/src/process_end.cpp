@@ -12,6 +12,7 @@
 #include <cxxabi.h>
 
 #include <cstdlib>
+#include <thread>
 #include <typeinfo>
 #include <utility>
 
@@ -19,9 +20,8 @@ namespace grove::detail {
 
 void Process::die() {
   report_crash();
-  if (extras_ != nullptr && extras_->operation != nullptr) {
+  if (extras_ != nullptr && extras_->pending()) {
     extras_->operation->cancel();
-    waiter_ = nullptr;
   } else {
     destroy_frames();
   }
@@ -140,11 +140,21 @@ void Process::tell_relations(const Pid& self, const ExitReason& reason) {
 }
 
 bool Process::bury() {
-  if (extras_ != nullptr && extras_->operation != nullptr) return false;
+  if (extras_ != nullptr && extras_->pending()) return false;
   destroy_frames();
   delete std::exchange(extras_, nullptr);
   occupied_ = false;
   return true;
+}
+
+void Process::await_operation() {
+  if (extras_ == nullptr || !extras_->pending()) return;
+  if (alive_) extras_->operation->cancel();
+  alive_ = false;  // so that nothing acts on this process any more
+  while (extras_->pending()) {
+    if (!inbox_.idle()) take_inbox();
+    std::this_thread::yield();
+  }
 }
 
 void Process::discard() {

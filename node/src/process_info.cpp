@@ -15,6 +15,7 @@ ProcessInfo Process::info() const {
   info.trap_exit = trap_exit_;
   if (extras_ == nullptr) return info;
   info.label = extras_->label;
+  if (extras_->pending()) info.status = "waiting";
   info.reductions += extras_->reductions_high << 32U;
   for (const auto& [peer, link] : extras_->relations.links()) {
     if (link.unlink_id == 0) info.links.push_back(peer);

@@ -132,7 +132,7 @@ void Process::act_stale(Envelope* envelope) {
   const Pid from = envelope->from;
   if (envelope->kind() == SignalKind::completed && occupied_ && extras_ != nullptr &&
       extras_->operation_serial == envelope->serial) {
-    extras_->operation = nullptr;  // nothing points into the dead life's frames any more
+    extras_->operation_done = true;  // nothing points into the dead life's frames any more
   }
   if (EnvelopePtr answer = answer_of_the_dead(*node_, self, *envelope); answer != nullptr && from) {
     if (from.node != self.node && node_->router_ != nullptr) node_->router_->forget(self);
