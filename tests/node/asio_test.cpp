@@ -2,6 +2,7 @@
 //
 // Asio operations in processes, on real threads, timers and sockets of the loopback.
 #include "grove/asio.hpp"
+
 #include "grove/node/node.hpp"
 
 #include "support/local_world.hpp"
@@ -32,8 +33,8 @@
 namespace grove {
 namespace {
 
-using asio::ip::tcp;
 using asio::experimental::as_tuple;
+using asio::ip::tcp;
 using testkit::RealWorld;
 using testkit::value_of;
 
@@ -179,17 +180,17 @@ TEST(AsioDropped, ADroppedHandlerIsAnAbortedOperation) {
 
 // -- kills ----------------------------------------------------------------------------------
 
-/// Spawns `function(context, args...)`, lets it begin to wait, kills it, and waits until it is gone.
+/// Spawns `function(context, args...)`, lets it begin to wait, kills it, and waits until it is
+/// gone.
 struct Kill : Asio {
   template <class F>
   void begin_and_kill(F function) {
     std::promise<void> begun;
     auto waiting = begun.get_future();
-    const Pid pid = world.node().spawn(
-        [&begun, function](Context& context) mutable -> Task<> {
-          begun.set_value();
-          co_await function(context);
-        });
+    const Pid pid = world.node().spawn([&begun, function](Context& context) mutable -> Task<> {
+      begun.set_value();
+      co_await function(context);
+    });
     value_of(waiting);
     const std::string reason = world.run([pid](Context& context) -> Task<std::string> {
       context.monitor(pid);

@@ -51,8 +51,7 @@ class IoContext {
  public:
   using Executor = asio::io_context::executor_type;
 
-  IoContext()
-      : work_{io_.get_executor()}, thread_{[this] { io_.run(); }} {}
+  IoContext() : work_{io_.get_executor()}, thread_{[this] { io_.run(); }} {}
   /// The I/O objects made on it are gone by now. Handlers that still wait are dropped.
   ~IoContext() {
     io_.stop();
@@ -272,9 +271,9 @@ class asio::async_result<grove::UseProcess, R(Args...)> {
   template <class Initiation, class... Arguments>
   static return_type initiate(Initiation&& initiation, grove::UseProcess,
                               Arguments&&... arguments) {
-    using Start = grove::detail::AsioStart<std::decay_t<Initiation>,
-                                           std::tuple<std::decay_t<Arguments>...>,
-                                           std::decay_t<Args>...>;
+    using Start =
+        grove::detail::AsioStart<std::decay_t<Initiation>, std::tuple<std::decay_t<Arguments>...>,
+                                 std::decay_t<Args>...>;
     return return_type{grove::Context::current(),
                        std::make_shared<Start>(std::forward<Initiation>(initiation),
                                                std::forward<Arguments>(arguments)...)};
