@@ -44,7 +44,7 @@ grove::Task<> accept_clients(grove::Context& context, grove::IoContext* io, unsi
   const tcp::endpoint where{asio::ip::address_v4::loopback(),
                             static_cast<asio::ip::port_type>(port)};
   tcp::acceptor acceptor{io->get_executor(), where};
-  context.node().log().info("listening on 127.0.0.1:" +
+  context.node().log().info("accepting clients on 127.0.0.1:" +
                             std::to_string(acceptor.local_endpoint().port()));
   for (;;) {
     tcp::socket socket = co_await acceptor.async_accept(use_process);

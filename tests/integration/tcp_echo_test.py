@@ -37,7 +37,7 @@ class TcpEcho(unittest.TestCase):
         self.node = self.machine.node("a", "--port", "0", program="tcp_echo")
 
     def client(self):
-        ports = re.findall(r"listening on 127\.0\.0\.1:(\d+)", self.node.logged())
+        ports = re.findall(r"accepting clients on 127\.0\.0\.1:(\d+)", self.node.logged())
         client = Client(int(ports[-1]))
         self.addCleanup(client.close)
         return client
@@ -69,7 +69,7 @@ class TcpEcho(unittest.TestCase):
         client = self.client()
         self.assertEqual(client.say("one"), "one")
         self.machine.grove("kill", self.node.pid_of("listener"), "--node", "a")
-        eventually(lambda: self.node.logged().count("listening on") == 2)
+        eventually(lambda: self.node.logged().count("accepting clients") == 2)
         self.assertEqual(client.say("two"), "two")
         self.assertEqual(self.client().say("three"), "three")
 

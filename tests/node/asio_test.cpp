@@ -237,5 +237,31 @@ TEST_F(Kill, APendingAcceptIsCancelled) {
   begin_and_kill([&](Context&) -> Task<> { co_await acceptor.async_accept(use_process); });
 }
 
+TEST_F(Kill, OneThatIsStuckInItsInitiationIsDeadAtOnceAndCancelledThen) {
+  asio::steady_timer timer{io.get_executor(), k_never};
+  std::promise<void> begun;
+  auto stuck = begun.get_future();
+  std::promise<void> go_on;
+  auto released = go_on.get_future();
+  const Pid pid = world.node().spawn([&](Context&) -> Task<> {
+    UseProcess token;
+    co_await asio::async_initiate<UseProcess, void(std::error_code)>(
+        [&](auto handler) {
+          begun.set_value();
+          released.wait();
+          timer.async_wait(std::move(handler));
+        },
+        token);
+  });
+  value_of(stuck);
+  world.run([pid](Context& context) -> Task<> {
+    context.monitor(pid);
+    context.exit(pid, ExitReason::kill());
+    co_await context.receive<Down>();
+  });
+  go_on.set_value();
+  EXPECT_TRUE(world.node().wait_until_empty(std::chrono::minutes{1}));
+}
+
 }  // namespace
 }  // namespace grove

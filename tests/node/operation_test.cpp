@@ -52,6 +52,11 @@ class FakeOperation final : public detail::Operation {
   Outside& outside_;
 };
 
+struct Ask {
+  using Reply = int;
+  int number = 0;
+};
+
 /// Stands for what a frame owns.
 class FrameGuard {
  public:
@@ -206,7 +211,7 @@ TEST_F(Operations, ACallOfOneThatIsKilledInTheMiddleFailsAtOnce) {
   const Pid pid = start();
   auto failed = world.node().async([pid](Context& context) -> Task<std::string> {
     try {
-      co_await context.call<std::string>(pid, std::string{"anybody there?"});
+      co_await context.call<Ask>(pid, 1);
     } catch (const ProcessExit& exit) {
       co_return to_string(exit.reason());
     }
@@ -218,11 +223,6 @@ TEST_F(Operations, ACallOfOneThatIsKilledInTheMiddleFailsAtOnce) {
   EXPECT_EQ(failed.get(), "killed");
   outside.completion->complete();
 }
-
-struct Ask {
-  using Reply = int;
-  int number = 0;
-};
 
 /// A server whose handler waits outside.
 class Asker : public GenServer {
