@@ -40,6 +40,8 @@ struct Extras {
   std::uint64_t operation_serial = 0;
   bool operation_done = false;
   bool operation_cancelled = false;
+  /// Whether something outside may point into the frames.
+  [[nodiscard]] bool pending() const noexcept { return operation != nullptr && !operation_done; }
 
   std::forward_list<std::shared_ptr<Owned>> owned;  // gone before anybody hears of the end
   Envelope* after_doom = nullptr;  // taken, but behind a deadly signal: for the dead to answer

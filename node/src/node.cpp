@@ -47,6 +47,8 @@ Node::~Node() {
     });
   }
   router_ = nullptr;
+  table_->for_each([](detail::Process& process) { process.await_operation(); });
+  while (completing_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
   table_->for_each([](detail::Process& process) { process.discard(); });
   table_->for_each([](detail::Process& process) { process.discard_messages(); });
 }

@@ -2,6 +2,7 @@
 #include "process.hpp"
 
 #include "grove/core/check.hpp"
+#include "grove/node/blocking.hpp"
 
 #include "process_table.hpp"
 #include "timers.hpp"
@@ -271,7 +272,7 @@ void Process::arm_tick() {
 }
 
 void Process::begin_operation(Operation& operation, std::coroutine_handle<> handle) {
-  if (!alive_) return;
+  if (!alive_ || doomed_) return;
   Extras& own = extras();
   GROVE_CHECK(own.operation == nullptr);
   operation.handle_ = handle;
@@ -279,11 +280,14 @@ void Process::begin_operation(Operation& operation, std::coroutine_handle<> hand
   own.operation_done = own.operation_cancelled = false;
   own.operation = &operation;
   try {
-    operation.start(Completion{*node_, pid(), own.operation_serial});
+    Completion completion{*node_, pid(), own.operation_serial};
+    const UserCode user{*t_turn};  // the program's initiation, perhaps
+    operation.start(std::move(completion));
   } catch (...) {
     own.operation = nullptr;
     throw;
   }
+  if (!alive_) static_cast<void>(outside());  // killed while it was stuck in there
 }
 
 bool Process::wake_operation() {
@@ -316,8 +320,22 @@ void detail::Operation::await_suspend(std::coroutine_handle<> handle) {
   static_cast<Process&>(context_).begin_operation(*this, handle);
 }
 
-void detail::Completion::complete() const {
-  node_->deliver(pid_, std::make_unique<Envelope>(SignalKind::completed, Pid{}, serial_));
+void detail::Completion::complete() noexcept {
+  Node* const node = std::exchange(node_, nullptr);
+  if (node == nullptr) return;
+  const RuntimeSection runtime{current_turn()};
+  // Its process may be the node's last: the node must not end while this thread is in there.
+  node->completing_.fetch_add(1, std::memory_order_relaxed);
+  node->deliver(pid_, std::make_unique<Envelope>(SignalKind::completed, Pid{}, serial_));
+  node->completing_.fetch_sub(1, std::memory_order_release);
+}
+
+void detail::BlockingOperation::start(Completion completion) {
+  const auto done = std::make_shared<Completion>(std::move(completion));
+  context().node().scheduler_->run_blocking([this, done] {
+    call();
+    done->complete();
+  });
 }
 
 }  // namespace grove

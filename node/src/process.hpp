@@ -129,9 +129,12 @@ class alignas(64) Process final : public Context, public Runnable {
   /// See owned.hpp.
   bool own(std::shared_ptr<Owned> thing);
   void disown(const Owned& thing) noexcept;
-  /// Ends the life from outside the scheduler, silently: the node is being torn down.
+  /// The node is being torn down, and its scheduler has stopped: first, waits until nothing outside
+  /// points into the frames. Blocks.
+  void await_operation();
+  /// Second step of that: ends the life, silently.
   void discard();
-  /// Second step of that: what the first may still have sent.
+  /// Third step: what the others may still have sent.
   void discard_messages();
 
  private:

@@ -12,6 +12,7 @@
 #include <cxxabi.h>
 
 #include <cstdlib>
+#include <thread>
 #include <typeinfo>
 #include <utility>
 
@@ -27,8 +28,7 @@ void Process::die() {
 /// Whether an operation may still point into the frames. Of a process that has ended it is
 /// cancelled, once.
 bool Process::outside() {
-  if (extras_ == nullptr || extras_->operation == nullptr) return false;
-  if (extras_->operation_done) return false;
+  if (extras_ == nullptr || !extras_->pending()) return false;
   if (!std::exchange(extras_->operation_cancelled, true)) extras_->operation->cancel();
   return true;
 }
@@ -175,6 +175,15 @@ bool Process::bury() {
   delete std::exchange(extras_, nullptr);
   occupied_ = false;
   return true;
+}
+
+void Process::await_operation() {
+  if (!outside()) return;
+  alive_ = false;  // so that nothing acts on this process any more
+  while (extras_->pending()) {
+    if (!inbox_.idle()) take_inbox();
+    std::this_thread::yield();
+  }
 }
 
 void Process::discard() {

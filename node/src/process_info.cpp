@@ -61,9 +61,7 @@ std::string_view Process::status() const {
   if (body != nullptr && body->suspended()) return "suspended";
   if (held_) return "blocked";
   if (waiter_ != nullptr) return "waiting";
-  if (extras_ != nullptr && extras_->operation != nullptr && !extras_->operation_done) {
-    return "blocked";
-  }
+  if (extras_ != nullptr && extras_->pending()) return "blocked";
   return started_ && !code_.coroutine() && mailbox_.empty() ? "waiting" : "runnable";
 }
 
@@ -103,6 +101,7 @@ ProcessInfo Process::info() const {
   info.trap_exit = trap_exit_;
   if (extras_ == nullptr) return info;
   info.label = extras_->label;
+  if (extras_->pending()) info.status = "waiting";
   info.reductions += extras_->reductions_high << 32U;
   if (extras_->handling != nullptr) info.handling = extras_->handling->name;
   if (extras_->handling != nullptr || extras_->stuck) {

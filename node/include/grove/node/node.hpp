@@ -82,6 +82,7 @@ struct TableInfo;  // table.hpp
 
 namespace detail {
 
+class BlockingOperation;
 class NameTable;
 class ProcessTable;
 class TableRegistry;
@@ -106,7 +107,8 @@ class Node {
  public:
   /// Bounds: clock and scheduler are set, and outlive the node; the name is a node name (checked).
   explicit Node(NodeConfig config);
-  /// All processes must have ended (kill_all), or the scheduler have stopped.
+  /// All processes must have ended (kill_all), or the scheduler have stopped. Blocks: then until
+  /// the operations have completed that processes wait for.
   ~Node();
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
@@ -232,6 +234,8 @@ class Node {
 
  private:
   friend class detail::Process;
+  friend class detail::Completion;
+  friend class detail::BlockingOperation;
 
   void ended();
   [[nodiscard]] std::optional<Clock::Duration> time_left(
@@ -256,6 +260,7 @@ class Node {
   std::unique_ptr<detail::TableRegistry> tables_;
   std::unique_ptr<detail::Timers> timers_;
   std::atomic<bool> stopping_{false};
+  std::atomic<std::uint32_t> completing_{0};  // threads that are saying that an operation is done
   Clock::TimePoint started_;
   std::atomic<bool> somebody_waits_{false};  // for the last end
   std::mutex empty_mutex_;

@@ -12,6 +12,7 @@
 
 #include <coroutine>
 #include <cstdint>
+#include <utility>
 
 namespace grove {
 
@@ -22,18 +23,28 @@ namespace detail {
 
 class Process;
 
-/// What says that an operation has completed. Outlived by its node: a node ends only after all
-/// operations of its processes.
+/// What says that an operation has completed: complete(), or the end of this object.
+/// Outlived by its node: a node ends only after all operations of its processes.
 class Completion {
  public:
   Completion() = default;
   Completion(Node& node, Pid pid, std::uint64_t serial)
       : node_{&node}, pid_{pid}, serial_{serial} {}
-  /// Lets the coroutine go on. Exactly once. Threads: any.
-  void complete() const;
+  Completion(Completion&& other) noexcept
+      : node_{std::exchange(other.node_, nullptr)}, pid_{other.pid_}, serial_{other.serial_} {}
+  Completion& operator=(Completion&& other) noexcept {
+    std::swap(node_, other.node_);
+    std::swap(pid_, other.pid_);
+    std::swap(serial_, other.serial_);
+    return *this;
+  }
+  ~Completion() { complete(); }
+  /// Lets the coroutine go on; then, or as soon as its process has ended, the Operation and
+  /// whatever else is in the frame may be gone. Only the first time. Threads: any, one at a time.
+  void complete() noexcept;
 
  private:
-  Node* node_ = nullptr;
+  Node* node_ = nullptr;  // null: it has completed
   Pid pid_;
   std::uint64_t serial_ = 0;
 };
@@ -49,11 +60,13 @@ class Operation {
  protected:
   explicit Operation(Context& context) : context_{context} {}
   ~Operation() = default;
-  /// Begins what is waited for. `completion` must be called, whatever happens; it may be before
-  /// this returns. If this throws, the coroutine gets the exception and nothing was begun.
+  /// Begins what is waited for. `completion` may complete before this returns. If this throws, the
+  /// coroutine gets the exception and nothing was begun.
   virtual void start(Completion completion) = 0;
-  /// Its process has ended: complete soon. Threads: the worker's.
+  /// Its process has ended: complete soon. At most once, after start(); perhaps after completion.
+  /// Threads: the worker's.
   virtual void cancel() noexcept {}
+  [[nodiscard]] Context& context() const noexcept { return context_; }
 
  private:
   friend class Process;
