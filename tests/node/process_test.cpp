@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace grove {
 namespace {
@@ -94,6 +97,17 @@ TEST(Process, MessagesToANewPidAreQueuedBeforeItRuns) {
   });
 }
 
+TEST(Process, AMessageIsMovedAndNeedsNoCopy) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    auto sent = std::make_unique<int>(7);
+    const int* where = sent.get();
+    context.send(context.self(), std::move(sent));
+    const auto got = co_await context.receive<std::unique_ptr<int>>();
+    EXPECT_EQ(got.get(), where);
+  });
+}
+
 TEST(Receive, TakesTheOldestMatchAndKeepsTheOthersInOrder) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
@@ -141,6 +155,22 @@ TEST(Receive, ZeroTimeoutTakesWhatIsQueuedAlready) {
     const auto none = co_await context.receive_for<Ping>(0ms);
     EXPECT_FALSE(none.has_value());
   });
+}
+
+TEST(Receive, AnExitSignalInATimedWaitEndsItsProcess) {
+  LocalWorld world;
+  bool went_on = false;
+  const ExitReason reason = monitored_end(world, [&went_on](Context& context) {
+    const Pid child = context.spawn([&went_on](Context& self) -> Task<> {
+      co_await self.receive_for<Ping>(10ms);
+      went_on = true;
+    });
+    context.spawn(send_exit, child, ExitReason::symbol("boom"));
+    return child;
+  });
+  world.run_for(1s);
+  EXPECT_EQ(reason, ExitReason::symbol("boom"));
+  EXPECT_FALSE(went_on);
 }
 
 TEST(Receive, APredicateThatThrowsEndsItsProcess) {
@@ -240,6 +270,37 @@ TEST(Demonitor, StopsTheDownAndFlushesAQueuedOne) {
     EXPECT_FALSE(co_await context.receive_for<Down>(1s));
     EXPECT_FALSE(context.demonitor(kept));
   });
+}
+
+TEST(Demonitor, BelongsToWhoMonitors) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const Pid target = context.spawn(wait_for_ever);
+    const Ref ref = context.monitor(target);
+    const auto meddle = [ref](Context& other) -> Task<> {
+      EXPECT_FALSE(other.demonitor(ref, Flush::yes));
+      co_return;
+    };
+    context.spawn_monitor(meddle);
+    co_await context.receive<Down>();
+    context.exit(target, ExitReason::kill());
+    const Down down = co_await context.receive<Down>();
+    EXPECT_EQ(down.ref, ref);
+  });
+}
+
+TEST(Monitor, EndsWithWhoMonitors) {
+  LocalWorld world;
+  const Pid target = world.node().spawn(wait_for_ever);
+  world.run([target](Context& context) -> Task<> {
+    for (int i = 0; i < 3; ++i) context.monitor(target);
+    co_return;
+  });
+  std::vector<Pid> watchers{target};
+  world.node().inspect(
+      {target}, [&watchers](std::vector<ProcessInfo> rows) { watchers = rows.at(0).monitored_by; });
+  world.settle();
+  EXPECT_TRUE(watchers.empty());
 }
 
 TEST(Link, CarriesTheReasonThroughProcessesThatDoNotTrap) {
@@ -381,8 +442,8 @@ TEST(Kill, DestroysTheFrameWithoutRunningCatch) {
     context.monitor(child);
     context.exit(child, ExitReason::kill());
     co_await context.receive<Down>();
+    EXPECT_TRUE(destroyed);  // before the others hear
   });
-  EXPECT_TRUE(destroyed);
   EXPECT_FALSE(caught);
 }
 
