@@ -101,7 +101,6 @@ ProcessInfo Process::info() const {
   info.trap_exit = trap_exit_;
   if (extras_ == nullptr) return info;
   info.label = extras_->label;
-  if (extras_->pending()) info.status = "waiting";
   info.reductions += extras_->reductions_high << 32U;
   if (extras_->handling != nullptr) info.handling = extras_->handling->name;
   if (extras_->handling != nullptr || extras_->stuck) {

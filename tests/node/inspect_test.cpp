@@ -188,7 +188,7 @@ class Never final : public detail::Operation {
   void await_resume() noexcept {}
 
  private:
-  void start(detail::Completion completion) override { out_ = completion; }
+  void start(detail::Completion completion) override { out_ = std::move(completion); }
   void cancel() noexcept override { out_.complete(); }
   detail::Completion& out_;
 };
