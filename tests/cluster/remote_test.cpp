@@ -456,5 +456,42 @@ TEST_F(Names, LeavingIsToldFromFailing) {
   EXPECT_EQ(state, Member::State::left);
 }
 
+TEST_F(Remote, AMessageComesThroughAnAliasWhileItIsActive) {
+  Ref alias;
+  auto received = world["b"].node().async([&alias](Context& context) -> Task<std::vector<int>> {
+    alias = context.alias(AliasMode::reply);
+    std::vector<int> numbers;
+    while (const auto ask = co_await context.receive_for<Ask>(2s)) numbers.push_back(ask->number);
+    co_return numbers;
+  });
+  world.run_for(1ms);
+  world["a"].node().spawn([alias](Context& context) -> Task<> {
+    context.send(alias, Ask{1});
+    context.send(alias, Ask{2});  // the first has ended it
+    co_return;
+  });
+  world.run_for(5s);
+  EXPECT_EQ(SimWorld::ready(received), std::vector<int>{1});
+  EXPECT_EQ(world["b"].node().metrics().get(Metric::dead_letters_alias), 1U);
+  EXPECT_EQ(world["b"].node().metrics().get(Metric::frames_malformed), 0U);
+}
+
+TEST_F(Remote, ACallThatAFullMailboxRefusesFailsAtOnce) {
+  const Pid full = world["b"].node().spawn_opt(
+      SpawnOptions{.mailbox = {.messages = 1, .policy = MailboxPolicy::drop_newest}},
+      [](Context& context) -> Task<> { co_await context.sleep_for(1h); });
+  auto reason = world["a"].node().async([full](Context& context) -> Task<std::string> {
+    context.send(full, Ask{1});
+    try {
+      co_await context.call_for<Ask>(std::nullopt, full, 2);
+    } catch (const ProcessExit& exit) {
+      co_return to_string(exit.reason());
+    }
+    co_return "answered";
+  });
+  world.run_for(5s);
+  EXPECT_EQ(SimWorld::ready(reason), "mailbox_full");
+}
+
 }  // namespace
 }  // namespace grove
