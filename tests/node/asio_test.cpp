@@ -120,20 +120,21 @@ TEST_F(Asio, APostedProcessGoesOnWithoutAResult) {
 
 // -- errors ---------------------------------------------------------------------------------
 
+// Caught by the process itself: ThreadSanitizer knows nothing of how libstdc++ counts the
+// references to an exception that crosses threads.
 TEST_F(Asio, AnErrorIsThrown) {
   Pair pair = connected(io);
   pair.near.close();
-  auto read = world.node().async([&](Context&) -> Task<std::size_t> {
+  const auto code = world.run([&](Context&) -> Task<std::error_code> {
     std::array<char, 8> bytes{};
-    co_return co_await pair.far.async_read_some(asio::buffer(bytes), use_process);
+    try {
+      co_await pair.far.async_read_some(asio::buffer(bytes), use_process);
+    } catch (const std::system_error& error) {
+      co_return error.code();
+    }
+    co_return std::error_code{};
   });
-  read.wait();
-  try {
-    read.get();
-    ADD_FAILURE() << "nothing was thrown";
-  } catch (const std::system_error& error) {
-    EXPECT_EQ(error.code(), asio::error::eof);
-  }
+  EXPECT_EQ(code, asio::error::eof);
 }
 
 TEST_F(Asio, AnErrorIsTheFirstOfATuple) {
