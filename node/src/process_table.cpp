@@ -44,7 +44,7 @@ void ProcessTable::release(Process& process, unsigned worker) {
   }
   Stock& stock = stocks_[worker];
   if (!spent) stock.free.push_back(process.index_);
-  if (stock.free.size() >= 4 * k_batch) {
+  if (stock.free.size() / 4 >= k_batch) {
     const std::lock_guard lock{lock_};
     move_some(stock, common_);
   }

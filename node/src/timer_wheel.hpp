@@ -196,7 +196,7 @@ class TimerWheel {
   unsigned opening_ = 0;  // the slot being opened; 0: none, for level 0 needs no opening
   unsigned levels_ = 0;   // bit n: level n has entries
   std::array<Time, k_levels> occupied_{};
-  std::array<Slot, k_levels * k_slots> slots_{};
+  std::array<Slot, std::size_t{k_levels} * k_slots> slots_{};
   std::vector<std::unique_ptr<Entry[]>> chunks_;
   Index used_ = 1;  // entries ever used; number 0 is nobody's
   Index free_ = k_none;

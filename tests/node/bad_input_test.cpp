@@ -433,7 +433,7 @@ TEST(ExitReasons, Of128KilobytesArriveUnaltered) {  // PRC-18
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
     context.trap_exit(true);
-    const ExitReason huge{Value::tuple({Value::symbol("huge"), std::string(128 * 1024, 'x')})};
+    const ExitReason huge{Value::tuple({Value::symbol("huge"), std::string(131'072, 'x')})};
     const Pid child = context.spawn_link(wait_for_ever);
     context.monitor(child);
     context.exit(child, huge);

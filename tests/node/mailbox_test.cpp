@@ -122,6 +122,8 @@ TEST(SuspendSender, AHandlerHandlesNothingWhileItWaits) {
         context.send(tell_, Sent{note->number});
       }
     }
+
+   private:
     Pid to_;
     Pid tell_;
   };

@@ -105,6 +105,7 @@ using Timeout = std::optional<Clock::Duration>;                   // none: for e
 enum class TableKind : std::uint8_t { set, ordered_set };
 
 /// Who may use a table: everybody; everybody, but only its owner writes; its owner.
+// NOLINTNEXTLINE(readability-identifier-naming): two of them are keywords without the underscore
 enum class Access : std::uint8_t { public_, protected_, private_ };
 
 /// What a new table may be asked for.
