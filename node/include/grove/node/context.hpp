@@ -456,7 +456,7 @@ class Context {
   /// Returns: the time it had left (of a second and more: up to a kernel tick too little); nothing
   /// when it has fired, was cancelled or never was.
   std::optional<Clock::Duration> cancel_timer(TimerId timer);
-  /// The same for half the cost: it does not look at the clock (OTP: {info, false}).
+  /// The same without a look at the clock (OTP: {info, false}).
   /// Returns: whether there was a timer to cancel.
   bool drop_timer(TimerId timer);
   /// Returns: as cancel_timer(); the timer goes on. Of an interval: until its next message.
