@@ -18,16 +18,6 @@ const detail::Process& process_of(const Context& context) {
 
 }  // namespace
 
-std::string to_string(const StartResult& result) {
-  switch (result.status) {
-    case StartResult::Status::ok: return "ok " + to_string(result.pid);
-    case StartResult::Status::ignored: return "ignore";
-    case StartResult::Status::already_started: return "already_started " + to_string(result.pid);
-    case StartResult::Status::failed: return "failed: " + to_string(result.reason);
-  }
-  return "";
-}
-
 Pid Context::self() const noexcept { return process_of(*this).pid(); }
 Node& Context::node() const noexcept { return *process_of(*this).node_; }
 Pid Context::parent() const noexcept { return process_of(*this).parent(); }

@@ -6,6 +6,17 @@
 #include <algorithm>
 
 namespace grove {
+
+std::string to_string(const StartResult& result) {
+  switch (result.status) {
+    case StartResult::Status::ok: return "ok " + to_string(result.pid);
+    case StartResult::Status::ignored: return "ignore";
+    case StartResult::Status::already_started: return "already_started " + to_string(result.pid);
+    case StartResult::Status::failed: return "failed: " + to_string(result.reason);
+  }
+  return "";
+}
+
 namespace detail {
 
 bool ServerBodyBase::take_name(Context& context) {

@@ -7,21 +7,20 @@
 #pragma once
 
 #include "grove/core/clock.hpp"
-#include "grove/core/priority.hpp"
 #include "grove/core/result.hpp"
-#include "grove/node/body.hpp"
 #include "grove/node/operation.hpp"
 #include "grove/node/router.hpp"
+#include "grove/node/spawn_options.hpp"
+#include "grove/node/table_options.hpp"
 #include "grove/node/timer.hpp"
+#include "grove/node/waiter.hpp"
 
 #include <chrono>
 #include <concepts>
-#include <coroutine>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 namespace grove {
 
@@ -43,236 +42,6 @@ struct From {
 
 /// Flags of demonitor().
 enum class Flush : bool { no, yes };
-
-/// What happens to a message for a mailbox that is full.
-enum class MailboxPolicy : std::uint8_t {
-  suspend_sender,  // it is let in; its sender waits, after its handler or at its next await
-  drop_newest,     // it is dropped
-  drop_oldest,     // the oldest message of the mailbox is dropped
-  fail,            // send() throws ProcessExit(mailbox_full) in the sender
-};
-
-/// How many messages may wait for a process. Counts what is sent, casts and calls; never what the
-/// runtime itself says (Down, Exit, answers). A call that is refused, or dropped later, fails with
-/// mailbox_full; one that is let in waits for its answer alone. While a sender waits for room it
-/// handles nothing, so two that suspend each other wait for ever. fail: not from a destructor.
-/// Every message dropped is a dead letter. A sender that is no process of this node, and a timer,
-/// cannot wait, nor be told: for them `suspend_sender` lets in and `fail` drops.
-struct MailboxLimit {
-  std::uint32_t messages = 0;  // 0: no limit
-  MailboxPolicy policy = MailboxPolicy::suspend_sender;
-};
-
-/// When an alias ends by itself. Source: OTP, alias/1 and the alias option of monitor/3.
-enum class AliasMode : std::uint8_t {
-  none,
-  explicit_unalias,  // never: by unalias(), or with its process
-  reply,             // with the first message that comes through it
-  demonitor,         // with the monitor of the same reference
-  reply_demonitor,   // with either; the first message ends the monitor, too
-};
-
-/// What a spawn may be asked for.
-struct SpawnOptions {
-  bool link = false;
-  bool monitor = false;
-  bool trap_exit = false;
-  Priority priority = Priority::normal;
-  MailboxLimit mailbox = {};
-  std::uint64_t start_serial = 0;  // the runtime's own: of a server start that is awaited
-  std::string label = {};  // shown by inspection; the program's word for what this process is
-};
-
-struct Spawned {
-  Pid pid;
-  Ref ref;  // of the monitor, when one was asked for
-};
-
-/// How a start of a server went (OTP: ok, ignore, {error, Reason}).
-struct StartResult {
-  enum class Status : std::uint8_t { ok, ignored, already_started, failed };
-  Status status = Status::failed;
-  Pid pid;            // the server, or for already_started the one that runs
-  ExitReason reason;  // for failed
-  [[nodiscard]] bool ok() const noexcept { return status == Status::ok; }
-};
-[[nodiscard]] std::string to_string(const StartResult& result);
-
-inline constexpr std::chrono::milliseconds k_call_timeout{5000};  // as OTP's
-using Timeout = std::optional<Clock::Duration>;                   // none: for ever
-
-/// How a table orders its entries: by hash, or by key.
-enum class TableKind : std::uint8_t { set, ordered_set };
-
-/// Who may use a table: everybody; everybody, but only its owner writes; its owner.
-// NOLINTNEXTLINE(readability-identifier-naming): two of them are keywords without the underscore
-enum class Access : std::uint8_t { public_, protected_, private_ };
-
-/// What a new table may be asked for.
-struct TableOptions {
-  Access access = Access::protected_;
-};
-
-template <class Key, class Value, TableKind kind = TableKind::set>
-class Table;  // table.hpp
-
-namespace detail {
-
-class Process;
-struct Always;
-
-/// A coroutine of a process that waits for a message. Lives in the coroutine's frame.
-class Waiter {
- public:
-  explicit Waiter(Context& context, Timeout timeout, bool asks_user_code = false)
-      : context_{context}, timeout_{timeout}, asks_user_code_{asks_user_code} {}
-  Waiter(const Waiter&) = delete;
-  Waiter& operator=(const Waiter&) = delete;
-  bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> handle);
-
- protected:
-  ~Waiter();
-  /// Whether this is the message waited for; it is then taken() when the coroutine goes on.
-  virtual bool matches(Envelope& envelope) = 0;
-  [[nodiscard]] Context& context() const noexcept { return context_; }
-  /// Null after a timeout. Ends with this object.
-  [[nodiscard]] Envelope* taken() const noexcept { return taken_; }
-  /// The same, as the program's own.
-  [[nodiscard]] EnvelopePtr release();
-
- private:
-  friend class Process;
-  friend class CallWaiter;
-  Context& context_;
-  Timeout timeout_;
-  Clock::TimePoint deadline_ = Clock::TimePoint::max();
-  bool timed_out_ = false;
-  std::coroutine_handle<> handle_;
-  Envelope* taken_ = nullptr;
-  Envelope* refused_ = nullptr;  // the last message of the mailbox that did not match
-  const bool asks_user_code_;    // matches() calls the program's predicate
-  bool from_tail_ = false;       // set by a call: only messages that come from now on can match
-};
-
-/// A plain message: something that was sent, not a reply to a call.
-[[nodiscard]] inline bool is_plain(const Envelope& envelope) noexcept {
-  return envelope.kind() != SignalKind::reply;
-}
-
-template <class T, class Predicate, bool k_timed>
-class Receive final : public Waiter {
- public:
-  Receive(Context& context, Predicate predicate, Timeout timeout)
-      : Waiter{context, timeout, !std::is_same_v<Predicate, Always>},
-        predicate_{std::move(predicate)} {}
-  auto await_resume() {
-    if constexpr (k_timed) {
-      if (taken() == nullptr) return std::optional<T>{};
-      return std::optional<T>{std::move(*taken()->message.template get<T>())};
-    } else {
-      return T{std::move(*taken()->message.template get<T>())};
-    }
-  }
-
- private:
-  bool matches(Envelope& envelope) override {
-    const T* message = is_plain(envelope) ? envelope.message.get<T>() : nullptr;
-    return message != nullptr && predicate_(*message);
-  }
-  [[no_unique_address]] Predicate predicate_;
-};
-
-/// The oldest message, of whatever type.
-class ReceiveAny final : public Waiter {
- public:
-  using Waiter::Waiter;
-  EnvelopePtr await_resume() { return taken() == nullptr ? nullptr : release(); }
-
- private:
-  bool matches(Envelope& envelope) override { return is_plain(envelope); }
-};
-
-class Sleep final : public Waiter {
- public:
-  using Waiter::Waiter;
-  void await_resume() noexcept {}
-
- private:
-  bool matches(Envelope&) override { return false; }
-};
-
-/// The answer to one call, or the end of the server.
-class CallWaiter final : public Waiter {
- public:
-  CallWaiter(Context& context, std::uint64_t serial, Timeout timeout);
-  ~CallWaiter();
-  void await_suspend(std::coroutine_handle<> handle);
-  /// Throws ProcessExit: the server's reason, noproc, noconnection, or timeout.
-  Message await_resume();
-
- private:
-  bool matches(Envelope& envelope) override;
-  std::uint64_t serial_;
-  bool done_ = false;
-};
-
-template <class Reply>
-class Call final {
- public:
-  Call(Context& context, std::uint64_t serial, Timeout timeout)
-      : waiter_{context, serial, timeout} {}
-
-  struct Awaiter {
-    CallWaiter& waiter;
-    bool await_ready() { return waiter.await_ready(); }
-    void await_suspend(std::coroutine_handle<> handle) { waiter.await_suspend(handle); }
-    Reply await_resume() {
-      Message message = waiter.await_resume();
-      if constexpr (!std::is_void_v<Reply>) {
-        Reply* reply = message.get<Reply>();
-        if (reply == nullptr) {
-          throw ProcessExit{ExitReason::error("bad_reply", message.type()->name)};
-        }
-        return std::move(*reply);
-      }
-    }
-  };
-  /// Awaited where it is made, and once: two calls under way at a time would miss each other.
-  Awaiter operator co_await() && { return Awaiter{waiter_}; }
-
- private:
-  CallWaiter waiter_;
-};
-
-struct Always {
-  template <class T>
-  bool operator()(const T&) const noexcept {
-    return true;
-  }
-};
-
-template <class T>
-struct ReplyOf {
-  using type = void;
-};
-template <class T>
-requires requires { typename T::Reply; }
-struct ReplyOf<T> {
-  using type = typename T::Reply;
-};
-
-/// What a call without an answer's value answers with.
-struct Ok {};
-
-/// g++ 12 destroys such an argument twice when it is a temporary inside a co_await expression.
-template <class T>
-concept UnsafeTemporary =
-    !std::is_lvalue_reference_v<T> && std::is_aggregate_v<std::remove_cvref_t<T>> &&
-    !std::is_array_v<std::remove_cvref_t<T>> &&
-    !std::is_trivially_destructible_v<std::remove_cvref_t<T>>;
-
-}  // namespace detail
 
 class Context {
  public:
@@ -534,6 +303,3 @@ class Context {
 };
 
 }  // namespace grove
-
-/// Answers may travel.
-GROVE_MESSAGE(grove::detail::Ok, "grove.ok")

@@ -78,6 +78,16 @@ struct ServerOptions {
   return {std::move(name), scope};
 }
 
+/// How a start of a server went (OTP: ok, ignore, {error, Reason}).
+struct StartResult {
+  enum class Status : std::uint8_t { ok, ignored, already_started, failed };
+  Status status = Status::failed;
+  Pid pid;            // the server, or for already_started the one that runs
+  ExitReason reason;  // for failed
+  [[nodiscard]] bool ok() const noexcept { return status == Status::ok; }
+};
+[[nodiscard]] std::string to_string(const StartResult& result);
+
 class GenServer {
  public:
   GenServer(const GenServer&) = delete;
