@@ -28,6 +28,6 @@ class Counter : public grove::GenServer {
 
 int main(int argc, char** argv) {
   grove::SupervisorSpec app;  // one_for_one: what dies is started again
-  app.children.push_back(grove::child<Counter>("counter", 0).as("counter", grove::Scope::cluster));
+  app.children.push_back(grove::child<Counter>("counter", 0).as(grove::Global{"counter"}));
   return grove::run(argc, argv, app);  // this program is a node: run, --join, members, tree ...
 }

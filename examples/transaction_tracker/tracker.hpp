@@ -31,8 +31,7 @@ class Tracker : public grove::GenServer {
 
 /// A tracker as a supervisor's child: registered under its id, in the whole cluster.
 inline grove::ChildSpec tracker_of(const std::string& transaction_id) {
-  return grove::child<Tracker>(transaction_id, transaction_id)
-      .as(transaction_id, grove::Scope::cluster);
+  return grove::child<Tracker>(transaction_id, transaction_id).as(grove::Global{transaction_id});
 }
 
 }  // namespace tracker

@@ -98,6 +98,14 @@ void Context::post_found(const std::optional<Pid>& to, SignalKind kind, Message&
   node().dead_letter(Metric::dead_letters_no_name, lost, {});
 }
 
+void Context::post_ref(const ServerRef& to, SignalKind kind, Message message) {
+  if (const auto* remote = to.get<RemoteName>()) {
+    post_name(*remote, kind, std::move(message));
+  } else {
+    post_found(resolve(to), kind, std::move(message));
+  }
+}
+
 void Context::post_name(const RemoteName& to, SignalKind kind, Message message) {
   if (to.node == node().name()) {
     post_name(to.name, kind, std::move(message));
@@ -135,6 +143,36 @@ std::uint64_t Context::begin_call(const Pid& server, Message request) {
   return serial;
 }
 
+std::uint64_t Context::begin_call(const ServerRef& server, Message request) {
+  if (const auto* remote = server.get<RemoteName>()) return begin_call(*remote, std::move(request));
+  return begin_call(resolve(server).value_or(Pid{}), std::move(request));
+}
+
+std::uint64_t Context::begin_call(const RemoteName& server, Message request) {
+  if (server.node == node().name()) {
+    return begin_call(whereis(server.name).value_or(Pid{}), std::move(request));
+  }
+  const RuntimeSection runtime{detail::current_turn()};
+  detail::Process& process = process_of(*this);
+  if (!process.alive()) throw ProcessExit{ExitReason::killed()};
+  Router* router = node().router();
+  const Pid target{router != nullptr ? router->connected(server.node) : NodeId{}, 0, 0};
+  if (process.traced_) [[unlikely]]
+    process.trace(sys::TraceEvent::Kind::sent, target, request);
+  const std::uint64_t serial = process.next_serial();
+  process.relations().watch(serial, {.target = target, .kind = detail::Watch::Kind::call});
+  process.name_watch(serial, server.name);
+  SessionId session = Router::k_no_connection;
+  if (router != nullptr) {
+    auto envelope = std::make_unique<Envelope>(SignalKind::call, self(), serial);
+    envelope->message = std::move(request);
+    process.routed_ = process.abroad_ = true;
+    session = router->route(target.node, server.name, std::move(envelope));
+  }
+  process.settle_watch(serial, target, session);
+  return serial;
+}
+
 void Context::end_call(std::uint64_t serial) {
   const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
@@ -143,7 +181,7 @@ void Context::end_call(std::uint64_t serial) {
     return envelope.kind() == SignalKind::reply && envelope.serial == serial;
   });
   if (const auto watch = process.relations().end_watch(serial)) {
-    process.emit(self(), watch->target, SignalKind::demonitor, serial, {});
+    process.stop_watching(self(), serial, *watch);
   }
 }
 
@@ -260,6 +298,13 @@ Ref Context::monitor(const Global& name) {
   return ref;
 }
 
+Ref Context::monitor(const Via& name) {
+  const RuntimeSection runtime{detail::current_turn()};
+  const Ref ref = monitor(resolve(name).value_or(Pid{}));
+  process_of(*this).name_watch(ref.serial, to_string(name.key));
+  return ref;
+}
+
 Ref Context::monitor(const RemoteName& name) {
   if (name.node == node().name()) return monitor(std::string_view{name.name});
   const RuntimeSection runtime{detail::current_turn()};
@@ -365,6 +410,20 @@ std::optional<Pid> Context::whereis(std::string_view name, Scope scope) const {
   const RuntimeSection runtime{detail::current_turn()};
   return node().whereis(name, scope);
 }
+std::optional<Pid> Context::resolve(const ServerRef& server) const {
+  if (const auto* pid = server.get<Pid>()) return *pid;
+  if (const auto* local = server.get<std::string>()) return whereis(*local);
+  if (const auto* global = server.get<Global>()) return whereis(global->name, Scope::cluster);
+  const auto* via = server.get<Via>();
+  if (via == nullptr) return std::nullopt;
+  const RuntimeSection runtime{detail::current_turn()};
+  const auto directory = node().directory(via->directory);
+  return directory == nullptr ? std::nullopt : directory->whereis(via->key);
+}
+void Context::hibernate() {
+  const RuntimeSection runtime{detail::current_turn()};
+  process_of(*this).relations().shrink();
+}
 void Context::set_label(std::string label) {
   const RuntimeSection runtime{detail::current_turn()};
   process_of(*this).extras().label = std::move(label);
@@ -373,6 +432,13 @@ void Context::set_label(std::string label) {
 // -- awaiting -------------------------------------------------------------------------------
 
 namespace detail {
+
+OpenRequest::~OpenRequest() {
+  if (serial_ == 0) return;
+  const RuntimeSection runtime{current_turn()};
+  auto& process = static_cast<Process&>(*context_);
+  if (process.alive() && !process.doomed()) context_->end_call(serial_);
+}
 
 Waiter::~Waiter() {
   const RuntimeSection runtime{current_turn()};

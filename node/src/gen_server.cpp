@@ -1,11 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/gen_server.hpp"
 
-#include "process.hpp"
+#include "grove/node/node.hpp"
+#include "grove/node/sys.hpp"
 
 #include <algorithm>
 
 namespace grove {
+namespace {
+
+Result<void> register_as(Context& context, const ServerName& name) {
+  if (const auto* local = name.local()) return context.register_name(*local, context.self());
+  if (const auto* global = name.global()) {
+    return context.register_name(global->name, context.self(), Scope::cluster);
+  }
+  const auto directory = context.node().directory(name.via()->directory);
+  if (directory != nullptr) return directory->register_name(context, *name.via());
+  return Error{Errc::not_found, "there is no registry " + name.via()->directory};
+}
+
+std::optional<Pid> holder_of(Context& context, const ServerName& name) {
+  if (const auto* local = name.local()) return context.whereis(*local);
+  if (const auto* global = name.global()) return context.whereis(global->name, Scope::cluster);
+  return context.resolve(*name.via());
+}
+
+void give_back(Context& context, const ServerName& name) {
+  if (const auto* local = name.local()) {
+    context.unregister_name(*local);
+  } else if (const auto* global = name.global()) {
+    context.unregister_name(global->name, Scope::cluster);
+  } else if (const auto directory = context.node().directory(name.via()->directory)) {
+    directory->unregister_name(context, name.via()->key);
+  }
+}
+
+}  // namespace
+
+std::string to_string(const ServerName& name) {
+  if (const auto* local = name.local()) return *local;
+  if (const auto* global = name.global()) return global->name;
+  const Via* via = name.via();
+  return via == nullptr ? "" : via->directory + ':' + to_string(via->key);
+}
 
 std::string to_string(const StartResult& result) {
   switch (result.status) {
@@ -19,14 +56,22 @@ std::string to_string(const StartResult& result) {
 
 namespace detail {
 
+/// The message of a time that has passed without another.
+struct IdleTime {
+  std::uint64_t number;
+};
+
+// -- start ----------------------------------------------------------------------------------
+
 bool ServerBodyBase::take_name(Context& context) {
-  if (options_.name.empty()) return true;
-  auto taken = context.register_name(options_.name, context.self(), options_.scope);
-  auto holder = context.whereis(options_.name, options_.scope);
+  const ServerName& name = options_.name;
+  if (name.empty()) return true;
+  auto taken = register_as(context, name);
+  auto holder = holder_of(context, name);
   while (!taken && taken.error().code == Errc::name_taken && !holder) {
     // Its holder has gone in between: the name is free now.
-    taken = context.register_name(options_.name, context.self(), options_.scope);
-    holder = context.whereis(options_.name, options_.scope);
+    taken = register_as(context, name);
+    holder = holder_of(context, name);
   }
   if (taken) return true;
   if (taken.error().code == Errc::name_taken) {
@@ -39,27 +84,23 @@ bool ServerBodyBase::take_name(Context& context) {
   return false;
 }
 
-void ServerBodyBase::ignored(Context& context) {
-  drop_name(context);  // free before the starter goes on
-  answer(context, StartResult::Status::ignored, {});
-}
-
-void ServerBodyBase::drop_name(Context& context) {
-  if (!options_.name.empty()) context.unregister_name(options_.name, options_.scope);
+Task<> ServerBodyBase::begin(Context& context, GenServer& server, const Init& init) {
+  if (init.ignored()) {
+    if (!options_.name.empty()) give_back(context, options_.name);  // before the starter goes on
+    answer(context, StartResult::Status::ignored, {});
+    context.stop(ExitReason::normal());
+    return {};
+  }
+  if (init.stopped() || (server.next_ != nullptr && server.next_->stop)) {
+    context.stop(init.stopped() ? *init.stopped() : *server.next_->stop);
+    return {};
+  }
+  answer(context, StartResult::Status::ok, context.self());
+  return unfinished(server) ? finish(context, server) : Task<>{};
 }
 
 void ServerBodyBase::answer(Context& context, StartResult::Status status, const Pid& pid) {
   if (starter_.serial != 0) context.reply(starter_, StartAck{status, pid});
-}
-
-void ServerBodyBase::unhandled_info(Context& context, const Envelope& envelope) {
-  context.node().dead_letter(Metric::dead_letters_unhandled, envelope, context.self());
-  const MessageType* const type = envelope.message.type();
-  if (std::find(unhandled_.begin(), unhandled_.end(), type) != unhandled_.end()) return;
-  unhandled_.push_back(type);
-  context.node().log().warning(
-      options_.label + ' ' + to_string(context.self()) +
-      " got a message that it does not handle: " + to_string(envelope.message));
 }
 
 // The server's StartAck is the answer to a call that began with the spawn, so a server that dies
@@ -70,6 +111,9 @@ Task<StartResult> start_server(Context& context, std::unique_ptr<ServerBodyBase>
   body->set_starter({context.self(), serial});
   SpawnOptions options;
   options.link = body->options().link;
+  options.trap_exit = body->options().trap_exit;
+  options.priority = body->options().priority;
+  options.mailbox = body->options().mailbox;
   options.label = body->options().label;
   options.start_serial = serial;
   const Pid pid = context.spawn_body(std::move(options), std::move(body)).pid;
@@ -89,11 +133,134 @@ Task<StartResult> start_server(Context& context, std::unique_ptr<ServerBodyBase>
   co_return result;
 }
 
+// -- the loop -------------------------------------------------------------------------------
+
+/// A server that was started without a link is its own parent, as in OTP.
+Pid ServerBodyBase::parent(Context& context) const {
+  return options_.link ? context.parent() : context.self();
+}
+
+const ExitReason* ServerBodyBase::asked_to_end(Context& context, const Envelope& envelope) const {
+  if (const auto* exit = envelope.message.get<Exit>()) {
+    // The parent's end is ours, whatever the server handles.
+    return exit->from == parent(context) ? &exit->reason : nullptr;
+  }
+  const auto* stop = envelope.message.get<StopServer>();
+  return stop == nullptr ? nullptr : &stop->reason;
+}
+
+void ServerBodyBase::unhandled_info(Context& context, const Envelope& envelope) {
+  context.node().dead_letter(Metric::dead_letters_unhandled, envelope, context.self());
+  const MessageType* const type = envelope.message.type();
+  if (std::find(unhandled_.begin(), unhandled_.end(), type) != unhandled_.end()) return;
+  unhandled_.push_back(type);
+  context.node().log().warning(
+      options_.label + ' ' + to_string(context.self()) +
+      " got a message that it does not handle: " + to_string(envelope.message));
+}
+
+Task<> ServerBodyBase::finish_after(Context& context, GenServer& server, Task<> handler) {
+  try {
+    co_await handler;
+  } catch (...) {
+    server.stop(exit_reason_of(std::current_exception()));
+  }
+  if (unfinished(server)) co_await finish(context, server);
+}
+
+Task<> ServerBodyBase::finish(Context& context, GenServer& server) {
+  Timeout timeout;
+  bool hibernates = false;
+  bool slept = false;
+  while (server.next_ != nullptr && !server.next_->stop) {
+    if (server.next_->continuations.empty()) {
+      const auto asked = std::move(server.next_);
+      timeout = asked->timeout;
+      hibernates = asked->hibernate;
+      if (!hibernates) break;
+    }
+    try {
+      Task<> task;
+      if (hibernates) {
+        hibernates = false;
+        slept = true;
+        context.hibernate();
+        task = run_hibernate();
+      } else {
+        Message message = std::move(server.next_->continuations.front());
+        server.next_->continuations.pop_front();
+        task = run_continuation(std::move(message));
+      }
+      if (task) co_await task;
+    } catch (...) {
+      server.stop(exit_reason_of(std::current_exception()));
+    }
+  }
+  if (server.next_ != nullptr) {
+    co_await end(context, *server.next_->stop);
+  } else if (timeout || (options_.hibernate_after && !slept)) {
+    await_idleness(context, timeout);
+  }
+}
+
+Task<> ServerBodyBase::end(Context& context, ExitReason reason, From from, Message answer) {
+  try {
+    Task<> terminating = run_terminate(reason);
+    if (terminating) co_await terminating;
+  } catch (...) {
+    reason = exit_reason_of(std::current_exception());
+  }
+  if (answer) context.reply_message(from, std::move(answer));
+  context.stop(reason);
+}
+
+// -- time -----------------------------------------------------------------------------------
+
+void ServerBodyBase::await_idleness(Context& context, Timeout timeout) {
+  if (idle_ == nullptr) idle_ = std::make_unique<Idle>();
+  context.drop_timer(idle_->timer);
+  idle_->timeout = timeout;
+  const Clock::Duration time = timeout ? *timeout : *options_.hibernate_after;
+  idle_->timer = context.send_after(time, context.self(), IdleTime{++idle_->number});
+}
+
+bool ServerBodyBase::interrupts_idleness(Context& context, GenServer& server, Envelope& envelope) {
+  if (envelope.message.is<SysRequest>()) return true;  // it begins anew after that
+  const auto* passed = envelope.message.get<IdleTime>();
+  if (passed != nullptr && passed->number != idle_->number) return false;
+  context.drop_timer(std::exchange(idle_->timer, {}));
+  ++idle_->number;
+  const bool timed_out = std::exchange(idle_->timeout, std::nullopt).has_value();
+  if (passed == nullptr) return true;
+  if (timed_out) {
+    envelope.message = Message::make<ServerTimeout>();
+    return true;
+  }
+  server.hibernate();
+  return false;
+}
+
+Clock::TimePoint deadline_in(Context& context, const Timeout& timeout) {
+  return timeout ? context.node().clock().deadline_after(*timeout) : Clock::TimePoint::max();
+}
+
+Clock::Duration left(Context& context, Clock::TimePoint deadline) {
+  return context.node().clock().until(deadline);
+}
+
 }  // namespace detail
 
-Task<> stop_server(Context& context, Pid server, ExitReason reason, Timeout timeout) {
-  const Ref ref = context.monitor(server);
-  context.send(server, detail::StopServer{reason});
+Task<> stop_server(Context& context, ServerRef server, ExitReason reason, Timeout timeout) {
+  const Pid pid = context.resolve(server).value_or(Pid{});
+  if (pid == context.self() && pid) throw ProcessExit{ExitReason::symbol("calling_self")};
+  const auto* remote = server.get<RemoteName>();
+  const Ref ref = remote != nullptr ? context.monitor(*remote) : context.monitor(pid);
+  const detail::StopServer request{reason};
+  if (remote != nullptr) {
+    context.send(*remote, request);
+  } else if (pid) {
+    context.send(pid, request);
+  }
   const auto is_its_end = [ref](const Down& down) { return down.ref == ref; };
   std::optional<Down> down;
   if (timeout) {

@@ -15,15 +15,17 @@ using Action = SysRequest::Action;
 /// Takes what a suspended server still acts on.
 class SystemReceive final : public Waiter {
  public:
-  using Waiter::Waiter;
+  SystemReceive(Context& context, const Pid& parent)
+      : Waiter{context, std::nullopt}, parent_{parent} {}
   EnvelopePtr await_resume() { return release(); }
 
  private:
   bool matches(Envelope& envelope) override {
     const Exit* exit = envelope.message.get<Exit>();
     return envelope.message.is<SysRequest>() || envelope.message.is<StopServer>() ||
-           (exit != nullptr && exit->from == context().parent());
+           (exit != nullptr && exit->from == parent_);
   }
+  Pid parent_;
 };
 
 /// What a call throws when it is answered so.
@@ -46,6 +48,7 @@ bool ServerBodyBase::handle_system(Context& context, Envelope& envelope, Task<>&
     suspended_ = false;
   }
   context.reply_message({envelope.from, envelope.serial}, use_state(*request));
+  if (idle_ != nullptr && idle_->timer != TimerId{}) await_idleness(context, idle_->timeout);
   return true;
 }
 
@@ -69,17 +72,12 @@ Message ServerBodyBase::use_state(const SysRequest& request) {
 
 Task<> ServerBodyBase::stay_suspended(Context& context) {
   while (suspended_) {
-    SystemReceive next{context, std::nullopt};
+    SystemReceive next{context, parent(context)};
     const EnvelopePtr message = co_await next;
     Task<> last;
     if (handle_system(context, *message, last)) continue;
     suspended_ = false;
-    if (const auto* stop = message->message.get<StopServer>()) {
-      last = end(context, stop->reason);
-    } else {
-      last = end(context, message->message.get<Exit>()->reason);
-    }
-    if (last) co_await last;
+    co_await end(context, *asked_to_end(context, *message));
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "grove/core/check.hpp"
 
+#include "directory_table.hpp"
 #include "mailbox_bounds.hpp"
 #include "name_table.hpp"
 #include "process.hpp"
@@ -28,6 +29,7 @@ Node::Node(NodeConfig config)
       log_{config.log != nullptr ? std::move(config.log) : make_null_log()},
       table_{std::make_unique<detail::ProcessTable>(*this, scheduler_->workers())},
       names_{std::make_unique<detail::NameTable>()},
+      directories_{std::make_unique<detail::DirectoryTable>()},
       tables_{std::make_unique<detail::TableRegistry>()},
       timers_{std::make_unique<detail::Timers>(*this, *table_)} {
   GROVE_CHECK(clock_ != nullptr && scheduler_ != nullptr && is_node_name(name_));
@@ -321,6 +323,19 @@ bool Node::unregister_name(const std::string& name, Scope scope) {
 std::optional<Pid> Node::whereis(std::string_view name, Scope scope) const {
   if (scope == Scope::local) return names_->find(name);
   return router_ == nullptr ? std::nullopt : router_->whereis(std::string{name});
+}
+
+Result<void> Node::add_directory(std::string name, std::shared_ptr<Directory> directory) {
+  if (directories_->add(name, std::move(directory))) return {};
+  return Error{Errc::name_taken, "there is a directory " + name};
+}
+
+void Node::remove_directory(std::string_view name, const Directory* directory) {
+  directories_->remove(name, directory);
+}
+
+std::shared_ptr<Directory> Node::directory(std::string_view name) const {
+  return directories_->find(name);
 }
 
 // -- inspection -----------------------------------------------------------------------------

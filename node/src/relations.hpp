@@ -156,6 +156,12 @@ class Relations {
     return lost;
   }
 
+  void shrink() {
+    links_.shrink();
+    watches_.shrink();
+    watchers_.shrink();
+  }
+
   [[nodiscard]] auto links() const noexcept { return links_.entries(); }
   [[nodiscard]] auto watches() const noexcept { return watches_.entries(); }
   [[nodiscard]] auto watchers() const noexcept { return watchers_.entries(); }

@@ -58,6 +58,14 @@ class SmallMap {
     if (entries.empty() && !table_->slots.empty()) table_.reset();
     return true;
   }
+  /// Gives back the room that is left from fuller times. Cost: O(size).
+  void shrink() {
+    if (table_ == nullptr) return;
+    if (empty()) return table_.reset();
+    table_->entries.shrink_to_fit();
+    std::vector<std::uint32_t>{}.swap(table_->slots);
+    if (size() > k_linear) build_index();
+  }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   [[nodiscard]] std::size_t size() const noexcept {
     return table_ == nullptr ? 0 : table_->entries.size();

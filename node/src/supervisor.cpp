@@ -141,7 +141,7 @@ class Supervisor final : public GenServer {
   /// change that, and after a partition it would take the tree down.
   bool held_elsewhere(const ChildSpec& spec, const StartResult& result) const {
     return result.status == StartResult::Status::already_started &&
-           spec.options.scope == Scope::cluster && result.pid && result.pid.node != node().id();
+           spec.options.name.global() != nullptr && result.pid && result.pid.node != node().id();
   }
 
   static Init fail_to_start(const std::string& id, const ExitReason& reason) {

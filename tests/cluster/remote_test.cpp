@@ -427,8 +427,8 @@ TEST_F(Names, APermanentChildWhoseNameIsHeldElsewhereCountsAsIgnored) {
   world.run_for(1s);
   const auto children = world.run("b", [](Context& context) -> Task<std::vector<ChildInfo>> {
     SupervisorSpec spec;
-    spec.children.push_back(child<Doubler>("held").as("x", Scope::cluster));
-    spec.children.push_back(child<Doubler>("free").as("y", Scope::cluster));
+    spec.children.push_back(child<Doubler>("held").as(Global{"x"}));
+    spec.children.push_back(child<Doubler>("free").as(Global{"y"}));
     const StartResult started = co_await start_supervisor(context, spec);
     EXPECT_TRUE(started.ok());
     co_return co_await which_children(context, started.pid);

@@ -59,7 +59,6 @@ class Proxy : public GenServer {
 
 class Refusing : public GenServer {
  public:
-  using Handles = grove::Handles<Read>;
   explicit Refusing(Init answer) : answer_{std::move(answer)} {}
   Init init() { return answer_; }
 
@@ -69,7 +68,6 @@ class Refusing : public GenServer {
 
 class BadConstructor : public GenServer {
  public:
-  using Handles = grove::Handles<>;
   BadConstructor() { throw std::runtime_error("no"); }
 };
 

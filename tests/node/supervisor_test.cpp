@@ -29,7 +29,6 @@ class Worker : public GenServer {
 /// Ignores the shutdown signal: only a kill ends it.
 class Stubborn : public GenServer {
  public:
-  using Handles = grove::Handles<Work>;
   Stubborn() { context().trap_exit(true); }
   Task<> terminate(ExitReason) { co_await context().sleep_for(1h); }
 };

@@ -8,6 +8,7 @@
 
 #include "grove/core/clock.hpp"
 #include "grove/core/result.hpp"
+#include "grove/node/names.hpp"
 #include "grove/node/operation.hpp"
 #include "grove/node/router.hpp"
 #include "grove/node/spawn_options.hpp"
@@ -25,14 +26,13 @@
 namespace grove {
 
 class Node;
+template <class Impl>
+class ServerOf;  // server.hpp
 
-/// Where a name is known: on its node, or in the whole cluster.
-enum class Scope : std::uint8_t { local, cluster };
-
-/// A cluster-wide name, as a target. A plain string is a local one.
-struct Global {
-  std::string name;
-};
+namespace detail {
+template <class Server, class T>
+struct Answers;  // server.hpp
+}  // namespace detail
 
 /// Who waits for an answer.
 struct From {
@@ -141,8 +141,16 @@ class Context {
     post_alias(alias, Message::make<T>(std::move(message)));
   }
   template <class T>
+  void send(const Via& to, T message) {
+    post_found(resolve(to), SignalKind::info, Message::make<T>(std::move(message)));
+  }
+  template <class T>
   void cast(const Pid& server, T message) {
     post(server, SignalKind::cast, 0, Message::make<T>(std::move(message)));
+  }
+  template <class T>
+  void cast(const ServerRef& server, T message) {
+    post_ref(server, SignalKind::cast, Message::make<T>(std::move(message)));
   }
   void forward(const Pid& to, Message message) {
     post(to, SignalKind::info, 0, std::move(message));
@@ -177,6 +185,45 @@ class Context {
       [[nodiscard]] auto call_for(Timeout timeout, const Pid& server, Args&&... args) {
     return detail::Call<typename detail::ReplyOf<T>::type>{
         *this, begin_call(server, Message::make<T>(std::forward<Args>(args)...)), timeout};
+  }
+  template <class T, class... Args>
+  requires(!(detail::UnsafeTemporary<Args&&> || ...))
+      [[nodiscard]] auto call(const ServerRef& server, Args&&... args) {
+    return call_for<T>(k_call_timeout, server, std::forward<Args>(args)...);
+  }
+  template <class T, class... Args>
+  requires(!(detail::UnsafeTemporary<Args&&> || ...))
+      [[nodiscard]] auto call_for(Timeout timeout, const ServerRef& server, Args&&... args) {
+    return detail::Call<typename detail::ReplyOf<T>::type>{
+        *this, begin_call(server, Message::make<T>(std::forward<Args>(args)...)), timeout};
+  }
+  /// The same for a server whose class is known.
+  template <class T, class Server, class... Args>
+  requires(!(detail::UnsafeTemporary<Args&&> || ...))
+      [[nodiscard]] auto call(const ServerOf<Server>& server, Args&&... args) {
+    static_assert(detail::Answers<Server, T>::k_calls,
+                  "this server does not answer calls of this message: it needs the type in its "
+                  "Handles, and a public handle_call for it");
+    return call<T>(server.ref(), std::forward<Args>(args)...);
+  }
+  template <class T, class Server>
+  void cast(const ServerOf<Server>& server, T message) {
+    static_assert(detail::Answers<Server, T>::k_casts,
+                  "this server takes no casts of this message: it needs the type in its Handles, "
+                  "and a public handle_cast for it");
+    cast(server.ref(), std::move(message));
+  }
+  /// The call's asynchronous form: several may be under way. The answer is taken with
+  /// receive_response(); a Request that is dropped abandons it.
+  template <class T, class... Args>
+  [[nodiscard]] auto send_request(const ServerRef& server, Args&&... args) {
+    return Request<typename detail::ReplyOf<T>::type>{
+        *this, begin_call(server, Message::make<T>(std::forward<Args>(args)...))};
+  }
+  /// Waits for the answer of a request; throws as call() does. Source: OTP, receive_response/2.
+  template <class Reply>
+  [[nodiscard]] auto receive_response(Request<Reply> request, Timeout timeout = k_call_timeout) {
+    return detail::Call<Reply>{*this, request.release(), timeout};
   }
   /// Answers a call. From any process, at any time, once.
   template <class T>
@@ -242,6 +289,7 @@ class Context {
   Ref monitor(const Pid& pid, AliasMode alias = AliasMode::none);
   Ref monitor(std::string_view local_name);
   Ref monitor(const Global& name);
+  Ref monitor(const Via& name);
   Ref monitor(const RemoteName& name);
   /// No Down for `ref` is added any more; with Flush::yes one that is queued is removed too.
   /// Returns: true when the monitor was still active.
@@ -271,6 +319,8 @@ class Context {
   Result<void> register_name(const std::string& name, const Pid& pid, Scope scope = Scope::local);
   bool unregister_name(const std::string& name, Scope scope = Scope::local);
   [[nodiscard]] std::optional<Pid> whereis(std::string_view name, Scope scope = Scope::local) const;
+  /// Whoever a reference means now; nobody for a name of another node.
+  [[nodiscard]] std::optional<Pid> resolve(const ServerRef& server) const;
 
   // -- tables (include table.hpp) -----------------------------------------------------------
 
@@ -279,6 +329,8 @@ class Context {
   template <class Key, class Value, TableKind kind = TableKind::set>
   Result<Table<Key, Value, kind>> new_table(std::string name = {}, TableOptions options = {});
 
+  /// Gives back the memory that this process keeps for later.
+  void hibernate();
   /// What inspection shows this process as.
   void set_label(std::string label);
 
@@ -288,6 +340,7 @@ class Context {
 
  private:
   friend class detail::CallWaiter;
+  friend class detail::OpenRequest;
   void post(const Pid& to, SignalKind kind, std::uint64_t serial, Message&& message);
   void post_alias(const Ref& alias, Message message);
   void post_found(const std::optional<Pid>& to, SignalKind kind, Message&& message);
@@ -298,7 +351,10 @@ class Context {
   TimerId arm_at(Clock::TimePoint when, const TimerTarget& to, Message message);
   TimerId arm_interval(Clock::Duration period, const TimerTarget& to, Message message,
                        Message (*copy)(const Message&));
+  void post_ref(const ServerRef& to, SignalKind kind, Message message);
   std::uint64_t begin_call(const Pid& server, Message request);
+  std::uint64_t begin_call(const ServerRef& server, Message request);
+  std::uint64_t begin_call(const RemoteName& server, Message request);
   void end_call(std::uint64_t serial);
 };
 

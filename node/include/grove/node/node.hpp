@@ -83,6 +83,7 @@ struct TableInfo;  // table.hpp
 namespace detail {
 
 class BlockingOperation;
+class DirectoryTable;
 class NameTable;
 class ProcessTable;
 class TableRegistry;
@@ -160,6 +161,11 @@ class Node {
   Result<void> register_name(const std::string& name, const Pid& pid, Scope scope = Scope::local);
   bool unregister_name(const std::string& name, Scope scope = Scope::local);
   [[nodiscard]] std::optional<Pid> whereis(std::string_view name, Scope scope = Scope::local) const;
+  /// Makes `directory` known as a name for Via. Errors: name_taken.
+  Result<void> add_directory(std::string name, std::shared_ptr<Directory> directory);
+  /// Nothing happens when the name is another's by now.
+  void remove_directory(std::string_view name, const Directory* directory);
+  [[nodiscard]] std::shared_ptr<Directory> directory(std::string_view name) const;
   /// All cluster-wide names known here, by name.
   [[nodiscard]] std::vector<Router::GlobalName> global_names() const {
     return router_ == nullptr ? std::vector<Router::GlobalName>{} : router_->names();
@@ -257,6 +263,7 @@ class Node {
   Metrics metrics_;
   std::unique_ptr<detail::ProcessTable> table_;
   std::unique_ptr<detail::NameTable> names_;
+  std::unique_ptr<detail::DirectoryTable> directories_;
   std::unique_ptr<detail::TableRegistry> tables_;
   std::unique_ptr<detail::Timers> timers_;
   std::atomic<bool> stopping_{false};

@@ -6,18 +6,13 @@
 
 #include "grove/core/result.hpp"
 #include "grove/node/envelope.hpp"
+#include "grove/node/names.hpp"
 
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace grove {
-
-/// A name registered on one particular node.
-struct RemoteName {
-  std::string name;
-  std::string node;
-};
 
 class Router {
  public:

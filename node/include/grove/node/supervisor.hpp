@@ -52,9 +52,8 @@ struct ChildSpec {
     return std::move(*this);
   }
   /// Registers the child under `name` before its init runs, at each start.
-  ChildSpec as(std::string name, Scope scope = Scope::local) && {
+  ChildSpec as(ServerName name) && {
     options.name = std::move(name);
-    options.scope = scope;
     return std::move(*this);
   }
 };

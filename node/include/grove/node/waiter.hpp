@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Waiters: what a coroutine of a process awaits: a message, an answer, or time to pass. Context makes
-// them.
+// Waiters: what a coroutine of a process awaits: a message, an answer, or time to pass. Context
+// makes them.
 //
 // Thread-safety: confined to their process.
 #pragma once
@@ -150,6 +150,31 @@ class Call final {
   CallWaiter waiter_;
 };
 
+/// A call that is under way; abandoned when it is dropped.
+class OpenRequest {
+ public:
+  OpenRequest(Context& context, std::uint64_t serial) noexcept
+      : context_{&context}, serial_{serial} {}
+  OpenRequest(OpenRequest&& other) noexcept
+      : context_{other.context_}, serial_{std::exchange(other.serial_, 0)} {}
+  OpenRequest& operator=(OpenRequest&& other) noexcept {
+    std::swap(context_, other.context_);
+    std::swap(serial_, other.serial_);
+    return *this;
+  }
+  OpenRequest(const OpenRequest&) = delete;
+  ~OpenRequest();
+
+ protected:
+  friend class ::grove::Context;
+  /// Whoever asks sees to its end.
+  [[nodiscard]] std::uint64_t release() noexcept { return std::exchange(serial_, 0); }
+
+ private:
+  Context* context_;
+  std::uint64_t serial_;
+};
+
 struct Always {
   template <class T>
   bool operator()(const T&) const noexcept {
@@ -178,6 +203,12 @@ concept UnsafeTemporary =
     !std::is_trivially_destructible_v<std::remove_cvref_t<T>>;
 
 }  // namespace detail
+
+/// A call under way, made by Context::send_request(). Thread-safety: confined to its process.
+template <class Reply>
+class Request final : public detail::OpenRequest {
+  using OpenRequest::OpenRequest;
+};
 
 }  // namespace grove
 

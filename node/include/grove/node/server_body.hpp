@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// ServerBody: the loop of a GenServer: finds the handler of each message, and does what the handler
+// asked for. gen_server.hpp has what programs use.
+#pragma once
+
+#include "grove/node/node.hpp"
+#include "grove/node/server.hpp"
+
+#include <concepts>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace grove {
+namespace detail {
+
+/// What a starter hears.
+struct StartAck {
+  StartResult::Status status = StartResult::Status::ok;
+  Pid pid;
+};
+
+/// Ends a server as if it had called stop(); see stop_server().
+struct StopServer {
+  ExitReason reason;
+};
+
+struct SysRequest;  // sys.hpp
+
+template <class T>
+inline constexpr bool k_is_task = false;
+template <class T>
+inline constexpr bool k_is_task<Task<T>> = true;
+
+/// A server that shows its state to sys.hpp.
+template <class Impl>
+concept HasState = requires(Impl& impl) {
+  requires std::is_lvalue_reference_v<decltype(impl.state())>;
+  requires std::copyable<std::remove_reference_t<decltype(impl.state())>>;
+};
+template <HasState Impl>
+using StateOf = std::remove_reference_t<decltype(std::declval<Impl&>().state())>;
+
+/// What is the same for all servers: names, the starter's answer, time-outs, system messages.
+class ServerBodyBase : public Body {
+ public:
+  explicit ServerBodyBase(ServerOptions options) : options_{std::move(options)} {}
+  void set_starter(From starter) noexcept { starter_ = starter; }
+  [[nodiscard]] const ServerOptions& options() const noexcept { return options_; }
+  [[nodiscard]] bool is_server() const noexcept final { return true; }
+  [[nodiscard]] bool suspended() const noexcept final { return suspended_; }
+
+ protected:
+  /// The server's own state; null: it shows none.
+  struct State {
+    void* object = nullptr;
+    const MessageType* type = nullptr;
+  };
+  virtual State state() = 0;
+  /// As a term for people.
+  virtual std::optional<Value> shown_state() = 0;
+  /// Runs terminate(); it may replace the reason by throwing.
+  virtual Task<> run_terminate(const ExitReason& reason) = 0;
+  virtual Task<> run_continuation(Message message) = 0;
+  virtual Task<> run_hibernate() = 0;
+
+  /// Takes the server's name. Returns: false when it is taken; the starter has been told.
+  bool take_name(Context& context);
+  /// After init: tells the starter, and goes on as init has asked.
+  Task<> begin(Context& context, GenServer& server, const Init& init);
+  /// Sees each message first. Returns: false when that was all.
+  bool arrives(Context& context, GenServer& server, Envelope& envelope) {
+    server.from_ = From{envelope.from, envelope.serial};
+    return idle_ == nullptr || interrupts_idleness(context, server, envelope);
+  }
+  /// The reason to end that a message gives which is not the program's.
+  const ExitReason* asked_to_end(Context& context, const Envelope& envelope) const;
+  /// Returns: whether it was one; then `task` is what is left to do.
+  bool handle_system(Context& context, Envelope& envelope, Task<>& task);
+  /// Counts it; the first of each type is logged, for this process.
+  void unhandled_info(Context& context, const Envelope& envelope);
+  /// Whether finish() has anything to do after a handler.
+  [[nodiscard]] bool unfinished(const GenServer& server) const noexcept {
+    return server.next_ != nullptr || options_.hibernate_after;
+  }
+  /// Does what handlers have asked for.
+  Task<> finish(Context& context, GenServer& server);
+  /// A handler has returned, or failed when `handler` throws; then finish().
+  Task<> finish_after(Context& context, GenServer& server, Task<> handler);
+  /// terminate(), then the answer, when there is one, then the end.
+  Task<> end(Context& context, ExitReason reason, From from = {}, Message answer = {});
+
+ private:
+  struct Idle {
+    Timeout timeout;  // none: until it hibernates
+    TimerId timer;
+    std::uint64_t number = 0;  // of the time that counts
+  };
+
+  [[nodiscard]] Pid parent(Context& context) const;
+  void answer(Context& context, StartResult::Status status, const Pid& pid);
+  Message use_state(const SysRequest& request);
+  Task<> stay_suspended(Context& context);
+  void await_idleness(Context& context, Timeout timeout);
+  bool interrupts_idleness(Context& context, GenServer& server, Envelope& envelope);
+
+  ServerOptions options_;
+  From starter_;
+  std::vector<const MessageType*> unhandled_;  // types that were logged
+  std::unique_ptr<Idle> idle_;
+  bool suspended_ = false;
+};
+
+/// Starts `body` as a process and waits for its init.
+Task<StartResult> start_server(Context& context, std::unique_ptr<ServerBodyBase> body);
+
+[[nodiscard]] Clock::TimePoint deadline_in(Context& context, const Timeout& timeout);
+[[nodiscard]] Clock::Duration left(Context& context, Clock::TimePoint deadline);
+
+}  // namespace detail
+
+template <class Impl, class... Args>
+class ServerBody final : public detail::ServerBodyBase {
+ public:
+  template <class... As>
+  explicit ServerBody(ServerOptions options, As&&... args)
+      : ServerBodyBase{std::move(options)}, args_{std::forward<As>(args)...} {
+    static_assert(every_message_has_a_handler(typename Impl::Handles{}),
+                  "a type in Handles has no handle_call, handle_cast, handle_info or "
+                  "handle_continue that is public");
+  }
+
+  Task<> start(Context& context) override {
+    if (!take_name(context)) return {};
+    std::apply([&](Args&... args) { impl_.emplace(std::move(args)...); }, args_);
+    if constexpr (requires { impl_->init(); }) {
+      using Result = decltype(impl_->init());
+      if constexpr (detail::k_is_task<Result>) {
+        return finish_init(context, impl_->init());
+      } else if constexpr (std::is_void_v<Result>) {
+        impl_->init();
+      } else {
+        return begin(context, *impl_, impl_->init());
+      }
+    }
+    return begin(context, *impl_, Init::ok());
+  }
+
+  Task<> handle(Context& context, Envelope& envelope) override {
+    if (!arrives(context, *impl_, envelope)) {
+      return impl_->next_ != nullptr ? finish(context, *impl_) : Task<>{};
+    }
+    if (const ExitReason* reason = asked_to_end(context, envelope)) return end(context, *reason);
+    try {
+      Task<> task = dispatch(context, envelope, typename Impl::Handles{});
+      if (task) return task;
+    } catch (...) {
+      return end(context, exit_reason_of(std::current_exception()));
+    }
+    return unfinished(*impl_) ? finish(context, *impl_) : Task<>{};
+  }
+
+ private:
+  template <class... Ts>
+  static consteval bool every_message_has_a_handler(Handles<Ts...>) {
+    return (has_a_handler<Ts>() && ...);
+  }
+  template <class T>
+  static consteval bool has_a_handler() {
+    return requires(Impl & impl, T m) { impl.handle_call(std::move(m)); }
+    || requires(Impl & impl, T m) { impl.handle_cast(std::move(m)); }
+    || requires(Impl & impl, T m) { impl.handle_info(std::move(m)); }
+    || requires(Impl & impl, T m) { impl.handle_continue(std::move(m)); };
+  }
+
+  Task<> finish_init(Context& context, auto init) {
+    Init result = Init::ok();
+    if constexpr (std::is_void_v<decltype(init.await_resume())>) {
+      co_await init;
+    } else {
+      result = co_await init;
+    }
+    Task<> rest = begin(context, *impl_, result);
+    if (rest) co_await rest;
+  }
+
+  template <class... Ts>
+  Task<> dispatch(Context& context, Envelope& envelope, Handles<Ts...>) {
+    Task<> task;
+    const bool handled =
+        (try_one<Ts>(context, envelope, task) || ...) || try_one<Down>(context, envelope, task) ||
+        try_one<Exit>(context, envelope, task) || try_one<ServerTimeout>(context, envelope, task) ||
+        handle_system(context, envelope, task);
+    if (handled) return task;
+    if (envelope.kind() == SignalKind::info) {
+      unhandled_info(context, envelope);
+      return {};
+    }
+    context.node().dead_letter(Metric::dead_letters_unhandled, envelope, context.self());
+    throw ProcessExit{ExitReason::error("unhandled", envelope.message.type()->name)};
+  }
+
+  template <class T>
+  bool try_one(Context& context, Envelope& envelope, Task<>& task) {
+    T* message = envelope.message.get<T>();
+    if (message == nullptr) return false;
+    if (envelope.kind() == SignalKind::call) {
+      if constexpr (requires { impl_->handle_call(std::move(*message)); }) {
+        task = call(context, std::move(*message));
+        return true;
+      }
+    } else if (envelope.kind() == SignalKind::cast) {
+      if constexpr (requires { impl_->handle_cast(std::move(*message)); }) {
+        task = plain(context, [&] { return impl_->handle_cast(std::move(*message)); });
+        return true;
+      }
+    } else if constexpr (requires { impl_->handle_info(std::move(*message)); }) {
+      task = plain(context, [&] { return impl_->handle_info(std::move(*message)); });
+      return true;
+    }
+    return false;
+  }
+
+  template <class T>
+  Task<> call(Context& context, T message) {
+    using Returned = decltype(impl_->handle_call(std::move(message)));
+    if constexpr (detail::k_is_task<Returned>) {
+      return answer_later(context, impl_->from(), impl_->handle_call(std::move(message)));
+    } else if constexpr (std::same_as<Returned, NoReply>) {
+      impl_->handle_call(std::move(message));
+      return {};
+    } else if constexpr (std::is_void_v<Returned>) {
+      impl_->handle_call(std::move(message));
+      return answer(context, Message::make<detail::Ok>());
+    } else {
+      using Reply = typename detail::ReplyOf<T>::type;
+      static_assert(std::convertible_to<Returned, Reply>,
+                    "handle_call must return the message's `Reply`, a Task of it, or NoReply");
+      return answer(context, Message::make<Reply>(impl_->handle_call(std::move(message))));
+    }
+  }
+
+  /// A server that stops answers last, after terminate().
+  Task<> answer(Context& context, Message message) {
+    if (impl_->next_ != nullptr && impl_->next_->stop) {
+      return end(context, *impl_->next_->stop, impl_->from(), std::move(message));
+    }
+    context.reply_message(impl_->from(), std::move(message));
+    return {};
+  }
+
+  template <class R>
+  Task<> answer_later(Context& context, From from, Task<R> handler) {
+    Message message;
+    try {
+      if constexpr (std::is_void_v<R>) {
+        co_await handler;
+        message = Message::make<detail::Ok>();
+      } else if constexpr (std::same_as<R, NoReply>) {
+        co_await handler;
+      } else {
+        R result = co_await handler;
+        message = Message::make<R>(std::move(result));
+      }
+    } catch (...) {
+      impl_->stop(exit_reason_of(std::current_exception()));
+    }
+    if (message) {
+      impl_->from_ = from;
+      Task<> last = answer(context, std::move(message));
+      if (last) {
+        co_await last;
+        co_return;
+      }
+    }
+    if (unfinished(*impl_)) co_await finish(context, *impl_);
+  }
+
+  Task<> plain(Context& context, auto&& handler) {
+    if constexpr (detail::k_is_task<decltype(handler())>) {
+      return finish_after(context, *impl_, handler());
+    } else {
+      handler();
+      return {};
+    }
+  }
+
+  Task<> run_continuation(Message message) override {
+    Task<> task;
+    if (!continue_any(message, task, typename Impl::Handles{})) {
+      throw ProcessExit{ExitReason::error("unhandled_continue", message.type()->name)};
+    }
+    return task;
+  }
+  template <class... Ts>
+  bool continue_any(Message& message, Task<>& task, Handles<Ts...>) {
+    return (continue_one<Ts>(message, task) || ...);
+  }
+  template <class T>
+  bool continue_one(Message& message, Task<>& task) {
+    if constexpr (requires(T m) { impl_->handle_continue(std::move(m)); }) {
+      T* found = message.get<T>();
+      if (found == nullptr) return false;
+      if constexpr (detail::k_is_task<decltype(impl_->handle_continue(std::move(*found)))>) {
+        task = impl_->handle_continue(std::move(*found));
+      } else {
+        impl_->handle_continue(std::move(*found));
+      }
+      return true;
+    } else {
+      return false;
+    }
+  }
+
+  State state() override {
+    if constexpr (detail::HasState<Impl>) {
+      return {&impl_->state(), &k_message_type<detail::StateOf<Impl>>};
+    } else {
+      return {};
+    }
+  }
+
+  std::optional<Value> shown_state() override {
+    if constexpr (requires { Value{std::as_const(*impl_).debug_state()}; }) {
+      return std::as_const(*impl_).debug_state();
+    } else if constexpr (detail::HasState<Impl>) {
+      using Own = detail::StateOf<Impl>;
+      if constexpr (detail::Travels<Own>) return to_string(Message::make<Own>(impl_->state()));
+    }
+    return std::nullopt;
+  }
+
+  Task<> run_terminate(const ExitReason& reason) override {
+    if constexpr (requires { impl_->terminate(reason); }) {
+      if constexpr (detail::k_is_task<decltype(impl_->terminate(reason))>) {
+        return impl_->terminate(reason);
+      } else {
+        impl_->terminate(reason);
+      }
+    }
+    return {};
+  }
+
+  Task<> run_hibernate() override {
+    if constexpr (requires { impl_->handle_hibernate(); }) {
+      if constexpr (detail::k_is_task<decltype(impl_->handle_hibernate())>) {
+        return impl_->handle_hibernate();
+      } else {
+        impl_->handle_hibernate();
+      }
+    }
+    return {};
+  }
+
+  std::tuple<Args...> args_;
+  std::optional<Impl> impl_;
+};
+
+}  // namespace grove
