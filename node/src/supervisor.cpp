@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/supervisor.hpp"
 
+#include "child_requests.hpp"
+
 #include <algorithm>
 #include <set>
 
 namespace grove {
 namespace {
 
-struct StartChild {
-  using Reply = StartResult;
-  std::shared_ptr<ChildSpec> spec;
-};
-struct TerminateChild {
-  using Reply = Result<void>;
-  std::string id;
-};
-struct WhichChildren {
-  using Reply = std::vector<ChildInfo>;
-};
+using detail::CountChildren;
+using detail::StartChild;
+using detail::TerminateChild;
+using detail::WhichChildren;
+
 /// A restart that failed is tried again through the mailbox, so that a shutdown can overtake it.
 struct RetryRestart {
   std::string id;
@@ -25,7 +21,8 @@ struct RetryRestart {
 
 class Supervisor final : public GenServer {
  public:
-  using Handles = grove::Handles<StartChild, TerminateChild, WhichChildren, RetryRestart>;
+  using Handles =
+      grove::Handles<StartChild, TerminateChild, WhichChildren, CountChildren, RetryRestart>;
 
   explicit Supervisor(SupervisorSpec spec)
       : window_{spec.intensity}, specs_{std::move(spec.children)} {
@@ -77,7 +74,7 @@ class Supervisor final : public GenServer {
   }
 
   Task<Result<void>> handle_call(TerminateChild request) {
-    const Child* found = find(request.id);
+    const Child* found = request.pid ? nullptr : find(request.id);
     if (found == nullptr) co_return Error{Errc::not_found, "no child has the id " + request.id};
     const std::size_t at = position(*found);
     co_await shut_down(at);
@@ -88,9 +85,18 @@ class Supervisor final : public GenServer {
   std::vector<ChildInfo> handle_call(WhichChildren) {
     std::vector<ChildInfo> rows;
     for (auto child = children_.rbegin(); child != children_.rend(); ++child) {
-      rows.push_back({child->spec.id, child->pid, child->spec.supervisor});
+      rows.push_back({child->spec.id, child->pid, child->spec.supervisor, child->restarting});
     }
     return rows;
+  }
+
+  ChildCounts handle_call(CountChildren) const {
+    ChildCounts counts{.specs = children_.size()};
+    for (const Child& child : children_) {
+      if (child.pid) ++counts.active;
+      ++(child.spec.supervisor ? counts.supervisors : counts.workers);
+    }
+    return counts;
   }
 
   /// Each child's id and pid, in the order of their start.
@@ -236,17 +242,22 @@ ChildSpec supervisor(std::string id, SupervisorSpec spec) {
   return child;
 }
 
-Task<StartResult> start_child(Context& context, Pid supervisor, ChildSpec spec) {
+Task<StartResult> start_child(Context& context, ServerRef supervisor, ChildSpec spec) {
   auto shared = std::make_shared<ChildSpec>(std::move(spec));
   co_return co_await context.call_for<StartChild>(std::nullopt, supervisor, shared);
 }
 
-Task<Result<void>> terminate_child(Context& context, Pid supervisor, std::string id) {
-  co_return co_await context.call_for<TerminateChild>(std::nullopt, supervisor, id);
+Task<Result<void>> terminate_child(Context& context, ServerRef supervisor, std::string id) {
+  const Pid nobody;
+  co_return co_await context.call_for<TerminateChild>(std::nullopt, supervisor, id, nobody);
 }
 
-Task<std::vector<ChildInfo>> which_children(Context& context, Pid supervisor) {
-  co_return co_await context.call<WhichChildren>(supervisor);
+Task<std::vector<ChildInfo>> which_children(Context& context, ServerRef supervisor) {
+  co_return co_await context.call_for<WhichChildren>(std::nullopt, supervisor);
+}
+
+Task<ChildCounts> count_children(Context& context, ServerRef supervisor) {
+  co_return co_await context.call_for<CountChildren>(std::nullopt, supervisor);
 }
 
 }  // namespace grove

@@ -13,6 +13,7 @@
 #include "grove/node/restart.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -76,6 +77,14 @@ struct ChildInfo {
   std::string id;
   Pid pid;  // nobody: not running
   bool supervisor = false;
+  bool restarting = false;  // it does not run because a restart failed, and is tried again
+};
+
+struct ChildCounts {
+  std::size_t specs = 0;  // children, running or not
+  std::size_t active = 0;
+  std::size_t supervisors = 0;  // of the specs
+  std::size_t workers = 0;
 };
 
 /// Starts a supervisor and its children, linked to the caller.
@@ -88,10 +97,12 @@ struct ChildInfo {
 /// Adds a child to a running supervisor and starts it.
 /// Returns: ok, ignored, already_started (the id runs), or failed (reason `already_present` when
 /// the id is known but not running, or what its init ended with; no spec stays behind then).
-[[nodiscard]] Task<StartResult> start_child(Context& context, Pid supervisor, ChildSpec spec);
+[[nodiscard]] Task<StartResult> start_child(Context& context, ServerRef supervisor, ChildSpec spec);
 /// Ends a child and keeps its spec (unless temporary). Errors: not_found.
-[[nodiscard]] Task<Result<void>> terminate_child(Context& context, Pid supervisor, std::string id);
+[[nodiscard]] Task<Result<void>> terminate_child(Context& context, ServerRef supervisor,
+                                                 std::string id);
 /// Most recently started first.
-[[nodiscard]] Task<std::vector<ChildInfo>> which_children(Context& context, Pid supervisor);
+[[nodiscard]] Task<std::vector<ChildInfo>> which_children(Context& context, ServerRef supervisor);
+[[nodiscard]] Task<ChildCounts> count_children(Context& context, ServerRef supervisor);
 
 }  // namespace grove
