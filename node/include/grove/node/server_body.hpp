@@ -291,7 +291,8 @@ class ServerBody final : public detail::ServerBodyBase {
 
   Task<> plain(Context& context, auto&& handler) {
     if constexpr (detail::k_is_task<decltype(handler())>) {
-      return finish_after(context, *impl_, handler());
+      Task<> task = handler();
+      return task ? finish_after(context, *impl_, std::move(task)) : Task<>{};
     } else {
       handler();
       return {};
