@@ -37,6 +37,22 @@ inline constexpr bool k_is_task = false;
 template <class T>
 inline constexpr bool k_is_task<Task<T>> = true;
 
+/// Makes the message of what handle_call has returned; none when it answers later.
+template <class Reply, class Returned>
+Message answer_of(Returned&& returned) {
+  using R = std::decay_t<Returned>;
+  if constexpr (std::is_same_v<R, NoReply>) {
+    return {};
+  } else if constexpr (std::is_same_v<R, std::optional<Reply>> && !std::is_void_v<Reply>) {
+    return returned ? Message::make<Reply>(*std::forward<Returned>(returned)) : Message{};
+  } else {
+    static_assert(std::is_convertible_v<Returned, Reply>,
+                  "handle_call must return the message's `Reply`, or std::optional of it, or "
+                  "NoReply, or a Task of one of these");
+    return Message::make<Reply>(std::forward<Returned>(returned));
+  }
+}
+
 /// A server that shows its state to sys.hpp.
 template <class Impl>
 concept HasState = requires(Impl& impl) {
@@ -228,57 +244,49 @@ class ServerBody final : public detail::ServerBodyBase {
 
   template <class T>
   Task<> call(Context& context, T message) {
+    using Reply = typename detail::ReplyOf<T>::type;
     using Returned = decltype(impl_->handle_call(std::move(message)));
     if constexpr (detail::k_is_task<Returned>) {
-      return answer_later(context, impl_->from(), impl_->handle_call(std::move(message)));
-    } else if constexpr (std::same_as<Returned, NoReply>) {
-      impl_->handle_call(std::move(message));
-      return {};
+      return answer_later<Reply>(context, impl_->from_, impl_->handle_call(std::move(message)));
     } else if constexpr (std::is_void_v<Returned>) {
       impl_->handle_call(std::move(message));
       return answer(context, Message::make<detail::Ok>());
     } else {
-      using Reply = typename detail::ReplyOf<T>::type;
-      static_assert(std::convertible_to<Returned, Reply>,
-                    "handle_call must return the message's `Reply`, a Task of it, or NoReply");
-      return answer(context, Message::make<Reply>(impl_->handle_call(std::move(message))));
+      return answer(context, detail::answer_of<Reply>(impl_->handle_call(std::move(message))));
     }
   }
 
   /// A server that stops answers last, after terminate().
   Task<> answer(Context& context, Message message) {
+    if (!message) return {};
     if (impl_->next_ != nullptr && impl_->next_->stop) {
-      return end(context, *impl_->next_->stop, impl_->from(), std::move(message));
+      return end(context, *impl_->next_->stop, impl_->from_, std::move(message));
     }
-    context.reply_message(impl_->from(), std::move(message));
+    context.reply_message(impl_->from_, std::move(message));
     return {};
   }
 
-  template <class R>
+  template <class Reply, class R>
   Task<> answer_later(Context& context, From from, Task<R> handler) {
     Message message;
     try {
       if constexpr (std::is_void_v<R>) {
         co_await handler;
         message = Message::make<detail::Ok>();
-      } else if constexpr (std::same_as<R, NoReply>) {
-        co_await handler;
       } else {
         R result = co_await handler;
-        message = Message::make<R>(std::move(result));
+        message = detail::answer_of<Reply>(std::move(result));
       }
     } catch (...) {
       impl_->stop(exit_reason_of(std::current_exception()));
     }
-    if (message) {
-      impl_->from_ = from;
-      Task<> last = answer(context, std::move(message));
-      if (last) {
-        co_await last;
-        co_return;
-      }
+    impl_->from_ = from;
+    Task<> last = answer(context, std::move(message));
+    if (last) {
+      co_await last;
+    } else if (unfinished(*impl_)) {
+      co_await finish(context, *impl_);
     }
-    if (unfinished(*impl_)) co_await finish(context, *impl_);
   }
 
   Task<> plain(Context& context, auto&& handler) {
