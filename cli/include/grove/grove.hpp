@@ -4,6 +4,7 @@
 #pragma once
 
 #include "grove/cluster/cluster.hpp"
+#include "grove/node/dynamic_supervisor.hpp"
 #include "grove/node/gen_server.hpp"
 #include "grove/node/node.hpp"
 #include "grove/node/registry.hpp"
