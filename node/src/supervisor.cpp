@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/supervisor.hpp"
 
+#include "supervision.hpp"
+
 #include <algorithm>
 #include <set>
 
 namespace grove {
 namespace {
+
+using detail::CountChildren;
+using detail::WhichChildren;
 
 struct StartChild {
   using Reply = StartResult;
@@ -15,9 +20,6 @@ struct TerminateChild {
   using Reply = Result<void>;
   std::string id;
 };
-struct WhichChildren {
-  using Reply = std::vector<ChildInfo>;
-};
 /// A restart that failed is tried again through the mailbox, so that a shutdown can overtake it.
 struct RetryRestart {
   std::string id;
@@ -25,7 +27,8 @@ struct RetryRestart {
 
 class Supervisor final : public GenServer {
  public:
-  using Handles = grove::Handles<StartChild, TerminateChild, WhichChildren, RetryRestart>;
+  using Handles =
+      grove::Handles<StartChild, TerminateChild, WhichChildren, CountChildren, RetryRestart>;
 
   explicit Supervisor(SupervisorSpec spec)
       : window_{spec.intensity}, specs_{std::move(spec.children)} {
@@ -91,6 +94,15 @@ class Supervisor final : public GenServer {
       rows.push_back({child->spec.id, child->pid, child->spec.supervisor});
     }
     return rows;
+  }
+
+  ChildCounts handle_call(CountChildren) const {
+    ChildCounts counts{.specs = children_.size()};
+    for (const Child& child : children_) {
+      if (child.pid) ++counts.active;
+      ++(child.spec.supervisor ? counts.supervisors : counts.workers);
+    }
+    return counts;
   }
 
   /// Each child's id and pid, in the order of their start.
@@ -247,6 +259,10 @@ Task<Result<void>> terminate_child(Context& context, Pid supervisor, std::string
 
 Task<std::vector<ChildInfo>> which_children(Context& context, Pid supervisor) {
   co_return co_await context.call<WhichChildren>(supervisor);
+}
+
+Task<ChildCounts> count_children(Context& context, Pid supervisor) {
+  co_return co_await context.call<CountChildren>(supervisor);
 }
 
 }  // namespace grove

@@ -13,6 +13,7 @@
 #include "grove/node/restart.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -78,6 +79,13 @@ struct ChildInfo {
   bool supervisor = false;
 };
 
+struct ChildCounts {
+  std::size_t specs = 0;  // children, running or not
+  std::size_t active = 0;
+  std::size_t supervisors = 0;  // of the specs
+  std::size_t workers = 0;
+};
+
 /// Starts a supervisor and its children, linked to the caller.
 [[nodiscard]] Task<StartResult> start_supervisor(Context& context, SupervisorSpec spec,
                                                  ServerOptions options = {});
@@ -93,5 +101,6 @@ struct ChildInfo {
 [[nodiscard]] Task<Result<void>> terminate_child(Context& context, Pid supervisor, std::string id);
 /// Most recently started first.
 [[nodiscard]] Task<std::vector<ChildInfo>> which_children(Context& context, Pid supervisor);
+[[nodiscard]] Task<ChildCounts> count_children(Context& context, Pid supervisor);
 
 }  // namespace grove
