@@ -6,6 +6,7 @@
 #include "grove/cluster/cluster.hpp"
 #include "grove/node/gen_server.hpp"
 #include "grove/node/node.hpp"
+#include "grove/node/parent.hpp"
 #include "grove/node/supervisor.hpp"
 #include "grove/node/table.hpp"
 #include "grove/run.hpp"
