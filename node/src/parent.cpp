@@ -132,8 +132,9 @@ Task<> ParentServer::end_child(Pid pid, ExitReason reason) {
   context().drop_timer(children_->find(pid)->life);
   const Ref ref = context().monitor(pid);
   const auto is_its_end = [ref](const Down& down) { return down.ref == ref; };
+  const Timeout wait = how.brutal ? std::nullopt : how.wait;
   context().exit(pid, how.brutal ? ExitReason::kill() : reason);
-  if (!co_await receive_within<Down>(context(), how.brutal ? Timeout{} : how.wait, is_its_end)) {
+  if (!co_await receive_within<Down>(context(), wait, is_its_end)) {
     context().exit(pid, ExitReason::kill());
     co_await context().receive<Down>(is_its_end);
   }

@@ -3,12 +3,13 @@
 // R-numbers in the names are the steps of the walk-through of the Elixir library parent, 0.5.
 #include "grove/node/parent.hpp"
 
-#include "parent_table.hpp"
 #include "support/local_world.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -108,54 +109,6 @@ Task<std::string> reason_of(Context& context, Ref ref) {
   const auto its = [ref](const Down& down) { return down.ref == ref; };
   const Down down = co_await context.receive<Down>(its);
   co_return to_string(down.reason);
-}
-
-// -- the table ------------------------------------------------------------------------------
-
-const NodeId k_node = intern_node("table", Life{1});
-Pid pid_of(std::uint32_t index) { return {k_node, index, 1}; }
-
-TEST(ParentTable, FindsAChildByItsIdAndByItsPid) {
-  detail::ParentTable table;
-  const std::vector<Value> ids{"text",
-                               Value::symbol("text"),
-                               1,
-                               1.0,
-                               Value{},
-                               Ref{k_node, 2, 3},
-                               Value::tuple({"queue", 7})};
-  std::uint32_t index = 0;
-  for (const Value& id : ids) EXPECT_TRUE(table.add({id, pid_of(++index)})) << to_string(id);
-  index = 0;
-  for (const Value& id : ids) {
-    const Pid pid = pid_of(++index);
-    ASSERT_NE(table.find(id), nullptr) << to_string(id);
-    EXPECT_EQ(table.find(id)->pid, pid);
-    EXPECT_EQ(table.find(pid)->id, id);
-  }
-  EXPECT_EQ(table.find(Value{"other"}), nullptr);
-  EXPECT_EQ(table.find(pid_of(99)), nullptr);
-}
-
-TEST(ParentTable, RefusesAnIdOrAPidThatItHas) {
-  detail::ParentTable table;
-  EXPECT_TRUE(table.add({"a", pid_of(1)}));
-  EXPECT_FALSE(table.add({"a", pid_of(2)}));
-  EXPECT_FALSE(table.add({"b", pid_of(1)}));
-  EXPECT_EQ(table.children().size(), 1U);
-  EXPECT_EQ(table.find(Value{"b"}), nullptr);
-  EXPECT_EQ(table.find(pid_of(2)), nullptr);
-}
-
-TEST(ParentTable, KeepsTheOrderOfTheStarts) {
-  detail::ParentTable table;
-  for (int id = 1; id <= 4; ++id) table.add({id, pid_of(static_cast<std::uint32_t>(id))});
-  EXPECT_EQ(table.take(pid_of(2))->id, Value{2});
-  EXPECT_EQ(table.take(pid_of(2)), std::nullopt);
-  EXPECT_TRUE(table.add({2, pid_of(5)}));  // the id is free again, and its child the last
-  std::string order;
-  for (const auto& child : table.children()) order += to_string(child.id);
-  EXPECT_EQ(order, "1342");
 }
 
 // -- children as a registry -----------------------------------------------------------------
@@ -548,8 +501,8 @@ TEST(Parent, TheCallbackMayBeACoroutineAndMayStopTheServer) {
   LocalWorld world;
   const Story story = new_story();
   world.run([&](Context& context) -> Task<> {
-    const StartResult started = co_await start_server<Waits>(context, ServerOptions{}, story);
     context.trap_exit(true);
+    const StartResult started = co_await start_link<Waits>(context, story);
     const Exit exit = co_await context.receive<Exit>();
     EXPECT_EQ(exit.from, started.pid);
     EXPECT_EQ(to_string(exit.reason), "done");

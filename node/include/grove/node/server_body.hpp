@@ -369,7 +369,9 @@ class ServerBody final : public detail::ServerBodyBase {
   }
 
   Task<> end_children(const ExitReason& reason) override {
-    if constexpr (std::derived_from<Impl, ParentServer>) return impl_->ParentServer::shutdown_all(reason);
+    if constexpr (std::derived_from<Impl, ParentServer>) {
+      return impl_->ParentServer::shutdown_all(reason);
+    }
     return {};
   }
 
