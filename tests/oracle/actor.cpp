@@ -34,9 +34,8 @@ void on_down(Self& self, const Down& down) {
 
 }  // namespace
 
-void received(Self& self, const Envelope& envelope) {
+void received(Self& self, const Message& message) {
   const Recorder& recorder = self.world.recorder();
-  const Message& message = envelope.message;
   if (const auto* plain = message.get<ScriptMessage>()) {
     const std::string from = recorder.text_of(plain->from);
     log(self, Event::Kind::received, from,
@@ -70,7 +69,7 @@ Task<> run_actor(Context& context, World* world) {
         if (!stays) co_return;
       }
     } else {
-      received(self, *envelope);
+      received(self, envelope->message);
     }
   }
 }

@@ -34,7 +34,7 @@ Task<> run_actor(Context& context, World* world);
 Task<Spawned> start_actor(Self* self, std::string name, SpawnOptions options);
 
 /// Logs one received message.
-void received(Self& self, const Envelope& envelope);
+void received(Self& self, const Message& message);
 
 /// A controller op's helper: runs it and ends.
 Task<> run_helper(Context& context, World* world, Op op);

@@ -22,7 +22,7 @@ import gen
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = HERE / "sample"
-LEVELS = (1,)  # of SPEC.md, those that otp_script speaks
+LEVELS = (1, 2)  # of SPEC.md, those that otp_script speaks
 SAMPLE_SEEDS = (1, 20)
 
 
@@ -115,6 +115,7 @@ def main():
     what.add_argument("--generate", nargs=2, type=int, metavar=("FROM", "TO"), help="seeds")
     what.add_argument("--recorded", action="store_true")
     what.add_argument("--record", action="store_true")
+    parser.add_argument("--levels", nargs="*", type=int, default=LEVELS)
     parser.add_argument("--ops", nargs=2, type=int, default=(40, 120), metavar=("LEAST", "MOST"))
     parser.add_argument("--seeds", type=int, default=20, help="random orders tried (20)")
     parser.add_argument("--threads", nargs="*", type=int, default=[1, 2, 4])
@@ -131,7 +132,7 @@ def main():
     if args.recorded:
         copy_recorded(folder)
     else:
-        for level in LEVELS:
+        for level in args.levels:
             generate(*args.generate, args.ops, level, folder)
         run_otp(folder)
     scripts = len(list(folder.glob("*.log")))

@@ -24,7 +24,7 @@ Task<std::string> outcome(Self* self, const OpEntry* entry, Op op) {
 }  // namespace
 
 const OpEntry* find_op(std::string_view name) {
-  for (const std::span<const OpEntry> family : {signal_ops()}) {
+  for (const std::span<const OpEntry> family : {signal_ops(), server_ops(), registry_ops()}) {
     for (const OpEntry& entry : family) {
       if (entry.name == name) return &entry;
     }
@@ -55,6 +55,40 @@ Pid pid_of(Self& self, const std::string& name) {
   const auto pid = self.world.recorder().find(name);
   if (!pid) throw ScriptError{"unknown"};
   return *pid;
+}
+
+namespace {
+
+Via via(const std::string& text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos) throw ScriptError{"unknown"};
+  return {text.substr(0, colon), parse_value(text.substr(colon + 1))};
+}
+
+}  // namespace
+
+ServerName server_name(const std::string& text) {
+  if (text.starts_with('%')) return Global{text.substr(1)};
+  if (text.starts_with('~')) return via(text.substr(1));
+  return text;
+}
+
+ServerRef server_ref(Self& self, const std::string& target) {
+  if (target.starts_with('@')) return target.substr(1);
+  if (target.starts_with('%')) return Global{target.substr(1)};
+  if (target.starts_with('~')) return via(target.substr(1));
+  return pid_of(self, target);
+}
+
+std::string start_text(const Recorder& recorder, const StartResult& result) {
+  switch (result.status) {
+    case StartResult::Status::ok: return "ok";
+    case StartResult::Status::ignored: return "ignore";
+    case StartResult::Status::already_started:
+      return "error already_started(" + recorder.text_of(result.pid) + ")";
+    case StartResult::Status::failed: break;
+  }
+  return "error " + recorder.text_of(result.reason);
 }
 
 }  // namespace grove::oracle

@@ -4,7 +4,7 @@
 // its own; it adds its table to find_op().
 #pragma once
 
-#include "grove/node/context.hpp"
+#include "grove/node/server.hpp"
 
 #include "script.hpp"
 #include "world.hpp"
@@ -42,6 +42,12 @@ struct OpEntry {
 /// Level 1: signals, timers, names.
 [[nodiscard]] std::span<const OpEntry> signal_ops();
 
+/// Level 2: gen_server.
+[[nodiscard]] std::span<const OpEntry> server_ops();
+
+/// Level 4: Registry.
+[[nodiscard]] std::span<const OpEntry> registry_ops();
+
 /// Null when no family has it.
 [[nodiscard]] const OpEntry* find_op(std::string_view name);
 
@@ -55,7 +61,23 @@ Task<std::string> at_once(Self* self, Op op) {
   co_return k_function(*self, op);
 }
 
+/// The same for one whose failure is a failed call.
+template <OpBody k_body>
+Task<std::string> or_call_exit(Self* self, Op op) {
+  try {
+    co_return co_await k_body(self, std::move(op));
+  } catch (const ProcessExit& failed) {
+    co_return "call_exit(" + self->world.recorder().text_of(failed.reason()) + ")";
+  }
+}
+
 /// Throws ScriptError when nobody was ever called `name`.
 [[nodiscard]] Pid pid_of(Self& self, const std::string& name);
+/// `NAME`, `%NAME` or `~REG:KEY`.
+[[nodiscard]] ServerName server_name(const std::string& text);
+/// A target of the language. Throws ScriptError as pid_of().
+[[nodiscard]] ServerRef server_ref(Self& self, const std::string& target);
+/// How a start went, as it is printed.
+[[nodiscard]] std::string start_text(const Recorder& recorder, const StartResult& result);
 
 }  // namespace grove::oracle

@@ -9,6 +9,8 @@
 #include "grove/node/dynamic_supervisor.hpp"
 #include "grove/node/gen_server.hpp"
 #include "grove/node/node.hpp"
+#include "grove/node/parent.hpp"
+#include "grove/node/registry.hpp"
 #include "grove/node/supervisor.hpp"
 #include "grove/node/table.hpp"
 #include "grove/node/task_supervisor.hpp"

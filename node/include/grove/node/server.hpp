@@ -20,7 +20,8 @@ namespace grove {
 template <class... Messages>
 struct Handles {};
 
-/// What handle_call returns to answer later, with reply(from, value).
+/// What handle_call returns to answer later, with reply(from, value). One that answers only now and
+/// then returns a std::optional of the reply.
 struct NoReply {};
 
 /// What handle_info is given when the time set by timeout_after() has passed.

@@ -17,6 +17,9 @@
 #include <vector>
 
 namespace grove {
+
+class ParentServer;  // parent.hpp
+
 namespace detail {
 
 /// What a starter hears.
@@ -36,6 +39,22 @@ template <class T>
 inline constexpr bool k_is_task = false;
 template <class T>
 inline constexpr bool k_is_task<Task<T>> = true;
+
+/// Makes the message of what handle_call has returned; none when it answers later.
+template <class Reply, class Returned>
+Message answer_of(Returned&& returned) {
+  using R = std::decay_t<Returned>;
+  if constexpr (std::is_same_v<R, NoReply>) {
+    return {};
+  } else if constexpr (std::is_same_v<R, std::optional<Reply>> && !std::is_void_v<Reply>) {
+    return returned ? Message::make<Reply>(*std::forward<Returned>(returned)) : Message{};
+  } else {
+    static_assert(std::is_convertible_v<Returned, Reply>,
+                  "handle_call must return the message's `Reply`, or std::optional of it, or "
+                  "NoReply, or a Task of one of these");
+    return Message::make<Reply>(std::forward<Returned>(returned));
+  }
+}
 
 /// A server that shows its state to sys.hpp.
 template <class Impl>
@@ -66,6 +85,8 @@ class ServerBodyBase : public Body {
   virtual std::optional<Value> shown_state() = 0;
   /// Runs terminate(); it may replace the reason by throwing.
   virtual Task<> run_terminate(const ExitReason& reason) = 0;
+  /// After terminate(): ends the children of a ParentServer.
+  virtual Task<> end_children(const ExitReason& reason) = 0;
   virtual Task<> run_continuation(Message message) = 0;
   virtual Task<> run_hibernate() = 0;
 
@@ -193,9 +214,9 @@ class ServerBody final : public detail::ServerBodyBase {
   Task<> dispatch(Context& context, Envelope& envelope, Handles<Ts...>) {
     Task<> task;
     const bool handled =
-        (try_one<Ts>(context, envelope, task) || ...) || try_one<Down>(context, envelope, task) ||
-        try_one<Exit>(context, envelope, task) || try_one<ServerTimeout>(context, envelope, task) ||
-        handle_system(context, envelope, task);
+        try_children(context, envelope, task) || (try_one<Ts>(context, envelope, task) || ...) ||
+        try_one<Down>(context, envelope, task) || try_one<Exit>(context, envelope, task) ||
+        try_one<ServerTimeout>(context, envelope, task) || handle_system(context, envelope, task);
     if (handled) return task;
     if (envelope.kind() == SignalKind::info) {
       unhandled_info(context, envelope);
@@ -203,6 +224,23 @@ class ServerBody final : public detail::ServerBodyBase {
     }
     context.node().dead_letter(Metric::dead_letters_unhandled, envelope, context.self());
     throw ProcessExit{ExitReason::error("unhandled", envelope.message.type()->name)};
+  }
+
+  /// What is about the children of a ParentServer never reaches its other handlers.
+  bool try_children(Context& context, Envelope& envelope, Task<>& task) {
+    if constexpr (std::derived_from<Impl, ParentServer>) {
+      auto message = impl_->take_child_message(envelope);
+      if (message.end) {
+        task = plain(context, [&] {
+          return impl_->handle_child_terminated(std::move(message.end->id),
+                                                std::move(message.end->meta), message.end->pid,
+                                                std::move(message.end->reason));
+        });
+      }
+      return message.handled;
+    } else {
+      return false;
+    }
   }
 
   template <class T>
@@ -228,62 +266,55 @@ class ServerBody final : public detail::ServerBodyBase {
 
   template <class T>
   Task<> call(Context& context, T message) {
+    using Reply = typename detail::ReplyOf<T>::type;
     using Returned = decltype(impl_->handle_call(std::move(message)));
     if constexpr (detail::k_is_task<Returned>) {
-      return answer_later(context, impl_->from(), impl_->handle_call(std::move(message)));
-    } else if constexpr (std::same_as<Returned, NoReply>) {
-      impl_->handle_call(std::move(message));
-      return {};
+      return answer_later<Reply>(context, impl_->from_, impl_->handle_call(std::move(message)));
     } else if constexpr (std::is_void_v<Returned>) {
       impl_->handle_call(std::move(message));
       return answer(context, Message::make<detail::Ok>());
     } else {
-      using Reply = typename detail::ReplyOf<T>::type;
-      static_assert(std::convertible_to<Returned, Reply>,
-                    "handle_call must return the message's `Reply`, a Task of it, or NoReply");
-      return answer(context, Message::make<Reply>(impl_->handle_call(std::move(message))));
+      return answer(context, detail::answer_of<Reply>(impl_->handle_call(std::move(message))));
     }
   }
 
   /// A server that stops answers last, after terminate().
   Task<> answer(Context& context, Message message) {
+    if (!message) return {};
     if (impl_->next_ != nullptr && impl_->next_->stop) {
-      return end(context, *impl_->next_->stop, impl_->from(), std::move(message));
+      return end(context, *impl_->next_->stop, impl_->from_, std::move(message));
     }
-    context.reply_message(impl_->from(), std::move(message));
+    context.reply_message(impl_->from_, std::move(message));
     return {};
   }
 
-  template <class R>
+  template <class Reply, class R>
   Task<> answer_later(Context& context, From from, Task<R> handler) {
     Message message;
     try {
       if constexpr (std::is_void_v<R>) {
         co_await handler;
         message = Message::make<detail::Ok>();
-      } else if constexpr (std::same_as<R, NoReply>) {
-        co_await handler;
       } else {
         R result = co_await handler;
-        message = Message::make<R>(std::move(result));
+        message = detail::answer_of<Reply>(std::move(result));
       }
     } catch (...) {
       impl_->stop(exit_reason_of(std::current_exception()));
     }
-    if (message) {
-      impl_->from_ = from;
-      Task<> last = answer(context, std::move(message));
-      if (last) {
-        co_await last;
-        co_return;
-      }
+    impl_->from_ = from;
+    Task<> last = answer(context, std::move(message));
+    if (last) {
+      co_await last;
+    } else if (unfinished(*impl_)) {
+      co_await finish(context, *impl_);
     }
-    if (unfinished(*impl_)) co_await finish(context, *impl_);
   }
 
   Task<> plain(Context& context, auto&& handler) {
     if constexpr (detail::k_is_task<decltype(handler())>) {
-      return finish_after(context, *impl_, handler());
+      Task<> task = handler();
+      return task ? finish_after(context, *impl_, std::move(task)) : Task<>{};
     } else {
       handler();
       return {};
@@ -342,6 +373,13 @@ class ServerBody final : public detail::ServerBodyBase {
       } else {
         impl_->terminate(reason);
       }
+    }
+    return {};
+  }
+
+  Task<> end_children(const ExitReason& reason) override {
+    if constexpr (std::derived_from<Impl, ParentServer>) {
+      return impl_->ParentServer::shutdown_all(reason);
     }
     return {};
   }
