@@ -41,6 +41,7 @@ struct Row {
 [[nodiscard]] std::vector<Row> link_rows();
 [[nodiscard]] std::vector<Row> timer_rows();
 [[nodiscard]] std::vector<Row> stall_rows();
+[[nodiscard]] std::vector<Row> supervised_rows();
 [[nodiscard]] std::vector<Row> remote_rows();
 
 /// What `--peer WORKERS --name NAME` does: is another node of the remote rows, and prints its

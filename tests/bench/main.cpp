@@ -50,8 +50,8 @@ struct Options {
 /// Every family of rows adds its own here.
 std::vector<Row> all_rows() {
   std::vector<Row> rows;
-  for (const auto family :
-       {local_rows, structure_rows, memory_rows, link_rows, timer_rows, stall_rows, remote_rows}) {
+  for (const auto family : {local_rows, structure_rows, memory_rows, link_rows, timer_rows,
+                            stall_rows, supervised_rows, remote_rows}) {
     for (Row& row : family()) rows.push_back(std::move(row));
   }
   return rows;
