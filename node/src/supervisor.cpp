@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/supervisor.hpp"
 
+#include "child_requests.hpp"
 #include "supervision.hpp"
 
 namespace grove {
 namespace {
 
 using detail::Child;
+using detail::CountChildren;
+using detail::StartChild;
 using detail::Supervision;
+using detail::TerminateChild;
+using detail::WhichChildren;
 using Act = Supervision::Act;
 using Step = Supervision::Step;
 
-struct StartChild {
-  using Reply = StartResult;
-  std::shared_ptr<ChildSpec> spec;
-};
-struct TerminateChild {
-  using Reply = Result<void>;
-  std::string id;
-};
 struct RestartChild {
   using Reply = StartResult;
   std::string id;
@@ -26,12 +23,6 @@ struct RestartChild {
 struct DeleteChild {
   using Reply = Result<void>;
   std::string id;
-};
-struct WhichChildren {
-  using Reply = std::vector<ChildInfo>;
-};
-struct CountChildren {
-  using Reply = ChildCounts;
 };
 /// A restart that failed is tried again through the mailbox, so that others have their turn.
 struct RetryRestart {
@@ -61,7 +52,8 @@ class Supervisor final : public GenServer {
   }
 
   Task<Result<void>> handle_call(TerminateChild request) {
-    const auto step = supervision_.terminate(request.id);
+    // A pid is for a dynamic supervisor.
+    const auto step = request.pid ? std::nullopt : supervision_.terminate(request.id);
     if (!step) co_return Error{Errc::not_found, "no child has the id " + request.id};
     co_await run(*step);
     co_return Result<void>{};
@@ -210,7 +202,8 @@ Task<StartResult> start_child(Context& context, ServerRef supervisor, ChildSpec 
 }
 
 Task<Result<void>> terminate_child(Context& context, ServerRef supervisor, std::string id) {
-  co_return co_await context.call_for<TerminateChild>(std::nullopt, supervisor, id);
+  const Pid nobody;
+  co_return co_await context.call_for<TerminateChild>(std::nullopt, supervisor, id, nobody);
 }
 
 Task<StartResult> restart_child(Context& context, ServerRef supervisor, std::string id) {

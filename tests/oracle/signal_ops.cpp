@@ -28,9 +28,8 @@ Target target(Self& self, const Op& op, std::size_t index) {
 }
 
 /// The process that a message goes to. OTP's sending to a name that nobody has is an error.
-Pid receiver(Self& self, const Target& to) {
-  if (to.name.empty()) return to.pid;
-  const auto pid = self.context.whereis(to.name);
+Pid receiver(Self& self, const std::string& to) {
+  const auto pid = self.context.resolve(server_ref(self, to));
   if (!pid) raise_badarg();
   return *pid;
 }
@@ -108,16 +107,15 @@ std::string trap(Self& self, const Op& op) {
 }
 
 std::string send(Self& self, const Op& op) {
-  const Pid to = receiver(self, target(self, op, 2));
+  const Pid to = receiver(self, op.at(2));
   self.context.send(to, ScriptMessage{self.context.self(), parse_value(op.at(3))});
   return "ok";
 }
 
 std::string burst(Self& self, const Op& op) {
-  const Target to = target(self, op, 2);
   const int count = parse_integer(op.at(3));
   for (int i = 1; i <= count; ++i) {
-    self.context.send(receiver(self, to), BurstMessage{self.context.self(), i, count});
+    self.context.send(receiver(self, op.at(2)), BurstMessage{self.context.self(), i, count});
   }
   return "ok";
 }

@@ -2,6 +2,7 @@
 #include "grove/core/value.hpp"
 
 #include <charconv>
+#include <type_traits>
 
 namespace grove {
 
@@ -121,3 +122,52 @@ std::string to_string(const Value& value) {
 }
 
 }  // namespace grove
+
+namespace {
+
+std::size_t mixed(std::uint64_t bits) noexcept {  // the finaliser of splitmix64
+  bits = (bits ^ (bits >> 30U)) * 0xBF58476D1CE4E5B9U;
+  bits = (bits ^ (bits >> 27U)) * 0x94D049BB133111EBU;
+  return static_cast<std::size_t>(bits ^ (bits >> 31U));
+}
+
+std::size_t hash_of(const grove::Value& value) noexcept {
+  using Kind = grove::Value::Kind;
+  const auto of = [](const auto& part) { return std::hash<std::decay_t<decltype(part)>>{}(part); };
+  std::size_t sum = 0;
+  const auto add = [&](const grove::Value& item) { sum = mixed(sum + 1) ^ of(item); };
+  switch (value.kind()) {
+    case Kind::nil: return 0;
+    case Kind::boolean: return of(*value.as_bool());
+    case Kind::integer: return of(*value.as_integer());
+    case Kind::real: return of(*value.as_real());
+    case Kind::string: return of(*value.as_string());
+    case Kind::symbol: return of(*value.as_symbol());
+    case Kind::pid: return of(*value.as_pid());
+    case Kind::ref: return of(*value.as_ref());
+    case Kind::bytes: {
+      const auto& bytes = *value.as_bytes();
+      return of(std::string_view{reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    }
+    case Kind::list:
+      for (const auto& item : *value.as_list()) add(item);
+      return sum;
+    case Kind::tuple:
+      for (const auto& item : *value.as_tuple()) add(item);
+      return sum;
+    case Kind::map:
+      for (const auto& [key, item] : *value.as_map()) {
+        add(key);
+        add(item);
+      }
+      return sum;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::size_t std::hash<grove::Value>::operator()(const grove::Value& value) const noexcept {
+  const auto kind = static_cast<std::uint64_t>(value.kind()) + 1;
+  return mixed(hash_of(value) + kind * 0x9E3779B97F4A7C15U);
+}

@@ -10,6 +10,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -100,3 +101,9 @@ class Value {
 [[nodiscard]] std::string to_string(const Value& value);
 
 }  // namespace grove
+
+/// Equal values have equal hashes; all bits of one are mixed.
+template <>
+struct std::hash<grove::Value> {
+  std::size_t operator()(const grove::Value& value) const noexcept;
+};

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/core/value.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <unordered_set>
+#include <vector>
+
+namespace grove {
+namespace {
+
+std::size_t hash(const Value& value) { return std::hash<Value>{}(value); }
+
+/// One of each kind twice over, all different.
+std::vector<Value> values() {
+  const Pid pid{NodeId{1}, 2, 3};
+  const Ref ref{NodeId{1}, 2, 3};
+  return {Value{},
+          Value{true},
+          Value{false},
+          Value{0},
+          Value{1},
+          Value{std::numeric_limits<std::int64_t>::min()},
+          Value{1.0},
+          Value{0.5},
+          Value{""},
+          Value{"a"},
+          Value{"1"},
+          Value::symbol(""),
+          Value::symbol("a"),
+          Value{Value::Bytes{}},
+          Value{Value::Bytes{std::byte{'a'}}},
+          Value{pid},
+          Value{Pid{NodeId{1}, 2, 5}},
+          Value{ref},
+          Value{Ref{NodeId{1}, 2, 4}},
+          Value::list({}),
+          Value::list({1, 2}),
+          Value::list({2, 1}),
+          Value::list({Value{}}),
+          Value::tuple({}),
+          Value::tuple({1, 2}),
+          Value::tuple({Value::tuple({1}), 2}),
+          Value::map({}),
+          Value::map({{1, 2}}),
+          Value::map({{2, 1}})};
+}
+
+TEST(ValueHash, IsEqualForEqualValuesAndElseDiffers) {
+  const std::vector<Value> some = values();
+  const std::vector<Value> others = values();
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    for (std::size_t j = 0; j < others.size(); ++j) {
+      EXPECT_EQ(some[i] == others[j], i == j) << to_string(some[i]) << ' ' << to_string(others[j]);
+      EXPECT_EQ(hash(some[i]) == hash(others[j]), i == j)
+          << to_string(some[i]) << ' ' << to_string(others[j]);
+    }
+  }
+}
+
+TEST(ValueHash, OfBothZerosIsOneAsTheyAreEqual) {
+  ASSERT_EQ(Value{0.0}, Value{-0.0});
+  EXPECT_EQ(hash(Value{0.0}), hash(Value{-0.0}));
+}
+
+TEST(ValueHash, OfNeighboursDiffersInHighAndLowBits) {
+  std::set<std::size_t> high;
+  std::set<std::size_t> low;
+  for (int i = 0; i < 64; ++i) {
+    high.insert(hash(Value{i}) >> 48U);
+    low.insert(hash(Value{i}) & 0xFFFFU);
+  }
+  EXPECT_GE(high.size(), 60U);
+  EXPECT_GE(low.size(), 60U);
+}
+
+TEST(ValueHash, MakesValuesKeysOfStandardMaps) {
+  const std::vector<Value> some = values();
+  std::unordered_set<Value> set{some.begin(), some.end()};
+  EXPECT_EQ(set.size(), some.size());
+  EXPECT_TRUE(set.contains(Value::tuple({Value::tuple({1}), 2})));
+  EXPECT_FALSE(set.contains(Value{2.0}));
+}
+
+}  // namespace
+}  // namespace grove
