@@ -33,13 +33,14 @@ struct RegistryNode {
     RegistryNode* next = nullptr;
     RegistryNode* previous = nullptr;
   };
-  Value key;  // key, hash and owner never change
+  Value key;  // key, pid and hash never change
   Pid pid;
+  std::uint32_t hash = 0;
   Value value;  // guarded by its key's part
-  std::size_t hash = 0;
   Ring of_key;
   Ring of_owner;
 };
+static_assert(sizeof(RegistryNode) == 128);
 
 using RegistryRing = RegistryNode::Ring RegistryNode::*;
 
@@ -110,10 +111,10 @@ class RegistryIndex {
   };
   static_assert(sizeof(Slot) == 64);
 
-  [[nodiscard]] Slot* find(std::size_t hash, const Value& key) noexcept {
+  [[nodiscard]] Slot* find(std::uint32_t hash, const Value& key) noexcept {
     return const_cast<Slot*>(std::as_const(*this).find(hash, key));
   }
-  [[nodiscard]] const Slot* find(std::size_t hash, const Value& key) const noexcept {
+  [[nodiscard]] const Slot* find(std::uint32_t hash, const Value& key) const noexcept {
     if (slots_.empty()) return nullptr;
     for (std::size_t at = hash & mask();; at = (at + 1) & mask()) {
       const Slot& slot = slots_[at];
@@ -131,7 +132,7 @@ class RegistryIndex {
     }
   }
   /// Bounds: the key is not in it, and there is room. The slot's ring is empty.
-  Slot& insert(std::size_t hash, const Value& key) {
+  Slot& insert(std::uint32_t hash, const Value& key) {
     Slot& slot = free_slot(low(hash));
     slot.key = key;
     slot.hash = low(hash) & 0x7FFF'FFFFU;
@@ -155,9 +156,9 @@ class RegistryIndex {
  private:
   using Slots = std::vector<Slot, HugeAllocator<Slot>>;
 
-  static std::uint32_t low(std::size_t hash) noexcept { return hash & 0x7FFF'FFFFU; }
+  static std::uint32_t low(std::uint32_t hash) noexcept { return hash & 0x7FFF'FFFFU; }
   [[nodiscard]] std::size_t mask() const noexcept { return slots_.size() - 1; }
-  [[nodiscard]] Slot& free_slot(std::size_t hash) noexcept {
+  [[nodiscard]] Slot& free_slot(std::uint32_t hash) noexcept {
     std::size_t at = hash & mask();
     while (slots_[at].first != nullptr) at = (at + 1) & mask();
     return slots_[at];
@@ -197,10 +198,10 @@ class RegistryShards {
   /// Returns: nobody, or who that is.
   template <class IsAlive>
   Pid add(Value key, const Pid& owner, Value value, IsAlive is_alive) {
-    const std::size_t hash = std::hash<Value>{}(key);
-    auto node = std::make_unique<Node>(Node{std::move(key), owner, std::move(value), hash, {}, {}});
-    OwnerPart& owners = owner_part(owner);
+    const std::uint32_t hash = hash_of(key);
     KeyPart& keys = key_part(hash);
+    auto node = std::make_unique<Node>(Node{std::move(key), owner, hash, std::move(value), {}, {}});
+    OwnerPart& owners = owner_part(owner);
     const std::unique_lock owners_lock{owners.lock};
     const std::unique_lock keys_lock{keys.lock};
     keys.index.reserve_one();
@@ -223,7 +224,7 @@ class RegistryShards {
   /// Cost: O(the owner's entries, or the key's: the fewer).
   template <class Wanted>
   Removed remove(const Value& key, const Pid& owner, Wanted wanted) {
-    const std::size_t hash = std::hash<Value>{}(key);
+    const std::uint32_t hash = hash_of(key);
     Removed removed;  // destroyed after the locks
     OwnerPart& owners = owner_part(owner);
     KeyPart& keys = key_part(hash);
@@ -279,7 +280,7 @@ class RegistryShards {
   /// lock. The node is for comparisons; to look into it may cost as much as all the rest.
   template <class F>
   void visit_key(const Value& key, F visit) const {
-    const std::size_t hash = std::hash<Value>{}(key);
+    const std::uint32_t hash = hash_of(key);
     const KeyPart& keys = key_part(hash);
     const std::shared_lock lock{keys.lock};
     const RegistryIndex::Slot* const slot = keys.index.find(hash, key);
@@ -310,7 +311,7 @@ class RegistryShards {
   }
   /// Of a unique registry. Returns: whether the owner has the key, so that it was set.
   bool set(const Value& key, const Pid& owner, Value value) {
-    const std::size_t hash = std::hash<Value>{}(key);
+    const std::uint32_t hash = hash_of(key);
     KeyPart& keys = key_part(hash);
     const std::unique_lock lock{keys.lock};
     RegistryIndex::Slot* const slot = keys.index.find(hash, key);
@@ -339,10 +340,13 @@ class RegistryShards {
     std::unordered_map<Pid, Node*> first;  // of each owner's ring
   };
 
+  static std::uint32_t hash_of(const Value& key) noexcept {
+    return static_cast<std::uint32_t>(std::hash<Value>{}(key) >> 32U);
+  }
   // The high bits: the index uses the low ones.
-  [[nodiscard]] KeyPart& key_part(std::size_t hash) { return keys_[hash >> (64U - bits_)]; }
-  [[nodiscard]] const KeyPart& key_part(std::size_t hash) const {
-    return keys_[hash >> (64U - bits_)];
+  [[nodiscard]] KeyPart& key_part(std::uint32_t hash) { return keys_[hash >> (32U - bits_)]; }
+  [[nodiscard]] const KeyPart& key_part(std::uint32_t hash) const {
+    return keys_[hash >> (32U - bits_)];
   }
   [[nodiscard]] std::size_t owner_index(const Pid& owner) const {
     return (std::hash<Pid>{}(owner)*0x9E3779B97F4A7C15U) >> (64U - bits_);

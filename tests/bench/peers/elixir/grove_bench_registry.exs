@@ -9,23 +9,27 @@
 defmodule GroveBench.Registry do
   @stride 611_953
 
-  def run("registry_lookup"), do: warm_then_run(&lookup/1)
+  def run("registry_lookup"), do: warm_then_run(&look_up(&1, fn key -> lookup(key) end))
+  def run("registry_whereis"), do: warm_then_run(&look_up(&1, fn key -> whereis(key) end))
   def run("registry_register"), do: warm_then_run(&register/1)
 
   # Two processes look 2 N keys up, in an order that no cache likes, among N that a third has.
-  defp lookup(n) do
+  defp look_up(n, look) do
     with_registry(fn ->
       for key <- 0..(n - 1), do: {:ok, _} = Registry.register(__MODULE__, key, nil)
-      2 * n / timed(fn -> in_two(fn half -> lookup_loop(half, n, n) end) end)
+      2 * n / timed(fn -> in_two(fn half -> look_up_loop(look, half, n, n) end) end)
     end)
   end
 
-  defp lookup_loop(_half, _n, 0), do: :ok
+  defp look_up_loop(_look, _half, _n, 0), do: :ok
 
-  defp lookup_loop(half, n, left) do
-    [{_, nil}] = Registry.lookup(__MODULE__, rem((left + half) * @stride, n))
-    lookup_loop(half, n, left - 1)
+  defp look_up_loop(look, half, n, left) do
+    look.(rem((left + half) * @stride, n))
+    look_up_loop(look, half, n, left - 1)
   end
+
+  defp lookup(key), do: [{_, nil}] = Registry.lookup(__MODULE__, key)
+  defp whereis(key), do: true = is_pid(Registry.whereis_name({__MODULE__, key}))
 
   # Two processes register N keys, half of them each.
   defp register(n) do

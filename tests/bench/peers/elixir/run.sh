@@ -18,7 +18,7 @@ fail() {
 [[ $# -eq 1 ]] || fail "usage: run.sh ROW"
 row=$1
 case $row in
-  registry_lookup | registry_register) script=grove_bench_registry.exs ;;
+  registry_lookup | registry_whereis | registry_register) script=grove_bench_registry.exs ;;
   *) fail "no such row: $row" ;;
 esac
 [[ ${GROVE_BENCH_SCALE:-1} =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "GROVE_BENCH_SCALE is not a number"
