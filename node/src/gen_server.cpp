@@ -210,6 +210,8 @@ Task<> ServerBodyBase::end(Context& context, ExitReason reason, From from, Messa
   } catch (...) {
     reason = exit_reason_of(std::current_exception());
   }
+  Task<> ending = end_children(reason);
+  if (ending) co_await ending;
   if (answer) context.reply_message(from, std::move(answer));
   context.stop(reason);
 }

@@ -100,6 +100,8 @@ Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& opt
   const bool link = options.link && spawner != nullptr;
   const bool monitor = options.monitor && spawner != nullptr;
   const std::uint64_t start_serial = options.start_serial;
+  const std::uint64_t monitor_serial = options.monitor_serial;
+  const AliasMode alias = options.alias;
   const MailboxLimit limit = options.mailbox;
   child.begin(spawner != nullptr ? spawner->pid() : Pid{}, std::move(options));
   const std::uint32_t generation = child.generation_.load(std::memory_order_relaxed) + 1;
@@ -120,8 +122,9 @@ Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& opt
     child.relations().on_monitor({spawner->pid(), start_serial}, 0);
   }
   if (monitor) {
-    spawned.ref = spawner->make_ref();
-    spawner->relations().watch(spawned.ref.serial, {.target = spawned.pid});
+    spawned.ref = monitor_serial == 0 ? spawner->make_ref()
+                                      : Ref{id_, spawner->pid().index, monitor_serial};
+    spawner->relations().watch(spawned.ref.serial, {.target = spawned.pid, .alias = alias});
     child.relations().on_monitor({spawner->pid(), spawned.ref.serial}, 0);
   }
   if (spawner != nullptr) spawner->charge(k_spawn_cost);

@@ -1,140 +1,154 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/supervisor.hpp"
 
-#include <algorithm>
-#include <set>
+#include "child_requests.hpp"
+#include "supervision.hpp"
 
 namespace grove {
 namespace {
 
-struct StartChild {
+using detail::Child;
+using detail::CountChildren;
+using detail::StartChild;
+using detail::Supervision;
+using detail::TerminateChild;
+using detail::WhichChildren;
+using Act = Supervision::Act;
+using Step = Supervision::Step;
+
+struct RestartChild {
   using Reply = StartResult;
-  std::shared_ptr<ChildSpec> spec;
+  std::string id;
 };
-struct TerminateChild {
+struct DeleteChild {
   using Reply = Result<void>;
   std::string id;
 };
-struct WhichChildren {
-  using Reply = std::vector<ChildInfo>;
-};
-/// A restart that failed is tried again through the mailbox, so that a shutdown can overtake it.
+/// A restart that failed is tried again through the mailbox, so that others have their turn.
 struct RetryRestart {
   std::string id;
 };
 
+/// Does what Supervision says.
 class Supervisor final : public GenServer {
  public:
-  using Handles = grove::Handles<StartChild, TerminateChild, WhichChildren, RetryRestart>;
+  using Handles = grove::Handles<StartChild, TerminateChild, RestartChild, DeleteChild,
+                                 WhichChildren, CountChildren, RetryRestart>;
 
-  explicit Supervisor(SupervisorSpec spec)
-      : window_{spec.intensity}, specs_{std::move(spec.children)} {
+  explicit Supervisor(SupervisorSpec spec) : supervision_{std::move(spec)} {
     context().trap_exit(true);
   }
 
   Task<Init> init() {
-    std::set<std::string> ids;
-    for (const ChildSpec& spec : specs_) {  // before anything is started
-      if (!ids.insert(spec.id).second) {
-        co_return fail_to_start(spec.id, ExitReason::symbol("duplicate_child_name"));
-      }
-    }
-    for (ChildSpec& spec : specs_) {
-      children_.push_back({std::move(spec), {}});
-      const std::size_t at = children_.size() - 1;
-      const StartResult result = co_await start(at);
-      if (result.status == StartResult::Status::ignored &&
-          children_[at].spec.restart == Restart::temporary) {
-        children_.pop_back();
-        continue;
-      }
-      if (result.ok() || result.status == StartResult::Status::ignored) continue;
-      const std::string id = children_[at].spec.id;
-      co_await shut_down_all();
-      co_return fail_to_start(id, reason_of(result));
-    }
-    specs_.clear();
-    co_return Init::ok();
+    co_await run(supervision_.begin());
+    co_return failed_ ? Init::stop(supervision_.failure()) : Init::ok();
   }
 
   Task<StartResult> handle_call(StartChild request) {
-    StartResult result;
-    if (const Child* known = find(request.spec->id)) {
-      if (known->pid) {
-        result.status = StartResult::Status::already_started;
-        result.pid = known->pid;
-      } else {
-        result.reason = ExitReason::symbol("already_present");
-      }
-      co_return result;
-    }
-    children_.push_back({std::move(*request.spec), {}});
-    result = co_await start(children_.size() - 1);
-    const bool kept = result.ok() || (result.status == StartResult::Status::ignored &&
-                                      children_.back().spec.restart != Restart::temporary);
-    if (!kept) children_.pop_back();
-    co_return result;
+    return answer(supervision_.add(std::move(*request.spec)));
+  }
+  Task<StartResult> handle_call(RestartChild request) {
+    return answer(supervision_.restart(request.id));
   }
 
   Task<Result<void>> handle_call(TerminateChild request) {
-    const Child* found = find(request.id);
-    if (found == nullptr) co_return Error{Errc::not_found, "no child has the id " + request.id};
-    const std::size_t at = position(*found);
-    co_await shut_down(at);
-    if (children_[at].spec.restart == Restart::temporary) erase(at);
+    // A pid is for a dynamic supervisor.
+    const auto step = request.pid ? std::nullopt : supervision_.terminate(request.id);
+    if (!step) co_return Error{Errc::not_found, "no child has the id " + request.id};
+    co_await run(*step);
     co_return Result<void>{};
   }
 
+  Result<void> handle_call(DeleteChild request) { return supervision_.remove(request.id); }
+
   std::vector<ChildInfo> handle_call(WhichChildren) {
     std::vector<ChildInfo> rows;
-    for (auto child = children_.rbegin(); child != children_.rend(); ++child) {
-      rows.push_back({child->spec.id, child->pid, child->spec.supervisor});
+    rows.reserve(supervision_.children().size());
+    for (auto child = supervision_.children().rbegin(); child != supervision_.children().rend();
+         ++child) {
+      rows.push_back({child->spec.id, child->pid, child->spec.supervisor, child->restarting});
     }
     return rows;
+  }
+
+  ChildCounts handle_call(CountChildren) {
+    ChildCounts counts;
+    for (const Child& child : supervision_.children()) {
+      ++counts.specs;
+      ++(child.spec.supervisor ? counts.supervisors : counts.workers);
+      if (child.pid && node().is_alive(child.pid)) ++counts.active;
+    }
+    return counts;
   }
 
   /// Each child's id and pid, in the order of their start.
   Value debug_state() const {
     Value::Items rows;
-    for (const Child& child : children_) {
+    for (const Child& child : supervision_.children()) {
       rows.push_back(Value::tuple({child.spec.id, child.pid}));
     }
     return Value::list(std::move(rows));
   }
 
   Task<> handle_info(Exit exit) {
-    const auto place = std::find_if(children_.begin(), children_.end(),
-                                    [&](const Child& child) { return child.pid == exit.from; });
-    if (place == children_.end()) co_return;  // a stranger's exit signal does nothing
-    const auto at = static_cast<std::size_t>(place - children_.begin());
-    node().log().debug("supervisor " + to_string(self()) + ": child " + children_[at].spec.id +
-                       ' ' + to_string(exit.from) + " ended: " + to_string(exit.reason));
-    children_[at].pid = {};
-    if (needs_restart(children_[at].spec.restart, exit.reason)) {
-      co_await restart(at);
-    } else if (children_[at].spec.restart == Restart::temporary) {
-      erase(at);
-    }
+    const Child* child = supervision_.find(exit.from);
+    if (child == nullptr) return {};  // a stranger's exit signal does nothing
+    node().log().debug("supervisor " + to_string(self()) + ": child " + child->spec.id + ' ' +
+                       to_string(exit.from) + " ended: " + to_string(exit.reason));
+    return run(supervision_.exited(exit.from, exit.reason, node().clock().now()));
   }
 
   Task<> handle_cast(RetryRestart retry) {
-    const Child* found = find(retry.id);
-    if (found == nullptr || !found->restarting) co_return;
-    co_await restart(position(*found));
+    return run(supervision_.retry(retry.id, node().clock().now()));
   }
 
-  Task<> terminate(ExitReason) { co_await shut_down_all(); }
+  Task<> terminate(ExitReason) { return run(supervision_.end()); }
 
  private:
-  struct Child {
-    ChildSpec spec;
-    Pid pid;
-    bool restarting = false;
-  };
+  Task<StartResult> answer(Supervision::StartRequest request) {
+    if (request.step.act == Act::start) {
+      request.answer = co_await start(*request.step.child);
+      (void)supervision_.started(request.answer);
+    }
+    co_return std::move(request.answer);
+  }
 
-  static ExitReason reason_of(const StartResult& result) {
-    if (result.status != StartResult::Status::already_started) return result.reason;
-    return ExitReason{Value::tuple({Value::symbol("already_started"), result.pid})};
+  /// Until there is nothing left to do. The server handles nothing else meanwhile.
+  Task<> run(Step step) {
+    for (;;) {
+      switch (step.act) {
+        case Act::start: {
+          const StartResult result = co_await start(*step.child);
+          step = supervision_.started(result);
+          continue;
+        }
+        case Act::stop:
+          co_await shut_down(step.child->pid, step.child->spec.shutdown);
+          step = supervision_.stopped();
+          continue;
+        case Act::retry: context().cast(self(), RetryRestart{step.child->spec.id}); co_return;
+        case Act::give_up:
+          node().log().error("supervisor " + to_string(self()) + " gives up: child " +
+                             step.child->spec.id + " needed too many restarts");
+          stop(ExitReason::shutdown());
+          co_return;
+        case Act::end: stop(ExitReason::shutdown()); co_return;
+        case Act::fail: failed_ = true; co_return;
+        case Act::none: co_return;
+      }
+    }
+  }
+
+  Task<StartResult> start(Child& child) {
+    StartResult result;
+    try {
+      Task<StartResult> starting = child.spec.start(context(), child.spec.options);
+      result = co_await starting;
+    } catch (...) {  // a start that throws is a start that failed
+      result.reason = exit_reason_of(std::current_exception());
+    }
+    if (held_elsewhere(child.spec, result)) result.status = StartResult::Status::ignored;
+    co_return result;
   }
 
   /// Another node's process has the child's cluster-wide name: to start again and again would not
@@ -144,59 +158,8 @@ class Supervisor final : public GenServer {
            spec.options.name.global() != nullptr && result.pid && result.pid.node != node().id();
   }
 
-  static Init fail_to_start(const std::string& id, const ExitReason& reason) {
-    return Init::stop(ExitReason::shutdown(
-        Value::tuple({Value::symbol("failed_to_start_child"), id, reason.term()})));
-  }
-
-  Child* find(const std::string& id) {
-    const auto place = std::find_if(children_.begin(), children_.end(),
-                                    [&](const Child& child) { return child.spec.id == id; });
-    return place == children_.end() ? nullptr : &*place;
-  }
-  std::size_t position(const Child& child) const {
-    return static_cast<std::size_t>(&child - children_.data());
-  }
-  void erase(std::size_t at) { children_.erase(children_.begin() + static_cast<long>(at)); }
-
-  /// The server handles nothing else meanwhile, so `at` stays good.
-  Task<StartResult> start(std::size_t at) {
-    ServerOptions options = children_[at].spec.options;
-    options.label = children_[at].spec.id;
-    const ChildSpec::Start function = children_[at].spec.start;
-    StartResult result;
-    try {
-      Task<StartResult> starting = function(context(), std::move(options));
-      result = co_await starting;
-    } catch (...) {  // a start that throws is a start that failed
-      result.reason = exit_reason_of(std::current_exception());
-    }
-    children_[at].restarting = false;
-    if (held_elsewhere(children_[at].spec, result)) result.status = StartResult::Status::ignored;
-    if (result.ok()) children_[at].pid = result.pid;
-    co_return result;
-  }
-
-  Task<> restart(std::size_t at) {
-    const std::string id = children_[at].spec.id;
-    if (!window_.allow(node().clock().now())) {
-      node().log().error("supervisor " + to_string(self()) + " gives up: child " + id +
-                         " needed too many restarts");
-      stop(ExitReason::shutdown());
-      co_return;
-    }
-    const StartResult result = co_await start(at);
-    if (result.ok() || result.status == StartResult::Status::ignored) co_return;
-    children_[at].restarting = true;
-    context().cast(self(), RetryRestart{id});
-  }
-
   /// Through a monitor, so that a child that unlinked itself cannot hang its supervisor.
-  Task<> shut_down(std::size_t at) {
-    children_[at].restarting = false;
-    const Pid pid = std::exchange(children_[at].pid, Pid{});
-    if (!pid) co_return;
-    const Shutdown how = children_[at].spec.shutdown;
+  Task<> shut_down(Pid pid, Shutdown how) {
     const Ref ref = context().monitor(pid);
     const auto is_its_end = [ref](const Down& down) { return down.ref == ref; };
     context().exit(pid, how.brutal ? ExitReason::kill() : ExitReason::shutdown());
@@ -206,18 +169,13 @@ class Supervisor final : public GenServer {
       context().exit(pid, ExitReason::kill());
       co_await context().receive<Down>(is_its_end);
     }
+    context().unlink(pid);
     const auto is_its_exit = [pid](const Exit& exit) { return exit.from == pid; };
     co_await context().receive_for<Exit>(Clock::Duration::zero(), is_its_exit);
   }
 
-  Task<> shut_down_all() {
-    for (std::size_t at = children_.size(); at > 0; --at) co_await shut_down(at - 1);
-    children_.clear();
-  }
-
-  RestartWindow window_;
-  std::vector<ChildSpec> specs_;  // to start; empty after init
-  std::vector<Child> children_;   // in start order
+  Supervision supervision_;
+  bool failed_ = false;
 };
 
 }  // namespace
@@ -236,17 +194,30 @@ ChildSpec supervisor(std::string id, SupervisorSpec spec) {
   return child;
 }
 
-Task<StartResult> start_child(Context& context, Pid supervisor, ChildSpec spec) {
+Task<StartResult> start_child(Context& context, ServerRef supervisor, ChildSpec spec) {
   auto shared = std::make_shared<ChildSpec>(std::move(spec));
   co_return co_await context.call_for<StartChild>(std::nullopt, supervisor, shared);
 }
 
-Task<Result<void>> terminate_child(Context& context, Pid supervisor, std::string id) {
-  co_return co_await context.call_for<TerminateChild>(std::nullopt, supervisor, id);
+Task<Result<void>> terminate_child(Context& context, ServerRef supervisor, std::string id) {
+  const Pid nobody;
+  co_return co_await context.call_for<TerminateChild>(std::nullopt, supervisor, id, nobody);
 }
 
-Task<std::vector<ChildInfo>> which_children(Context& context, Pid supervisor) {
-  co_return co_await context.call<WhichChildren>(supervisor);
+Task<StartResult> restart_child(Context& context, ServerRef supervisor, std::string id) {
+  co_return co_await context.call_for<RestartChild>(std::nullopt, supervisor, id);
+}
+
+Task<Result<void>> delete_child(Context& context, ServerRef supervisor, std::string id) {
+  co_return co_await context.call_for<DeleteChild>(std::nullopt, supervisor, id);
+}
+
+Task<std::vector<ChildInfo>> which_children(Context& context, ServerRef supervisor) {
+  co_return co_await context.call_for<WhichChildren>(std::nullopt, supervisor);
+}
+
+Task<ChildCounts> count_children(Context& context, ServerRef supervisor) {
+  co_return co_await context.call_for<CountChildren>(std::nullopt, supervisor);
 }
 
 }  // namespace grove

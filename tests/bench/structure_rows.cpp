@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rows about many processes: a ring that passes a token, a tree that sums what its leaves say.
+// Rows about many processes: a ring that passes a token, a tree that sums what its leaves say, a
+// supervisor whose children crash.
+#include "grove/node/supervisor.hpp"
+
 #include "bench/local.hpp"
 
+#include <chrono>
 #include <stdexcept>
+#include <string>
 
 namespace grove::bench {
 namespace {
@@ -108,6 +113,64 @@ double skynet(Node& node, std::uint64_t size) {
   return milliseconds.get();
 }
 
+// -- supervisor_restarts --------------------------------------------------------------------
+
+constexpr std::size_t k_children = 1'000;
+
+/// Tells the observer that it runs, and crashes when it is told to.
+template <bool k_throws>
+class Crasher final : public GenServer {
+ public:
+  using Handles = grove::Handles<Start>;
+  explicit Crasher(Pid observer) { context().template send<Start>(observer, self()); }
+  void handle_info(Start) {
+    if constexpr (k_throws) throw std::runtime_error{"crash"};
+    stop(ExitReason::symbol("crash"));
+  }
+};
+
+/// Crashes `count` children of one supervisor, each when the one before runs again.
+template <bool k_throws>
+double supervisor_restarts(Node& node, std::uint64_t count) {
+  auto rate = node.async([count](Context& context) -> Task<double> {
+    context.trap_exit(true);
+    SupervisorSpec spec;
+    spec.intensity = {.restarts = count, .period = std::chrono::hours{1}};
+    for (std::size_t i = 0; i < k_children; ++i) {
+      spec.children.push_back(child<Crasher<k_throws>>(std::to_string(i), context.self()));
+    }
+    const StartResult supervisor = co_await start_supervisor(context, std::move(spec));
+    std::vector<Pid> children;
+    while (children.size() < k_children) {
+      const Start started = co_await context.receive<Start>();
+      children.push_back(started.peer);
+    }
+    const auto start = Stopwatch::now();
+    for (std::uint64_t crash = 0; crash < count; ++crash) {
+      Pid& victim = children[crash % k_children];
+      context.send<Start>(victim);
+      const Start started = co_await context.receive<Start>();
+      victim = started.peer;
+    }
+    const double seconds = seconds_since(start);
+    co_await stop_server(context, supervisor.pid, ExitReason::shutdown());
+    co_return static_cast<double>(count) / seconds;
+  });
+  return rate.get();
+}
+
+Row supervisor_row() {
+  Row row{"supervisor_restarts",
+          "100 k crashes under one_for_one with 1,000 children; .throw: by exception",
+          measured<supervisor_restarts<false>>("supervisor_restarts", 100'000, "restart/s"),
+          {"erlang"}};
+  for (Measurement& thrown :
+       measured<supervisor_restarts<true>>("supervisor_restarts.throw", 100'000, "restart/s")) {
+    row.measurements.push_back(std::move(thrown));
+  }
+  return row;
+}
+
 }  // namespace
 
 std::vector<Row> structure_rows() {
@@ -120,6 +183,7 @@ std::vector<Row> structure_rows() {
        "a tree of processes, ten below each, that sums 1 M leaves",
        measured<skynet>("skynet", 1'000'000, "ms"),
        {"erlang", "caf"}},
+      supervisor_row(),
   };
 }
 

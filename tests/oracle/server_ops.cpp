@@ -76,7 +76,8 @@ Task<std::string> gs_stop(Self* self, Op op) {
   const ServerRef server = server_ref(*self, op.at(2));
   const Timeout time = time_limit(op, 4);
   const auto awaited = awaiting(self->world, time);
-  co_await stop_server(self->context, server, ExitReason{parse_value(op.at(3))}, time);
+  const ExitReason reason{parse_value(op.at(3))};
+  co_await stop_server(self->context, server, reason, time);
   co_return "ok";
 }
 

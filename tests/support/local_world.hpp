@@ -13,6 +13,7 @@
 
 #include <cstdlib>
 #include <mutex>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -68,7 +69,7 @@ class LocalWorld {
     settle();
   }
   /// Runs `function` (a coroutine of a Context&) as a process, for up to an hour of virtual time.
-  /// Returns: what it returned; rethrows what it threw.
+  /// Returns: what it returned; rethrows what it threw. Throws when it does not end.
   template <class F>
   auto run(F function) {
     auto future = node_.async(std::move(function));
@@ -77,6 +78,9 @@ class LocalWorld {
       settle();
     } while (future.wait_for(std::chrono::seconds{0}) != std::future_status::ready &&
              clock_.advance_to_next(limit));
+    if (future.wait_for(std::chrono::seconds{0}) != std::future_status::ready) {
+      throw std::runtime_error{"it waits for what never comes, or for more than an hour"};
+    }
     return future.get();
   }
 

@@ -4,10 +4,15 @@
 #pragma once
 
 #include "grove/cluster/cluster.hpp"
+#include "grove/node/async.hpp"
+#include "grove/node/async_stream.hpp"
+#include "grove/node/dynamic_supervisor.hpp"
 #include "grove/node/gen_server.hpp"
 #include "grove/node/node.hpp"
+#include "grove/node/parent.hpp"
 #include "grove/node/registry.hpp"
 #include "grove/node/supervisor.hpp"
 #include "grove/node/table.hpp"
+#include "grove/node/task_supervisor.hpp"
 #include "grove/run.hpp"
 #include "grove/version.hpp"

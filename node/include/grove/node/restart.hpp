@@ -10,12 +10,25 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 
 namespace grove {
 
-enum class Strategy : std::uint8_t { one_for_one };
+/// Who is started again beside a child that failed.
+enum class Strategy : std::uint8_t {
+  one_for_one,   // nobody
+  rest_for_one,  // those started after it
+  one_for_all,   // all
+};
 inline constexpr Strategy one_for_one = Strategy::one_for_one;
+inline constexpr Strategy rest_for_one = Strategy::rest_for_one;
+inline constexpr Strategy one_for_all = Strategy::one_for_all;
+
+/// Whether a supervisor ends when significant children have ended by themselves.
+enum class AutoShutdown : std::uint8_t { never, any_significant, all_significant };
+inline constexpr AutoShutdown any_significant = AutoShutdown::any_significant;
+inline constexpr AutoShutdown all_significant = AutoShutdown::all_significant;
 
 enum class Restart : std::uint8_t {
   permanent,  // always
@@ -29,6 +42,7 @@ inline constexpr Restart temporary = Restart::temporary;
 /// Whether a child of this kind that ended for `reason` is started again.
 [[nodiscard]] bool needs_restart(Restart kind, const ExitReason& reason);
 
+/// How many restarts a supervisor takes in how much time; one of a group counts once.
 struct RestartIntensity {
   std::size_t restarts = 3;
   std::chrono::seconds period{5};

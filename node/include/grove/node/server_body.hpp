@@ -17,6 +17,9 @@
 #include <vector>
 
 namespace grove {
+
+class ParentServer;  // parent.hpp
+
 namespace detail {
 
 /// What a starter hears.
@@ -82,6 +85,8 @@ class ServerBodyBase : public Body {
   virtual std::optional<Value> shown_state() = 0;
   /// Runs terminate(); it may replace the reason by throwing.
   virtual Task<> run_terminate(const ExitReason& reason) = 0;
+  /// After terminate(): ends the children of a ParentServer.
+  virtual Task<> end_children(const ExitReason& reason) = 0;
   virtual Task<> run_continuation(Message message) = 0;
   virtual Task<> run_hibernate() = 0;
 
@@ -209,9 +214,9 @@ class ServerBody final : public detail::ServerBodyBase {
   Task<> dispatch(Context& context, Envelope& envelope, Handles<Ts...>) {
     Task<> task;
     const bool handled =
-        (try_one<Ts>(context, envelope, task) || ...) || try_one<Down>(context, envelope, task) ||
-        try_one<Exit>(context, envelope, task) || try_one<ServerTimeout>(context, envelope, task) ||
-        handle_system(context, envelope, task);
+        try_children(context, envelope, task) || (try_one<Ts>(context, envelope, task) || ...) ||
+        try_one<Down>(context, envelope, task) || try_one<Exit>(context, envelope, task) ||
+        try_one<ServerTimeout>(context, envelope, task) || handle_system(context, envelope, task);
     if (handled) return task;
     if (envelope.kind() == SignalKind::info) {
       unhandled_info(context, envelope);
@@ -219,6 +224,23 @@ class ServerBody final : public detail::ServerBodyBase {
     }
     context.node().dead_letter(Metric::dead_letters_unhandled, envelope, context.self());
     throw ProcessExit{ExitReason::error("unhandled", envelope.message.type()->name)};
+  }
+
+  /// What is about the children of a ParentServer never reaches its other handlers.
+  bool try_children(Context& context, Envelope& envelope, Task<>& task) {
+    if constexpr (std::derived_from<Impl, ParentServer>) {
+      auto message = impl_->take_child_message(envelope);
+      if (message.end) {
+        task = plain(context, [&] {
+          return impl_->handle_child_terminated(std::move(message.end->id),
+                                                std::move(message.end->meta), message.end->pid,
+                                                std::move(message.end->reason));
+        });
+      }
+      return message.handled;
+    } else {
+      return false;
+    }
   }
 
   template <class T>
@@ -291,7 +313,8 @@ class ServerBody final : public detail::ServerBodyBase {
 
   Task<> plain(Context& context, auto&& handler) {
     if constexpr (detail::k_is_task<decltype(handler())>) {
-      return finish_after(context, *impl_, handler());
+      Task<> task = handler();
+      return task ? finish_after(context, *impl_, std::move(task)) : Task<>{};
     } else {
       handler();
       return {};
@@ -350,6 +373,13 @@ class ServerBody final : public detail::ServerBodyBase {
       } else {
         impl_->terminate(reason);
       }
+    }
+    return {};
+  }
+
+  Task<> end_children(const ExitReason& reason) override {
+    if constexpr (std::derived_from<Impl, ParentServer>) {
+      return impl_->ParentServer::shutdown_all(reason);
     }
     return {};
   }

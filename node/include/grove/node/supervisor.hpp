@@ -2,9 +2,16 @@
 //
 // Supervisor: starts children in order, restarts those that fail, ends them in reverse order.
 //
-// This version knows the strategy one_for_one. More restarts than `intensity` within `period`
-// end the supervisor with `shutdown`, and its children before it.
-// Defaults are Elixir's: 3 restarts in 5 seconds; children are permanent, with 5 s to shut down.
+//   grove::SupervisorSpec app{.strategy = grove::rest_for_one,
+//                             .children = {grove::child<Store>("store"),
+//                                          grove::child<Counter>("counter", 0).as("counter")}};
+//   const grove::StartResult started = co_await grove::start_supervisor(context, app);
+//
+// More restarts than `intensity` within `period` end the supervisor with `shutdown`, and its
+// children before it. A restart that fails is tried again, each time as one more restart, and the
+// supervisor serves other requests in between.
+// Defaults are Elixir's: one_for_one, 3 restarts in 5 seconds; children are permanent, with 5 s to
+// shut down.
 //
 // Source: OTP supervisor; semantics.md SUP-*.
 #pragma once
@@ -13,6 +20,7 @@
 #include "grove/node/restart.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -30,6 +38,7 @@ struct Shutdown {
   static Shutdown brutal_kill() { return {std::nullopt, true}; }
 };
 
+/// How a supervisor starts, restarts and ends one child.
 struct ChildSpec {
   /// Starts the child, linked to the supervisor, and waits for its init.
   using Start = std::function<Task<StartResult>(Context& supervisor, ServerOptions options)>;
@@ -39,6 +48,7 @@ struct ChildSpec {
   Restart restart = Restart::permanent;
   Shutdown shutdown = Shutdown::within(std::chrono::seconds{5});
   bool supervisor = false;
+  bool is_significant = false;
   ServerOptions options;  // its name; the label is the id
 
   ChildSpec(std::string child_id, Start start_function)
@@ -56,6 +66,11 @@ struct ChildSpec {
     options.name = std::move(name);
     return std::move(*this);
   }
+  /// Its end counts for the supervisor's auto_shutdown. Not for permanent children.
+  ChildSpec significant() && {
+    is_significant = true;
+    return std::move(*this);
+  }
 };
 
 /// A child that is a server made from (copies of) `args` at each start.
@@ -70,28 +85,53 @@ struct SupervisorSpec {
   Strategy strategy = Strategy::one_for_one;
   std::vector<ChildSpec> children = {};
   RestartIntensity intensity = {};
+  AutoShutdown auto_shutdown = AutoShutdown::never;
 };
 
 struct ChildInfo {
   std::string id;
   Pid pid;  // nobody: not running
   bool supervisor = false;
+  bool restarting = false;  // its restart failed, and another is coming
+};
+
+struct ChildCounts {
+  std::size_t specs = 0;
+  std::size_t active = 0;  // alive now
+  std::size_t supervisors = 0;
+  std::size_t workers = 0;
 };
 
 /// Starts a supervisor and its children, linked to the caller.
+/// Errors, as the reason of a failed start: {shutdown, {failed_to_start_child, Id, Reason}}, those
+/// before it have been ended again; {start_spec, What} or {supervisor_data, What}, nobody was
+/// started.
 [[nodiscard]] Task<StartResult> start_supervisor(Context& context, SupervisorSpec spec,
                                                  ServerOptions options = {});
 
 /// A supervisor as somebody's child.
 [[nodiscard]] ChildSpec supervisor(std::string id, SupervisorSpec spec);
 
-/// Adds a child to a running supervisor and starts it.
-/// Returns: ok, ignored, already_started (the id runs), or failed (reason `already_present` when
-/// the id is known but not running, or what its init ended with; no spec stays behind then).
-[[nodiscard]] Task<StartResult> start_child(Context& context, Pid supervisor, ChildSpec spec);
-/// Ends a child and keeps its spec (unless temporary). Errors: not_found.
-[[nodiscard]] Task<Result<void>> terminate_child(Context& context, Pid supervisor, std::string id);
+// What a running supervisor can be asked. All wait for it, without a limit: a child that takes long
+// to start or to end holds it up. Throws ProcessExit when it is gone: noproc, its reason.
+
+/// Adds a child and starts it, as the last.
+/// Returns: ok, ignored, already_started (the id runs), or failed: `already_present` when the id is
+/// known but not running, or what its init ended with; no spec stays behind then.
+[[nodiscard]] Task<StartResult> start_child(Context& context, ServerRef supervisor, ChildSpec spec);
+/// Ends a child and keeps its spec (unless temporary). A child that does not run is as good.
+/// Errors: not_found.
+[[nodiscard]] Task<Result<void>> terminate_child(Context& context, ServerRef supervisor,
+                                                 std::string id);
+/// Starts a child that has ended, from its spec.
+/// Returns: as start_child(); failed with `running`, `restarting` or `not_found` otherwise.
+[[nodiscard]] Task<StartResult> restart_child(Context& context, ServerRef supervisor,
+                                              std::string id);
+/// Forgets a child that has ended. Returns: why not, `running`, `restarting` or `not_found`.
+[[nodiscard]] Task<Result<void>> delete_child(Context& context, ServerRef supervisor,
+                                              std::string id);
 /// Most recently started first.
-[[nodiscard]] Task<std::vector<ChildInfo>> which_children(Context& context, Pid supervisor);
+[[nodiscard]] Task<std::vector<ChildInfo>> which_children(Context& context, ServerRef supervisor);
+[[nodiscard]] Task<ChildCounts> count_children(Context& context, ServerRef supervisor);
 
 }  // namespace grove

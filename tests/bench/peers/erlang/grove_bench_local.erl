@@ -5,7 +5,8 @@
 -behaviour(gen_server).
 
 -export([row/1]).
--export([init/1, handle_call/3, handle_cast/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([start_crasher/1]).
 
 -import(grove_bench_peer, [send_loop/2, receive_loop/1, scaled/1, warm_then_run/2, timed/1,
                            in_fresh_process/1, in_fresh_process/2, percentile/2]).
@@ -20,6 +21,10 @@ row("spawn") ->
     warm_then_run(1_000_000, fun spawn_all/1);
 row("skynet") ->
     warm_then_run(1_000_000, fun skynet/1);
+row("supervisor_restarts") ->
+    logger:set_primary_config(level, none),
+    warm_then_run(100_000, fun(N) -> supervisor_restarts("", stop, N) end) ++
+        warm_then_run(100_000, fun(N) -> supervisor_restarts(".throw", throw, N) end);
 row("idle_memory") ->
     idle_memory(max(1_000, scaled(1_000_000)));
 row("call") ->
@@ -146,6 +151,32 @@ tree(Parent, First, Leaves) ->
 sum(0, Sum) -> Sum;
 sum(Left, Sum) -> receive Value -> sum(Left - 1, Sum + Value) end.
 
+%% N crashes under one_for_one supervisors of 1,000 children, each when the one before runs again.
+%% A supervisor of OTP takes longer the more restarts it remembers, so each has 1,000 only.
+supervisor_restarts(Figure, How, N) ->
+    Rounds = max(1, N div 1_000),
+    Seconds = in_fresh_process(fun() ->
+        lists:sum([crash_round(How, min(N, 1_000)) || _ <- lists:seq(1, Rounds)])
+    end),
+    [{Figure, Rounds * min(N, 1_000) / Seconds, "restart/s"}].
+
+crash_round(How, N) ->
+    {ok, Supervisor} = supervisor:start_link(?MODULE, {supervisor, self(), N}),
+    Children = [receive {started, Child} -> Child end || _ <- lists:seq(1, 1_000)],
+    Seconds = timed(fun() -> crash_loop(How, N, Children) end),
+    unlink(Supervisor),
+    gen_server:stop(Supervisor, shutdown, infinity),
+    Seconds.
+
+crash_loop(_How, 0, _Children) ->
+    ok;
+crash_loop(How, N, [Child | Children]) ->
+    Child ! How,
+    receive {started, _} -> ok end,
+    crash_loop(How, N - 1, Children).
+
+start_crasher(Observer) -> gen_server:start_link(?MODULE, {crasher, Observer}, []).
+
 %% Bytes of this OS process for each of N idle processes.
 idle_memory(N) ->
     Bytes = in_fresh_process(fun() ->
@@ -195,9 +226,18 @@ call_loop(Server, N) ->
     _ = gen_server:call(Server, {add, 1}),
     call_loop(Server, N - 1).
 
-init([]) -> {ok, 0}.
+init([]) -> {ok, 0};
+init({crasher, Observer}) ->
+    Observer ! {started, self()},
+    {ok, Observer};
+init({supervisor, Observer, Restarts}) ->
+    Start = {?MODULE, start_crasher, [Observer]},
+    {ok, {#{intensity => Restarts, period => 3_600},
+          [#{id => Id, start => Start} || Id <- lists:seq(1, 1_000)]}}.
 handle_call({add, By}, _From, Sum) -> {reply, Sum + By, Sum + By}.
 handle_cast(_Message, Sum) -> {noreply, Sum}.
+handle_info(stop, State) -> {stop, crash, State};
+handle_info(throw, _State) -> error(crash).
 
 %% N children linked to one parent and monitored by this process; then the parent is killed.
 link_storm(N) ->

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/node/parent.hpp"
+
+#include "grove/node/node.hpp"
+
+#include "parent_table.hpp"
+#include "child_requests.hpp"
+
+namespace grove {
+namespace {
+
+/// A child's time is up.
+struct ChildTimeout {
+  Pid child;
+};
+
+template <class T, class Predicate>
+Task<std::optional<T>> receive_within(Context& context, Timeout timeout, Predicate predicate) {
+  if (timeout) co_return co_await context.receive_for<T>(*timeout, predicate);
+  co_return co_await context.receive<T>(predicate);
+}
+
+std::string text_of(const Value& id) {
+  return id.as_string() != nullptr ? *id.as_string() : to_string(id);
+}
+
+}  // namespace
+
+ParentServer::ParentServer() : children_{std::make_unique<detail::ParentTable>()} {
+  context().trap_exit(true);
+}
+
+/// One that ends by itself has no children any more.
+ParentServer::~ParentServer() {
+  for (const auto& child : children_->children()) context().exit(child.pid, ExitReason::kill());
+}
+
+// -- start ----------------------------------------------------------------------------------
+
+StartResult ParentServer::start_child(JobSpec job, Value meta, Timeout timeout) {
+  StartResult result = known(job.id);
+  if (result.pid) return result;
+  result.status = StartResult::Status::ok;
+  result.pid = job.start(context(), {.link = true, .label = text_of(job.id)});
+  add({std::move(job.id), result.pid, std::move(meta), job.shutdown}, timeout);
+  return result;
+}
+
+Task<StartResult> ParentServer::start_child(ChildSpec spec, Value meta, Timeout timeout) {
+  Value id{spec.id};
+  StartResult result = known(id);
+  if (result.pid) co_return result;
+  spec.options.label = text_of(id);
+  try {
+    Task<StartResult> starting = spec.start(context(), std::move(spec.options));
+    result = co_await starting;
+  } catch (...) {  // a start that throws is a start that failed
+    result.reason = exit_reason_of(std::current_exception());
+  }
+  if (result.ok()) {
+    add({std::move(id), result.pid, std::move(meta), spec.shutdown, spec.supervisor}, timeout);
+  }
+  co_return result;
+}
+
+/// Returns: already_started, or failed for now.
+StartResult ParentServer::known(const Value& id) const {
+  StartResult result;
+  if (const auto* child = children_->find(id)) {
+    result.status = StartResult::Status::already_started;
+    result.pid = child->pid;
+  }
+  return result;
+}
+
+void ParentServer::add(detail::ParentedChild child, Timeout timeout) {
+  const Pid pid = child.pid;
+  children_->add(std::move(child));  // first: a timer may be refused
+  if (timeout) {
+    children_->find(pid)->life = context().send_after(*timeout, self(), ChildTimeout{pid});
+  }
+}
+
+// -- ends -----------------------------------------------------------------------------------
+
+ParentServer::ChildMessage ParentServer::take_child_message(Envelope& envelope) {
+  if (const auto* exit = envelope.message.get<Exit>()) {
+    if (children_->find(exit->from) == nullptr) return {};
+    return {true, remove(*exit)};
+  }
+  if (const auto* timeout = envelope.message.get<ChildTimeout>()) {
+    expire(timeout->child);
+    return {true};
+  }
+  const From from{envelope.from, envelope.serial};
+  if (envelope.message.is<detail::WhichChildren>()) {
+    std::vector<ChildInfo> rows;
+    for (const auto& child : children_->children()) {
+      rows.insert(rows.begin(), ChildInfo{text_of(child.id), child.pid, child.supervisor});
+    }
+    context().reply(from, std::move(rows));
+    return {true};
+  }
+  if (envelope.message.is<detail::CountChildren>()) {
+    ChildCounts counts{.specs = num_children(), .active = num_children()};
+    for (const auto& child : children_->children()) {
+      ++(child.supervisor ? counts.supervisors : counts.workers);
+    }
+    context().reply(from, counts);
+    return {true};
+  }
+  return {};
+}
+
+/// Its Exit follows.
+void ParentServer::expire(const Pid& pid) {
+  detail::ParentedChild* const child = children_->find(pid);
+  if (child == nullptr) return;  // it has ended meanwhile
+  child->timed_out = true;
+  context().exit(pid, ExitReason::kill());
+}
+
+ChildEnd ParentServer::remove(const Exit& exit) {
+  auto child = *children_->take(exit.from);
+  context().drop_timer(child.life);
+  const bool expired = child.timed_out && exit.reason == ExitReason::killed();
+  return {std::move(child.id), std::move(child.meta), child.pid,
+          expired ? ExitReason::symbol("timeout") : exit.reason};
+}
+
+/// Through a monitor, so that a child that unlinked itself cannot hang its parent. It stays in the
+/// table until it is dead, for the case that this process is killed meanwhile.
+Task<> ParentServer::end_child(Pid pid, ExitReason reason) {
+  const Shutdown how = children_->find(pid)->shutdown;
+  context().drop_timer(children_->find(pid)->life);
+  const Ref ref = context().monitor(pid);
+  const auto is_its_end = [ref](const Down& down) { return down.ref == ref; };
+  const Timeout wait = how.brutal ? std::nullopt : how.wait;
+  context().exit(pid, how.brutal ? ExitReason::kill() : reason);
+  if (!co_await receive_within<Down>(context(), wait, is_its_end)) {
+    context().exit(pid, ExitReason::kill());
+    co_await context().receive<Down>(is_its_end);
+  }
+  context().unlink(pid);  // now its Exit is in the mailbox, or will never be
+  const auto is_its_exit = [pid](const Exit& exit) { return exit.from == pid; };
+  co_await context().receive_for<Exit>(Clock::Duration::zero(), is_its_exit);
+  children_->take(pid);
+}
+
+Task<bool> ParentServer::shutdown_child(Value id) {
+  const auto pid = child_pid(id);
+  if (pid) co_await end_child(*pid, ExitReason::shutdown());
+  co_return pid.has_value();
+}
+
+Task<> ParentServer::shutdown_all(ExitReason reason) {
+  if (reason.is_normal()) reason = ExitReason::shutdown();
+  while (num_children() > 0) co_await end_child(children_->children().back().pid, reason);
+}
+
+Task<Result<ChildEnd>> ParentServer::await_child_termination(Value id, Timeout timeout) {
+  const detail::ParentedChild* const child = children_->find(id);
+  if (child == nullptr) co_return Error{Errc::not_found, "no child has the id " + text_of(id)};
+  const Pid pid = child->pid;
+  const auto is_its_exit = [pid](const Exit& exit) { return exit.from == pid; };
+  // The message that its time is up would wait until this handler is done.
+  Timeout life;
+  if (child->life != TimerId{}) {
+    life = context().read_timer(child->life).value_or(Clock::Duration::zero());
+  }
+  const bool expires = life && (!timeout || *life <= *timeout);
+  auto exit = co_await receive_within<Exit>(context(), expires ? life : timeout, is_its_exit);
+  if (!exit && expires) {
+    expire(pid);
+    exit = co_await context().receive<Exit>(is_its_exit);
+  }
+  if (!exit) co_return Error{Errc::timeout, "the child " + text_of(id) + " runs on"};
+  co_return remove(*exit);
+}
+
+// -- who is there ---------------------------------------------------------------------------
+
+std::vector<ParentServer::Child> ParentServer::children() const {
+  std::vector<Child> rows;
+  for (const auto& child : children_->children()) rows.push_back({child.id, child.pid, child.meta});
+  return rows;
+}
+
+std::size_t ParentServer::num_children() const noexcept { return children_->children().size(); }
+
+bool ParentServer::is_child(const Value& id) const { return children_->find(id) != nullptr; }
+
+std::optional<Pid> ParentServer::child_pid(const Value& id) const {
+  const auto* child = children_->find(id);
+  return child == nullptr ? std::nullopt : std::optional{child->pid};
+}
+
+std::optional<Value> ParentServer::child_id(const Pid& pid) const {
+  const auto* child = children_->find(pid);
+  return child == nullptr ? std::nullopt : std::optional{child->id};
+}
+
+std::optional<Value> ParentServer::child_meta(const Value& id) const {
+  const auto* child = children_->find(id);
+  return child == nullptr ? std::nullopt : std::optional{child->meta};
+}
+
+bool ParentServer::update_child_meta(const Value& id,
+                                     const std::function<Value(const Value&)>& update) {
+  auto* child = children_->find(id);
+  if (child != nullptr) child->meta = update(child->meta);
+  return child != nullptr;
+}
+
+}  // namespace grove

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Calls by name to other nodes, and to several at once.
+#include "grove/cluster/cluster.hpp"
+#include "grove/node/gen_server.hpp"
+
+#include "support/sim_world.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+namespace remote_server_test {
+
+struct WhereAreYou {
+  using Reply = std::string;
+  int wait_ms = 0;
+};
+
+}  // namespace remote_server_test
+
+GROVE_MESSAGE(remote_server_test::WhereAreYou, "test.where_are_you", wait_ms)
+
+namespace remote_server_test {
+namespace {
+
+using namespace grove;
+using namespace std::chrono_literals;
+using testkit::SimWorld;
+
+class Here : public GenServer {
+ public:
+  using Handles = grove::Handles<WhereAreYou>;
+  Task<std::string> handle_call(WhereAreYou ask) {
+    // Only the node b takes its time.
+    const int wait = node().name() == "b" ? ask.wait_ms : 0;
+    co_await context().sleep_for(std::chrono::milliseconds{wait});
+    co_return node().name();
+  }
+};
+
+class RemoteServer : public testing::Test {
+ protected:
+  RemoteServer() {
+    for (const char* name : {"a", "b", "c"}) {
+      world.add_node(name);
+      if (std::string{name} == "c") continue;  // no server there
+      world.run(name, [](Context& context) -> Task<> {
+        ServerOptions options = named("here");
+        options.link = false;
+        co_await start_server<Here>(context, options);
+      });
+    }
+    EXPECT_TRUE(world.run_until([this] { return world.all_connected(); }, 10s));
+  }
+  SimWorld world{7};
+};
+
+Task<std::string> ask(Context& context, std::string node, int wait_ms = 0) {
+  const RemoteName server{"here", node};
+  try {
+    co_return co_await context.call_for<WhereAreYou>(1s, server, wait_ms);
+  } catch (const ProcessExit& failed) {
+    co_return to_string(failed.reason());
+  }
+}
+
+TEST_F(RemoteServer, IsCalledByItsNameThere) {
+  world.run("a", [](Context& context) -> Task<> {
+    EXPECT_EQ(co_await ask(context, "b"), "b");
+    EXPECT_EQ(co_await ask(context, "a"), "a");
+    EXPECT_EQ(co_await ask(context, "c"), "noproc");
+    EXPECT_EQ(co_await ask(context, "nowhere"), "noconnection");
+    EXPECT_EQ(co_await ask(context, "b", 5000), "timeout");
+    co_await context.sleep_for(10s);
+    EXPECT_EQ(co_await context.receive_any(0s), nullptr);  // no late answer
+    const RemoteName there{"here", "b"};
+    co_await stop_server(context, there);
+    EXPECT_EQ(co_await ask(context, "b"), "noproc");
+  });
+}
+
+// GEN-20.
+TEST_F(RemoteServer, MultiCallTellsAnswersFromBadNodes) {
+  world.run("a", [](Context& context) -> Task<> {
+    const std::vector<std::string> nodes{"a", "b", "c", "nowhere"};
+    const WhereAreYou quick{};
+    const auto all = co_await multi_call(context, nodes, "here", 1s, quick);
+    EXPECT_EQ(all.replies.size(), 2U);
+    if (all.replies.size() != 2) co_return;
+    EXPECT_EQ(all.replies[0].first, "a");
+    EXPECT_EQ(all.replies[1].second, "b");
+    EXPECT_EQ(all.bad_nodes, (std::vector<std::string>{"c", "nowhere"}));
+    const WhereAreYou slow{5000};
+    const auto some = co_await multi_call(context, nodes, "here", 1s, slow);
+    EXPECT_EQ(some.replies.size(), 1U);
+    EXPECT_EQ(some.bad_nodes, (std::vector<std::string>{"b", "c", "nowhere"}));
+    co_await context.sleep_for(10s);
+    EXPECT_EQ(co_await context.receive_any(0s), nullptr);
+  });
+}
+
+}  // namespace
+}  // namespace remote_server_test

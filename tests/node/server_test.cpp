@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a server asks for when a handler returns: to go on, to be woken, to end; who refers to it.
+// C-*: the steps of the article on handle_continue.
+#include "grove/node/gen_server.hpp"
+#include "grove/node/sys.hpp"
+
+#include "support/local_world.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace grove {
+namespace {
+
+using namespace std::chrono_literals;
+using testkit::LocalWorld;
+
+struct IsReady {
+  using Reply = bool;
+};
+struct Prepare {};
+
+/// Takes 200 ms to be ready, after its start.
+class SlowStarter : public GenServer {
+ public:
+  using Handles = grove::Handles<IsReady, Prepare>;
+  explicit SlowStarter(bool continues) {
+    if (continues) {
+      continue_with(Prepare{});
+    } else {
+      context().send(self(), Prepare{});
+    }
+  }
+  Task<> handle_continue(Prepare) { return handle_info(Prepare{}); }
+  Task<> handle_info(Prepare) {
+    co_await context().sleep_for(200ms);
+    ready_ = true;
+  }
+  bool handle_call(IsReady) { return ready_; }
+
+ private:
+  bool ready_ = false;
+};
+
+TEST(Continue, C1_StartReturnsBeforeTheSlowPartAndACallWaitsForIt) {
+  LocalWorld world;
+  world.run([&world](Context& context) -> Task<> {
+    const auto begin = world.clock().now();
+    const StartResult server = co_await start_link<SlowStarter>(context, true);
+    EXPECT_EQ(world.clock().now() - begin, 0ms);
+    const bool ready = co_await context.call<IsReady>(server.pid);
+    EXPECT_TRUE(ready);
+    EXPECT_EQ(world.clock().now() - begin, 200ms);
+  });
+}
+
+/// Asks the server of a name as soon as somebody has the name.
+Task<> impatient(Context& context, std::shared_ptr<std::optional<bool>> answer) {
+  while (!context.whereis("slow")) co_await context.sleep_for(1ms);
+  *answer = co_await context.call<IsReady>("slow");
+}
+
+/// Starts its slow part like SlowStarter, after an init of 10 ms.
+class SlowInit : public SlowStarter {
+ public:
+  SlowInit(bool continues) : SlowStarter{continues}, continues_{continues} {}
+  Task<> init() { co_await context().sleep_for(10ms); }
+
+ private:
+  bool continues_;
+};
+
+/// The message to oneself of a server that knows no handle_continue: sent at the end of init.
+class OldFashioned : public GenServer {
+ public:
+  using Handles = grove::Handles<IsReady, Prepare>;
+  Task<> init() {
+    co_await context().sleep_for(10ms);
+    context().send(self(), Prepare{});
+  }
+  Task<> handle_info(Prepare) {
+    co_await context().sleep_for(200ms);
+    ready_ = true;
+  }
+  bool handle_call(IsReady) { return ready_; }
+
+ private:
+  bool ready_ = false;
+};
+
+TEST(Continue, C2_OvertakesACallByNameThatCameDuringInit) {
+  LocalWorld world;
+  const auto by_message = std::make_shared<std::optional<bool>>();
+  const auto by_continue = std::make_shared<std::optional<bool>>();
+  world.run([&](Context& context) -> Task<> {
+    context.spawn(impatient, by_message);
+    const StartResult first = co_await start_server<OldFashioned>(context, named("slow"));
+    co_await context.sleep_for(1s);
+    co_await stop_server(context, first.pid);
+    context.spawn(impatient, by_continue);
+    const StartResult second = co_await start_server<SlowInit>(context, named("slow"), true);
+    EXPECT_TRUE(second.ok());
+    co_await context.sleep_for(1s);
+  });
+  EXPECT_EQ(*by_message, false);
+  EXPECT_EQ(*by_continue, true);
+}
+
+struct Step {
+  using Reply = int;
+  std::string name;
+};
+struct Chain {
+  int left = 0;
+};
+using Steps = std::shared_ptr<std::vector<std::string>>;
+
+class Recording : public GenServer {
+ public:
+  using Handles = grove::Handles<Step, Chain>;
+  explicit Recording(Steps steps) : steps_{std::move(steps)} {
+    context().send(self(), Step{"queued in init"});
+    continue_with(Chain{2});
+  }
+  void handle_info(Step step) { steps_->push_back(step.name); }
+  int handle_call(Step step) {
+    steps_->push_back(step.name);
+    if (step.name == "crash") continue_with(Chain{-1});
+    if (step.name == "stop") continue_with(Chain{-2});
+    if (step.name == "go on") continue_with(Chain{0});
+    if (step.name == "end") stop();
+    return 1;
+  }
+  void handle_continue(Chain chain) {
+    steps_->push_back("continue " + std::to_string(chain.left));
+    if (chain.left > 0) continue_with(Chain{chain.left - 1});
+    if (chain.left == -1) throw std::runtime_error("in continue");
+    if (chain.left == -2) stop();
+  }
+  void terminate(const ExitReason&) { steps_->push_back("terminate"); }
+
+ private:
+  Steps steps_;
+};
+
+TEST(Continue, C4_ComesBeforeAllThatIsQueuedAndMayChain) {
+  LocalWorld world;
+  const auto steps = std::make_shared<std::vector<std::string>>();
+  world.run([&](Context& context) -> Task<> {
+    const StartResult server = co_await start_link<Recording>(context, steps);
+    co_await context.call<Step>(server.pid, "call");
+  });
+  const std::vector<std::string> wanted{"continue 2", "continue 1", "continue 0", "queued in init",
+                                        "call"};
+  EXPECT_EQ(*steps, wanted);
+}
+
+TEST(Continue, C4_AfterACallComesAfterTheReplyAndBeforeOlderMessages) {
+  LocalWorld world;
+  const auto steps = std::make_shared<std::vector<std::string>>();
+  world.run([&](Context& context) -> Task<> {
+    const StartResult server = co_await start_link<Recording>(context, steps);
+    co_await context.call<Step>(server.pid, "before");
+    steps->clear();
+    Request<int> call = context.send_request<Step>(server.pid, std::string{"go on"});
+    context.send(server.pid, Step{"older message"});
+    const int reply = co_await context.receive_response(std::move(call));
+    EXPECT_EQ(reply, 1);
+    co_await context.call<Step>(server.pid, "last");
+  });
+  const std::vector<std::string> wanted{"go on", "continue 0", "older message", "last"};
+  EXPECT_EQ(*steps, wanted);
+}
+
+TEST(Continue, C4_ACrashInItComesAfterTheStartAndAStopIsNormal) {
+  LocalWorld world;
+  const auto steps = std::make_shared<std::vector<std::string>>();
+  world.run([&](Context& context) -> Task<> {
+    context.trap_exit(true);
+    for (const std::string how : {"crash", "stop"}) {
+      const StartResult server = co_await start_link<Recording>(context, steps);
+      const int reply = co_await context.call<Step>(server.pid, how);
+      EXPECT_EQ(reply, 1);  // it went out before
+      const Exit exit = co_await context.receive<Exit>();
+      EXPECT_EQ(to_string(exit.reason),
+                how == "stop" ? "normal" : "{error,\"std::runtime_error\",\"in continue\"}");
+      EXPECT_EQ(steps->back(), "terminate");
+    }
+  });
+}
+
+TEST(Continue, OfATypeWithoutAHandlerEndsTheServer) {
+  struct Unheard {};
+  class Careless : public GenServer {
+   public:
+    Careless() { continue_with(Unheard{}); }
+  };
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const StartResult server = co_await start_link<Careless>(context);
+    EXPECT_TRUE(server.ok());
+    const Exit exit = co_await context.receive<Exit>();
+    EXPECT_FALSE(exit.reason.is_clean());
+  });
+}
+
+struct LastWords {
+  using Reply = int;
+};
+
+class Parting : public GenServer {
+ public:
+  using Handles = grove::Handles<LastWords>;
+  Parting(Pid witness, bool throws) : witness_{witness}, throws_{throws} {}
+  int handle_call(LastWords) {
+    stop(ExitReason::symbol("done"));
+    return 7;
+  }
+  Task<> terminate(ExitReason) {
+    co_await context().sleep_for(1s);
+    context().send(witness_, std::string{"terminated"});
+    if (throws_) throw std::runtime_error("in terminate");
+  }
+
+ private:
+  Pid witness_;
+  bool throws_;
+};
+
+// GEN-31, GEN-32.
+TEST(GenServerStop, AnswersTheCallThatStopsItAfterTerminate) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    for (const bool throws : {false, true}) {
+      const StartResult server = co_await start_link<Parting>(context, context.self(), throws);
+      const int reply = co_await context.call<LastWords>(server.pid);
+      EXPECT_EQ(reply, 7);
+      const auto words = co_await context.receive_for<std::string>(0s);
+      EXPECT_EQ(words, "terminated");  // it was there before the reply
+      const Exit exit = co_await context.receive<Exit>();
+      EXPECT_EQ(to_string(exit.reason),
+                throws ? "{error,\"std::runtime_error\",\"in terminate\"}" : "done");
+    }
+  });
+}
+
+struct Arm {
+  Clock::Duration time{};
+};
+struct Count {
+  using Reply = int;
+};
+
+class Timed : public GenServer {
+ public:
+  using Handles = grove::Handles<Arm, Count>;
+  void handle_cast(Arm arm) { timeout_after(arm.time); }
+  void handle_info(ServerTimeout) { ++timeouts_; }
+  int handle_call(Count) { return timeouts_; }
+  int& state() { return timeouts_; }
+
+ private:
+  int timeouts_ = 0;
+};
+
+// GEN-23, GEN-24.
+TEST(ServerTimeout, ComesOnceWhenNothingElseComes) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult server = co_await start_link<Timed>(context);
+    context.cast(server.pid, Arm{100ms});
+    co_await context.sleep_for(1s);
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 1);
+    context.cast(server.pid, Arm{100ms});
+    co_await context.sleep_for(99ms);
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 1);  // this cancels it
+    co_await context.sleep_for(1s);
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 1);
+  });
+}
+
+TEST(ServerTimeout, OfZeroDoesNotOvertakeWhatIsQueued) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult server = co_await start_link<Timed>(context);
+    context.cast(server.pid, Arm{0ms});
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 0);
+    co_await context.sleep_for(1s);
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 0);
+    context.cast(server.pid, Arm{0ms});
+    co_await context.sleep_for(1ms);
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 1);
+  });
+}
+
+TEST(ServerTimeout, BeginsAnewAfterASystemMessage) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult server = co_await start_link<Timed>(context);
+    context.cast(server.pid, Arm{100ms});
+    co_await context.sleep_for(60ms);
+    EXPECT_EQ(co_await sys::get_state<int>(context, server.pid), 0);
+    co_await context.sleep_for(60ms);
+    EXPECT_EQ(co_await sys::get_state<int>(context, server.pid), 0);
+    co_await sys::suspend(context, server.pid);
+    co_await context.sleep_for(1s);
+    co_await sys::resume(context, server.pid);
+    co_await context.sleep_for(99ms);
+    EXPECT_EQ(co_await sys::get_state<int>(context, server.pid), 0);
+    co_await context.sleep_for(101ms);
+    EXPECT_EQ(co_await sys::get_state<int>(context, server.pid), 1);
+  });
+}
+
+struct Sleep {};
+
+class Sleeper : public GenServer {
+ public:
+  using Handles = grove::Handles<Sleep, Count>;
+  void handle_cast(Sleep) { hibernate(); }
+  void handle_hibernate() { ++hibernated_; }
+  int handle_call(Count) { return hibernated_; }
+
+ private:
+  int hibernated_ = 0;
+};
+
+// GEN-25.
+TEST(Hibernate, GivesMemoryBackAndWakesWithTheNextMessage) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult server = co_await start_link<Sleeper>(context);
+    context.cast(server.pid, Sleep{});
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 1);
+    co_await sys::suspend(context, server.pid);
+    co_await sys::resume(context, server.pid);
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 1);
+    const Ref last = context.monitor(server.pid);
+    for (int i = 0; i < 1000; ++i) context.monitor(server.pid);
+    context.cast(server.pid, Sleep{});
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 2);  // with its relations as they were
+    context.demonitor(last);
+    co_await stop_server(context, server.pid);
+    for (int i = 0; i < 1000; ++i) co_await context.receive<Down>();
+  });
+}
+
+TEST(Hibernate, ComesByItselfWhenTheServerIsIdle) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    ServerOptions options;
+    options.hibernate_after = 1s;
+    const StartResult server = co_await start_server<Sleeper>(context, options);
+    co_await context.sleep_for(900ms);
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 0);
+    co_await context.sleep_for(900ms);
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 0);
+    co_await context.sleep_for(1min);
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 1);  // once
+  });
+}
+
+// -- who refers to a server ------------------------------------------------------------------
+
+TEST(ServerRef, ANameIsLookedUpAtEachUse) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    try {
+      co_await context.call<Count>("timed");
+      ADD_FAILURE();
+    } catch (const ProcessExit& failed) {
+      EXPECT_EQ(failed.reason(), ExitReason::noproc());
+    }
+    context.cast("timed", Arm{1s});  // to nobody: a dead letter
+    const StartResult first = co_await start_server<Timed>(context, named("timed"));
+    EXPECT_EQ(co_await context.call<Count>("timed"), 0);
+    co_await stop_server(context, "timed");
+    const StartResult second = co_await start_server<Timed>(context, named("timed"));
+    EXPECT_NE(first.pid, second.pid);
+    context.cast("timed", Arm{1ms});
+    co_await context.sleep_for(1s);
+    EXPECT_EQ(co_await context.call<Count>("timed"), 1);
+    const RemoteName own{"timed", context.node().name()};
+    EXPECT_EQ(co_await context.call<Count>(own), 1);
+    const RemoteName elsewhere{"timed", "elsewhere"};
+    try {
+      co_await context.call<Count>(elsewhere);
+      ADD_FAILURE();
+    } catch (const ProcessExit& failed) {
+      EXPECT_EQ(failed.reason(), ExitReason::noconnection());
+    }
+    context.cast(elsewhere, Arm{1ms});
+  });
+  EXPECT_EQ(world.node().metrics().get(Metric::dead_letters_no_name), 1U);
+}
+
+class CallsItself : public GenServer {
+ public:
+  using Handles = grove::Handles<Count, Step>;
+  Task<int> handle_call(Step step) {
+    try {
+      if (step.name == "pid") co_return co_await context().call<Count>(self());
+      co_return co_await context().call<Count>(step.name);
+    } catch (const ProcessExit& failed) {
+      co_return failed.reason() == ExitReason::symbol("calling_self") ? 1 : 0;
+    }
+  }
+  int handle_call(Count) { return 99; }
+};
+
+// GEN-15.
+TEST(ServerRef, ToOneselfByPidAndNameIsAnErrorAndNoDeadlock) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult server = co_await start_server<CallsItself>(context, named("narcissus"));
+    EXPECT_EQ(co_await context.call<Step>(server.pid, "pid"), 1);
+    EXPECT_EQ(co_await context.call<Step>(server.pid, "narcissus"), 1);
+  });
+}
+
+TEST(ServerOf, CallsAndCastsWhatItsServerHandles) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult server = co_await start_server<Timed>(context, named("timed"));
+    const ServerOf<Timed> by_pid{server.pid};
+    const ServerOf<Timed> by_name{"timed"};
+    context.cast(by_pid, Arm{1ms});
+    co_await context.sleep_for(1s);
+    EXPECT_EQ(co_await context.call<Count>(by_name), 1);
+    // context.call<Step>(by_name): see tests/node/refused
+  });
+}
+
+/// A directory of the program's own (OTP: a `via` module).
+class Phonebook final : public Directory {
+ public:
+  Result<void> register_name(Context& owner, const Via& name) override {
+    if (pids_.contains(to_string(name.key))) return Error{Errc::name_taken, ""};
+    pids_[to_string(name.key)] = owner.self();
+    return {};
+  }
+  void unregister_name(Context&, const Value& key) override { pids_.erase(to_string(key)); }
+  std::optional<Pid> whereis(const Value& key) const override {
+    const auto place = pids_.find(to_string(key));
+    return place == pids_.end() ? std::nullopt : std::optional{place->second};
+  }
+
+ private:
+  std::map<std::string, Pid> pids_;
+};
+
+// NAM-1 to NAM-4.
+TEST(Via, ADirectoryOfTheProgramNamesServers) {
+  LocalWorld world;
+  EXPECT_TRUE(world.node().add_directory("phonebook", std::make_shared<Phonebook>()));
+  EXPECT_FALSE(world.node().add_directory("phonebook", std::make_shared<Phonebook>()));
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const Via name{"phonebook", 112};
+    const StartResult server = co_await start_server<Timed>(context, named(name));
+    EXPECT_EQ(co_await context.call<Count>(name), 0);
+    const StartResult again = co_await start_server<Timed>(context, named(name));
+    EXPECT_EQ(again.status, StartResult::Status::already_started);
+    EXPECT_EQ(again.pid, server.pid);
+    const Ref ref = context.monitor(name);
+    co_await stop_server(context, name);
+    const Down down = co_await context.receive<Down>();
+    EXPECT_EQ(down.ref, ref);
+    const Via unknown{"no such directory", 1};
+    const StartResult nowhere = co_await start_server<Timed>(context, named(unknown));
+    EXPECT_EQ(nowhere.status, StartResult::Status::failed);
+  });
+}
+
+TEST(Request, SeveralMayBeUnderWayAndOneThatIsDroppedIsForgotten) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const auto steps = std::make_shared<std::vector<std::string>>();
+    const StartResult one = co_await start_link<Timed>(context);
+    const StartResult two = co_await start_link<Recording>(context, steps);
+    Request<int> first = context.send_request<Count>(one.pid);
+    Request<int> second = context.send_request<Step>(two.pid, std::string{"x"});
+    { const Request<int> dropped = context.send_request<Count>(one.pid); }
+    co_await context.sleep_for(1s);
+    EXPECT_EQ(co_await context.receive_response(std::move(second)), 1);
+    EXPECT_EQ(co_await context.receive_response(std::move(first)), 0);
+    EXPECT_EQ(co_await context.receive_any(0s), nullptr);
+    Request<int> to_nobody = context.send_request<Count>(Pid{});
+    EXPECT_THROW(co_await context.receive_response(std::move(to_nobody)), ProcessExit);
+  });
+}
+
+}  // namespace
+}  // namespace grove
