@@ -283,6 +283,10 @@ std::optional<Clock::Duration> Node::cancel_timer(TimerId timer) {
 
 bool Node::drop_timer(TimerId timer) { return timers_->cancel(timer).has_value(); }
 
+void Node::cancel_timer_async(TimerId timer, EnvelopePtr answer) {
+  timers_->cancel_async(timer, std::move(answer));
+}
+
 std::optional<Clock::Duration> Node::read_timer(TimerId timer) const {
   return time_left(timers_->deadline(timer));
 }

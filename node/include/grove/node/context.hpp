@@ -43,6 +43,9 @@ struct From {
 /// Flags of demonitor().
 enum class Flush : bool { no, yes };
 
+/// Flags of cancel_timer_async().
+enum class CancelInfo : bool { no, yes };
+
 class Context {
  public:
   Context(const Context&) = delete;
@@ -228,6 +231,9 @@ class Context {
   /// The same without a look at the clock (OTP: {info, false}).
   /// Returns: whether there was a timer to cancel.
   bool drop_timer(TimerId timer);
+  /// The same without waiting for a timer that is just firing: what cancel_timer() would return
+  /// comes as a TimerCancelled, and the same holds from then on. CancelInfo::no: nothing comes.
+  void cancel_timer_async(TimerId timer, CancelInfo info = CancelInfo::yes);
   /// Returns: as cancel_timer(); the timer goes on. Of an interval: until its next message.
   [[nodiscard]] std::optional<Clock::Duration> read_timer(TimerId timer) const;
 
