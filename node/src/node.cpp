@@ -97,6 +97,7 @@ Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& opt
   Spawned spawned;
   const bool link = options.link && spawner != nullptr;
   const bool monitor = options.monitor && spawner != nullptr;
+  const bool reply = options.reply && spawner != nullptr;
   const std::uint64_t start_serial = options.start_serial;
   const MailboxLimit limit = options.mailbox;
   child.begin(spawner != nullptr ? spawner->pid() : Pid{}, std::move(options));
@@ -117,10 +118,15 @@ Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& opt
                                {.target = spawned.pid, .kind = detail::Watch::Kind::call});
     child.relations().on_monitor({spawner->pid(), start_serial}, 0);
   }
+  if (monitor || reply) spawned.ref = spawner->make_ref();
   if (monitor) {
-    spawned.ref = spawner->make_ref();
     spawner->relations().watch(spawned.ref.serial, {.target = spawned.pid});
     child.relations().on_monitor({spawner->pid(), spawned.ref.serial}, 0);
+  }
+  if (reply) {
+    deliver(spawner->pid(),
+            std::make_unique<Envelope>(SignalKind::told, spawned.pid, 0,
+                                       Message::make<SpawnReply>(spawned.ref, spawned.pid)));
   }
   if (spawner != nullptr) spawner->charge(k_spawn_cost);
   // kill_all() says that it stops and then looks for lives, we the other way round: one of us sees

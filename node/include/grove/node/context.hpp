@@ -112,6 +112,25 @@ class Context {
     return spawn_body(std::move(options),
                       detail::make_handler_body<H>(std::forward<Args>(args)...));
   }
+  /// The same by request: a SpawnReply follows, before anything else of the child. A monitor has
+  /// the request's reference. Source: OTP, spawn_request/4; here, as there, the child is there at
+  /// once.
+  template <class F, class... Args>
+  requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Ref
+  spawn_request(SpawnOptions options, F&& function, Args&&... args) {
+    options.reply = true;
+    return spawn_opt(std::move(options), std::forward<F>(function), std::forward<Args>(args)...)
+        .ref;
+  }
+  template <std::derived_from<Handler> H, class... Args>
+  Ref spawn_request(SpawnOptions options, Args&&... args) {
+    options.reply = true;
+    return spawn_opt<H>(std::move(options), std::forward<Args>(args)...).ref;
+  }
+  /// Gives a request up that is not answered yet: no answer comes, and a child that it has linked
+  /// is killed, `abandoned`. Returns: false when it is answered, as all requests to one's own node
+  /// are once spawn_request() has returned, or is none of this process's.
+  bool abandon_spawn([[maybe_unused]] const Ref& request) noexcept { return false; }
   Spawned spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body);
   Spawned spawn_frame(SpawnOptions options, detail::FrameMaker make);
 
