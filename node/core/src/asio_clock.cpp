@@ -58,7 +58,7 @@ class AsioClock final : public Clock {
   }
 
  private:
-  static constexpr Duration k_coarse_from = std::chrono::seconds{1};
+  static constexpr Duration k_coarse_from = std::chrono::seconds{2};  // 500 kernel ticks of 4 ms
 
   /// The end of the kernel's tick that is now: at most one tick ahead of now().
   TimePoint coarse_now() const {

@@ -244,7 +244,7 @@ class Context {
         [](const Message& original) { return Message::make<T>(*original.get<T>()); });
   }
   /// After this nothing of it is delivered; what it has sent before is in its target's queue.
-  /// Returns: the time it had left (of a second and more: up to a kernel tick too little); nothing
+  /// Returns: the time it had left (of 2 s and more: up to a kernel tick too little); nothing
   /// when it has fired, was cancelled or never was.
   std::optional<Clock::Duration> cancel_timer(TimerId timer);
   /// The same without a look at the clock (OTP: {info, false}).
