@@ -396,7 +396,7 @@ Task<> spawn_for_ever(Context& context, std::atomic<std::uint64_t>* turns) {
 
 TEST(StressStop, ABusyNodeEndsAndGoesWhileItsWorkersRun) {
   for (const unsigned workers : {1U, 2U, 4U}) {
-    const auto clock = make_asio_clock();
+    const auto clock = make_system_clock();
     const auto scheduler = make_thread_scheduler(workers);
     for (int round = 0; round < 10; ++round) {
       std::atomic<std::uint64_t> turns{0};

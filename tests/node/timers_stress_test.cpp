@@ -137,7 +137,7 @@ TEST_P(TimersStress, AnAsyncCancelsAnswerComesAfterTheTimersMessage) {
 }
 
 TEST(TimersStressStop, ANodeGoesWhileItsTimersFire) {
-  const auto clock = make_asio_clock();
+  const auto clock = make_system_clock();
   const auto scheduler = make_thread_scheduler(2);
   for (int round = 0; round < 30; ++round) {
     std::atomic<int> wrong{0};
