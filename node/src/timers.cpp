@@ -136,7 +136,7 @@ std::optional<Timers::Wheel::Index> Timers::find(const Shard& shard, TimerId tim
 }
 
 /// With the shard locked; what is taken is destroyed after that.
-Timers::Taken Timers::take(Shard& shard, TimerId timer) {
+inline Timers::Taken Timers::take(Shard& shard, TimerId timer) {
   Taken taken;
   if (const auto index = find(shard, timer)) {
     taken.due = time_point(shard.wheel.deadline(*index));
