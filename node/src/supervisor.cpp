@@ -93,8 +93,10 @@ class Supervisor final : public GenServer {
   Task<> handle_info(Exit exit) {
     const Child* child = supervision_.find(exit.from);
     if (child == nullptr) return {};  // a stranger's exit signal does nothing
-    node().log().debug("supervisor " + to_string(self()) + ": child " + child->spec.id + ' ' +
-                       to_string(exit.from) + " ended: " + to_string(exit.reason));
+    if (node().log().writes(LogLevel::debug)) {
+      node().log().debug("supervisor " + to_string(self()) + ": child " + child->spec.id + ' ' +
+                         to_string(exit.from) + " ended: " + to_string(exit.reason));
+    }
     return run(supervision_.exited(exit.from, exit.reason, node().clock().now()));
   }
 
