@@ -45,6 +45,9 @@ struct OpEntry {
 /// Level 2: gen_server.
 [[nodiscard]] std::span<const OpEntry> server_ops();
 
+/// Level 3: supervisors.
+[[nodiscard]] std::span<const OpEntry> supervisor_ops();
+
 /// Level 4: Registry.
 [[nodiscard]] std::span<const OpEntry> registry_ops();
 

@@ -53,6 +53,11 @@ class Server : public GenServer {
   void terminate(const ExitReason& reason);
   Value& state() { return value_; }
 
+ protected:
+  /// One that others name. It does nothing of its own in init.
+  explicit Server(World* world) : self_{context(), *world} {}
+  [[nodiscard]] World& world() const noexcept { return self_.world; }
+
  private:
   void own(const std::string& text);
   void time_out_after(const std::string& milliseconds);
