@@ -41,6 +41,7 @@ struct Row {
 [[nodiscard]] std::vector<Row> link_rows();
 [[nodiscard]] std::vector<Row> timer_rows();
 [[nodiscard]] std::vector<Row> stall_rows();
+[[nodiscard]] std::vector<Row> supervised_rows();
 [[nodiscard]] std::vector<Row> registry_rows();
 [[nodiscard]] std::vector<Row> remote_rows();
 
