@@ -111,7 +111,7 @@ class PoolMan : public grove::GenServer {
 
   PoolArgs args_;
   grove::Pid worker_sup_;
-  std::vector<grove::Pid> idle_;                    // the last one back goes first
+  std::vector<grove::Pid> idle_;                   // the last one back goes first
   grove::Table<grove::Pid, grove::Ref> monitors_;  // of the clients, by worker
 };
 

@@ -67,8 +67,8 @@ void for_each(RegistryRing ring, RegistryNode* first, F&& visit) {
   }
 }
 
-/// Memory of large hash tables, in huge pages where there are any: half of what a look-up among
-/// millions costs is the way to the page.
+/// Memory of large hash tables, in huge pages where there are any: with small ones, a look-up among
+/// millions waits for the page table, too.
 template <class T>
 struct HugeAllocator {
   using value_type = T;
@@ -119,7 +119,7 @@ class RegistryIndex {
     for (std::size_t at = hash & mask();; at = (at + 1) & mask()) {
       const Slot& slot = slots_[at];
       if (slot.first == nullptr) return nullptr;
-      if (slot.hash == low(hash) && slot.key == key) return &slot;
+      if (slot.hash == (hash & k_low) && slot.key == key) return &slot;
     }
   }
   /// Makes room for one more key; slots may move.
@@ -132,10 +132,10 @@ class RegistryIndex {
     }
   }
   /// Bounds: the key is not in it, and there is room. The slot's ring is empty.
-  Slot& insert(std::uint32_t hash, const Value& key) {
-    Slot& slot = free_slot(low(hash));
-    slot.key = key;
-    slot.hash = low(hash) & 0x7FFF'FFFFU;
+  Slot& insert(std::uint32_t hash, Value&& key) noexcept {
+    Slot& slot = free_slot(hash);
+    slot.key = std::move(key);
+    slot.hash = hash & k_low;
     ++used_;
     return slot;
   }
@@ -155,8 +155,8 @@ class RegistryIndex {
 
  private:
   using Slots = std::vector<Slot, HugeAllocator<Slot>>;
+  static constexpr std::uint32_t k_low = 0x7FFF'FFFFU;
 
-  static std::uint32_t low(std::uint32_t hash) noexcept { return hash & 0x7FFF'FFFFU; }
   [[nodiscard]] std::size_t mask() const noexcept { return slots_.size() - 1; }
   [[nodiscard]] Slot& free_slot(std::uint32_t hash) noexcept {
     std::size_t at = hash & mask();
@@ -206,13 +206,13 @@ class RegistryShards {
     const std::unique_lock keys_lock{keys.lock};
     keys.index.reserve_one();
     RegistryIndex::Slot* slot = keys.index.find(hash, node->key);
+    if (unique_ && slot != nullptr && is_alive(slot->pid)) return slot->pid;
+    Value copy = slot == nullptr ? node->key : Value{};
+    append(&Node::of_owner, owners.first[owner], node.get());  // from here on nothing throws
     if (slot == nullptr) {
-      append(&Node::of_owner, owners.first[owner], node.get());  // may throw
-      slot = &keys.index.insert(hash, node->key);
-    } else {
-      if (unique_ && is_alive(slot->first->pid)) return slot->first->pid;
-      append(&Node::of_owner, owners.first[owner], node.get());
-      if (unique_) take_from(keys, *slot, *slot->first);
+      slot = &keys.index.insert(hash, std::move(copy));
+    } else if (unique_) {
+      take_from(keys, *slot, *slot->first);
     }
     append(&Node::of_key, slot->first, node.release());
     slot->refresh();
@@ -234,9 +234,10 @@ class RegistryShards {
     const std::unique_lock keys_lock{keys.lock};
     RegistryIndex::Slot* const slot = keys.index.find(hash, key);
     if (slot == nullptr) return removed;
+    std::vector<Node*> found;
     const auto look = [&](Node& node) {
       if (node.hash == hash && node.pid == owner && node.key == key && wanted(node)) {
-        removed.nodes.emplace_back(&node);
+        found.push_back(&node);
       }
     };
     if (is_shorter(own->second, slot->first)) {
@@ -244,9 +245,11 @@ class RegistryShards {
     } else {
       for_each(&Node::of_key, slot->first, look);
     }
-    for (const auto& node : removed.nodes) {
+    removed.nodes.reserve(found.size());
+    for (Node* node : found) {
       take_from(keys, *slot, *node);
-      detach(&Node::of_owner, own->second, node.get());
+      detach(&Node::of_owner, own->second, node);
+      removed.nodes.emplace_back(node);
     }
     if (slot->first == nullptr) keys.index.erase(slot);
     removed.last = own->second == nullptr;
@@ -262,6 +265,9 @@ class RegistryShards {
       const std::unique_lock lock{owners.lock};
       const auto own = owners.first.find(owner);
       if (own == owners.first.end()) return removed;
+      std::size_t count = 0;
+      for_each(&Node::of_owner, own->second, [&](const Node&) { ++count; });
+      removed.reserve(count);
       for_each(&Node::of_owner, own->second, [&](Node& node) { removed.emplace_back(&node); });
       owners.first.erase(own);
     }
