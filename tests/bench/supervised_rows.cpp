@@ -6,7 +6,7 @@
 
 #include "bench/local.hpp"
 
-#include <ranges>
+#include <numeric>
 #include <stdexcept>
 
 namespace grove::bench {
@@ -61,10 +61,12 @@ std::vector<Figure> dynsup_start(const Measurement& measurement) {
 
 double task_fanout(Node& node, std::uint64_t tasks) {
   auto rate = node.async([tasks](Context& context) -> Task<double> {
+    std::vector<std::uint64_t> numbers(tasks);
+    std::iota(numbers.begin(), numbers.end(), 0);
     const auto start = Stopwatch::now();
     auto stream =
-        async_stream(context, std::views::iota(std::uint64_t{0}, tasks),
-                     [](std::uint64_t number) { return number + 1; }, {.max_concurrency = 8});
+        async_stream(context, std::move(numbers), [](std::uint64_t number) { return number + 1; },
+                     {.max_concurrency = 8});
     std::uint64_t sum = 0;
     while (auto next = co_await stream.next()) sum += next->value();
     if (sum != tasks * (tasks + 1) / 2) throw std::runtime_error{"a wrong sum"};

@@ -8,8 +8,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <iterator>
 #include <memory>
-#include <ranges>
 #include <string>
 #include <vector>
 
@@ -186,11 +187,28 @@ TEST(AsyncStream, GoesWithAnOwnerThatIsKilled) {
   });
 }
 
+/// 1, 2, 3 and so on, without an end.
+struct Naturals {
+  struct Iterator {
+    using difference_type = std::ptrdiff_t;
+    using value_type = int;
+    int operator*() const { return number; }
+    Iterator& operator++() {
+      ++number;
+      return *this;
+    }
+    void operator++(int) { ++number; }
+    int number = 1;
+  };
+  static Iterator begin() { return {}; }
+  static std::unreachable_sentinel_t end() { return {}; }
+};
+
 TEST(AsyncStream, TakesItemsOnlyWhenThereIsRoom) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
     auto stream =
-        async_stream(context, std::views::iota(1), [](int n) { return n; }, {.max_concurrency = 2});
+        async_stream(context, Naturals{}, [](int n) { return n; }, {.max_concurrency = 2});
     for (int number = 1; number < 100; ++number) {
       const auto outcome = co_await stream.next();
       EXPECT_EQ(outcome->value(), number);

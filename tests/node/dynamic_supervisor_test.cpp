@@ -443,9 +443,9 @@ TEST(DynamicSupervisor, IsAChildLikeAnyOther) {
 
     ChildSpec spec = child<Worker>("worker").with(temporary);
     const StartResult worker = co_await start_child(context, "workers", spec);
-    co_await terminate_child(context, "workers", worker.pid);
+    const Result<void> ended = co_await terminate_child(context, "workers", worker.pid);
     // [/snippet dynamic_supervisor]
-    EXPECT_TRUE(worker.ok());
+    EXPECT_TRUE(worker.ok() && ended);
     EXPECT_EQ(co_await counted(context, "workers"), "0 0 0 0");
     EXPECT_TRUE((co_await which_children(context, "workers")).empty());
   });

@@ -48,7 +48,7 @@ inline Task<bool> has_nothing(Context& context) {
 template <class Awaited>
 Task<std::string> failure_of(Awaited awaited) {
   try {
-    co_await awaited();
+    (void)co_await awaited();
   } catch (const ProcessExit& failed) {
     co_return to_string(failed.reason());
   }
