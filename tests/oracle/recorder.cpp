@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "recorder.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -78,6 +79,17 @@ bool Recorder::is_supervisor(const std::string& name) const {
   const std::lock_guard lock{mutex_};
   const auto next = pids_.lower_bound(below);
   return next != pids_.end() && next->first.starts_with(below);
+}
+
+void Recorder::loosen(const std::string& path) {
+  const std::lock_guard lock{mutex_};
+  loose_.push_back(path + '.');
+}
+
+bool Recorder::is_loose(const std::string& name) const {
+  const std::lock_guard lock{mutex_};
+  return std::any_of(loose_.begin(), loose_.end(),
+                     [&](const std::string& path) { return name.starts_with(path); });
 }
 
 std::string Recorder::text_of(const Pid& pid) const {

@@ -56,6 +56,10 @@ class Recorder {
   /// Whether something was started below this name.
   [[nodiscard]] bool is_supervisor(const std::string& name) const;
 
+  /// From now on the ends of what is started below `path` have no order.
+  void loosen(const std::string& path);
+  [[nodiscard]] bool is_loose(const std::string& name) const;
+
   /// Canonical text. SPEC.md, section 4, "Values".
   [[nodiscard]] std::string text_of(const Value& value) const;
   [[nodiscard]] std::string text_of(const ExitReason& reason) const {
@@ -73,6 +77,7 @@ class Recorder {
   std::map<std::string, Pid> pids_;
   std::map<std::string, int> births_;  // by path
   std::unordered_set<Pid> supervised_;
+  std::vector<std::string> loose_;
   std::unordered_set<Pid> not_started_;
   std::vector<Event> events_;
 };

@@ -49,7 +49,7 @@ void sort_deaths(std::vector<const Event*>& events) {
 
 bool is_actors_own(const Event& event) { return event.kind <= Event::Kind::died; }
 
-/// In their order; but deaths beside the kill of a supervisor have none.
+/// In their order; but deaths beside the kill of a supervisor, or below a dynamic one, have none.
 std::vector<std::string> life_lines(const std::vector<Event>& events, const Recorder& recorder) {
   const bool killed = std::any_of(events.begin(), events.end(), [&](const Event& event) {
     return event.kind == Event::Kind::down && event.text == "killed" &&
@@ -65,7 +65,7 @@ std::vector<std::string> life_lines(const std::vector<Event>& events, const Reco
       continue;
     }
     const char* what = event.kind == Event::Kind::down ? "! down " : "! terminate ";
-    (killed ? loose : ordered).push_back(what + name + ' ' + event.text);
+    (killed || recorder.is_loose(name) ? loose : ordered).push_back(what + name + ' ' + event.text);
   }
   std::sort(loose.begin(), loose.end());
   ordered.insert(ordered.end(), loose.begin(), loose.end());

@@ -32,7 +32,8 @@ struct Late {
 
 class Server : public GenServer {
  public:
-  using Handles = grove::Handles<Command, Op, Late, Value, ScriptMessage, BurstMessage, TimerFired>;
+  using Handles = grove::Handles<Command, Op, Late, Value, ScriptMessage, BurstMessage, TimerFired,
+                                 TaskReply<Value>>;
 
   /// `init` is an INIT word of the language.
   Server(World* world, std::string name, std::string init);

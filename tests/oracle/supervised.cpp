@@ -2,6 +2,7 @@
 #include "supervised.hpp"
 
 #include "grove/node/owned.hpp"
+#include "grove/node/task_supervisor.hpp"
 
 #include <algorithm>
 #include <sstream>
@@ -97,6 +98,18 @@ SupervisorSpec sup_spec(World& world, const std::string& path,
   return spec;
 }
 
+/// `dynsup SUP MAX_RESTARTS MAX_SECONDS [max=N]`
+Task<StartResult> start_dynsup(Context& context, World* world, Op op) {
+  DynamicSpec spec;
+  spec.intensity.restarts = static_cast<std::size_t>(parse_integer(op.at(2)));
+  spec.intensity.period = std::chrono::seconds{parse_integer(op.at(3))};
+  if (op.size() > 4) spec.max_children = static_cast<std::size_t>(number_of(op.at(4), "max"));
+  ServerOptions options{Via{k_births, op.at(1)}};
+  const StartResult result = co_await start_dynamic_supervisor(context, spec, std::move(options));
+  co_await context.call_for<WatchFor>(std::nullopt, world->watcher(), result.pid);
+  co_return result;
+}
+
 Task<> run_root(Context& context, World* world) {
   context.trap_exit(true);
   for (;;) {
@@ -111,6 +124,14 @@ Task<> run_root(Context& context, World* world) {
       const StartResult result = co_await start_sup(context, world, op.at(1), std::move(words));
       text = result.ok() ? "ok " + world->recorder().text_of(result.pid)
                          : "error " + world->recorder().text_of(result.reason);
+    } else if (op.name() == "dynsup") {
+      const StartResult result = co_await start_dynsup(context, world, op);
+      text = "ok " + world->recorder().text_of(result.pid);
+    } else if (op.name() == "tsup") {
+      const StartResult result = co_await start_dynamic_supervisor(context);
+      world->recorder().name(result.pid, op.at(1));
+      co_await context.call_for<WatchFor>(std::nullopt, world->watcher(), result.pid);
+      text = "ok";
     } else {
       context.exit(world->recorder().find(op.at(1)).value(), ExitReason::shutdown());
       text = "true";

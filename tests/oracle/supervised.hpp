@@ -20,8 +20,8 @@ struct Crash {
 /// A worker: the server of level 2, with lifecycle lines.
 class Worker : public Server {
  public:
-  using Handles =
-      grove::Handles<Command, Op, Late, Value, ScriptMessage, BurstMessage, TimerFired, Crash>;
+  using Handles = grove::Handles<Command, Op, Late, Value, ScriptMessage, BurstMessage, TimerFired,
+                                 TaskReply<Value>, Crash>;
   Worker(World* world, std::string path, std::string behaviour);
 
   Task<Init> init();

@@ -86,14 +86,6 @@ Task<std::string> which(Self* self, Op op) {
   co_return '[' + text + ']';
 }
 
-Task<std::string> count(Self* self, Op op) {
-  const Pid supervisor = pid_of(*self, op.at(1));
-  const ChildCounts counts = co_await count_children(self->context, supervisor);
-  co_return "specs=" + std::to_string(counts.specs) + " active=" + std::to_string(counts.active) +
-      " supervisors=" + std::to_string(counts.supervisors) +
-      " workers=" + std::to_string(counts.workers);
-}
-
 Task<std::string> sup_stop(Self* self, Op op) {
   const Pid supervisor = pid_of(*self, op.at(1));
   const ExitReason reason{parse_value(op.at(2))};
@@ -102,6 +94,14 @@ Task<std::string> sup_stop(Self* self, Op op) {
 }
 
 }  // namespace
+
+Task<std::string> count_of_children(Self* self, Op op) {
+  const Pid supervisor = pid_of(*self, op.at(1));
+  const ChildCounts counts = co_await count_children(self->context, supervisor);
+  co_return "specs=" + std::to_string(counts.specs) + " active=" + std::to_string(counts.active) +
+      " supervisors=" + std::to_string(counts.supervisors) +
+      " workers=" + std::to_string(counts.workers);
+}
 
 std::span<const OpEntry> supervisor_ops() {
   static constexpr std::array k_ops{
@@ -114,7 +114,7 @@ std::span<const OpEntry> supervisor_ops() {
       OpEntry{"restart_child", By::controller, or_call_exit<restart>},
       OpEntry{"delete_child", By::controller, or_call_exit<remove>},
       OpEntry{"which_children", By::controller, or_call_exit<which>},
-      OpEntry{"count_children", By::controller, or_call_exit<count>},
+      OpEntry{"count_children", By::controller, or_call_exit<count_of_children>},
       OpEntry{"sup_stop", By::controller, or_call_exit<sup_stop>},
       OpEntry{"sup_shutdown", By::controller, as_root},
   };
