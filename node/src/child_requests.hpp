@@ -20,6 +20,14 @@ struct TerminateChild {
   std::string id;
   Pid pid;  // nobody: the child with that id
 };
+struct RestartChild {
+  using Reply = StartResult;
+  std::string id;
+};
+struct DeleteChild {
+  using Reply = Result<void>;
+  std::string id;
+};
 struct WhichChildren {
   using Reply = std::vector<ChildInfo>;
 };

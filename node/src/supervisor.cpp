@@ -9,6 +9,8 @@ namespace {
 
 using detail::Child;
 using detail::CountChildren;
+using detail::DeleteChild;
+using detail::RestartChild;
 using detail::StartChild;
 using detail::Supervision;
 using detail::TerminateChild;
@@ -16,14 +18,6 @@ using detail::WhichChildren;
 using Act = Supervision::Act;
 using Step = Supervision::Step;
 
-struct RestartChild {
-  using Reply = StartResult;
-  std::string id;
-};
-struct DeleteChild {
-  using Reply = Result<void>;
-  std::string id;
-};
 /// A restart that failed is tried again through the mailbox, so that others have their turn.
 struct RetryRestart {
   std::string id;
