@@ -49,7 +49,7 @@ class Victim : public GenServer {
 };
 
 void kill_children_at_random(unsigned workers, Strategy strategy) {
-  const auto clock = make_asio_clock();
+  const auto clock = make_system_clock();
   const auto scheduler = make_thread_scheduler(workers);
   Node node{{.name = "stress", .clock = clock.get(), .scheduler = scheduler.get()}};
   auto done = node.async([strategy](Context& context) -> Task<> {
