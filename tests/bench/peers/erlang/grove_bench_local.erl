@@ -6,7 +6,7 @@
 
 -export([row/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
--export([start_crasher/1]).
+-export([start_crasher/1, start_worker/1]).
 
 -import(grove_bench_peer, [send_loop/2, receive_loop/1, scaled/1, warm_then_run/2, timed/1,
                            in_fresh_process/1, in_fresh_process/2, percentile/2]).
@@ -25,6 +25,8 @@ row("supervisor_restarts") ->
     logger:set_primary_config(level, none),
     warm_then_run(100_000, fun(N) -> supervisor_restarts("", stop, N) end) ++
         warm_then_run(100_000, fun(N) -> supervisor_restarts(".throw", throw, N) end);
+row("dynsup_start") ->
+    warm_then_run(100_000, fun dynsup_start/1);
 row("idle_memory") ->
     idle_memory(max(1_000, scaled(1_000_000)));
 row("call") ->
@@ -173,6 +175,24 @@ crash_all(How) ->
 
 start_crasher(Observer) -> gen_server:start_link(?MODULE, {crasher, Observer}, []).
 
+%% A simple_one_for_one supervisor starts N children, one by one, and ends them all.
+dynsup_start(N) ->
+    {Start, Stop} = in_fresh_process(fun() ->
+        {ok, Supervisor} = supervisor:start_link(?MODULE, simple_one_for_one),
+        unlink(Supervisor),
+        {timed(fun() -> start_children(Supervisor, N) end),
+         timed(fun() -> gen_server:stop(Supervisor, shutdown, infinity) end)}
+    end),
+    [{"", N / Start, "child/s"}, {".stop", N / Stop, "child/s"}].
+
+start_children(_Supervisor, 0) ->
+    ok;
+start_children(Supervisor, N) ->
+    {ok, _} = supervisor:start_child(Supervisor, [[]]),
+    start_children(Supervisor, N - 1).
+
+start_worker(State) -> gen_server:start_link(?MODULE, State, []).
+
 %% Bytes of this OS process for each of N idle processes.
 idle_memory(N) ->
     Bytes = in_fresh_process(fun() ->
@@ -226,6 +246,9 @@ init([]) -> {ok, 0};
 init({crasher, Observer}) ->
     Observer ! {started, self()},
     {ok, Observer};
+init(simple_one_for_one) ->
+    Worker = #{id => worker, start => {?MODULE, start_worker, []}, restart => temporary},
+    {ok, {#{strategy => simple_one_for_one}, [Worker]}};
 init({supervisor, Observer}) ->
     Start = {?MODULE, start_crasher, [Observer]},
     {ok, {#{intensity => 1_000, period => 3_600},

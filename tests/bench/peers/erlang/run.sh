@@ -21,8 +21,8 @@ fail() {
 [[ $# -eq 1 ]] || fail "usage: run.sh ROW"
 row=$1
 case $row in
-  pingpong | fanin | ring | spawn | skynet | supervisor_restarts | call | link_storm | timers | \
-    remote_latency)
+  pingpong | fanin | ring | spawn | skynet | supervisor_restarts | dynsup_start | call | link_storm | \
+    timers | remote_latency)
     variants=(2 1)
     ;;
   idle_memory | blocked_worker | remote_throughput | kill_to_down | idle_cpu) variants=(2) ;;
