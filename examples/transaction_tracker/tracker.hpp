@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A tracker follows one transaction. It is supervised, and found by the transaction's id from every
-// node of the cluster.
+// A tracker follows one transaction. It is supervised, and found by the transaction's id: from
+// every node of the cluster (tracker_of), or on its own (local.hpp).
 #pragma once
 
 #include "grove/grove.hpp"
 
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -22,7 +23,9 @@ struct GetStatus {
 class Tracker : public grove::GenServer {
  public:
   using Handles = grove::Handles<GetStatus>;
-  explicit Tracker(std::string transaction_id) : transaction_id_{std::move(transaction_id)} {}
+  explicit Tracker(std::string transaction_id) : transaction_id_{std::move(transaction_id)} {
+    if (transaction_id_.empty()) throw std::invalid_argument{"no transaction_id"};
+  }
   Status handle_call(GetStatus) { return {transaction_id_, node().name()}; }
 
  private:

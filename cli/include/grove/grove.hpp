@@ -4,6 +4,8 @@
 #pragma once
 
 #include "grove/cluster/cluster.hpp"
+#include "grove/node/async.hpp"
+#include "grove/node/async_stream.hpp"
 #include "grove/node/dynamic_supervisor.hpp"
 #include "grove/node/gen_server.hpp"
 #include "grove/node/node.hpp"
@@ -12,5 +14,6 @@
 #include "grove/node/registry.hpp"
 #include "grove/node/supervisor.hpp"
 #include "grove/node/table.hpp"
+#include "grove/node/task_supervisor.hpp"
 #include "grove/run.hpp"
 #include "grove/version.hpp"

@@ -44,15 +44,24 @@ struct SpawnOptions {
   bool link = false;
   bool monitor = false;
   bool trap_exit = false;
+  bool reply = false;  // the runtime's own: of spawn_request()
   Priority priority = Priority::normal;
   MailboxLimit mailbox = {};
   std::uint64_t start_serial = 0;  // the runtime's own: of a server start that is awaited
+  AliasMode alias = AliasMode::none;  // of the monitor: its reference is an alias, too
+  std::uint64_t monitor_serial = 0;   // the runtime's own: of a monitor that is known beforehand
   std::string label = {};  // shown by inspection; the program's word for what this process is
 };
 
 struct Spawned {
   Pid pid;
-  Ref ref;  // of the monitor, when one was asked for
+  Ref ref;  // of the monitor, or the request, when one was asked for
+};
+
+/// The answer to spawn_request() (OTP: {spawn_reply, ReqId, ok, Pid}).
+struct SpawnReply {
+  Ref request;
+  Pid pid;
 };
 
 }  // namespace grove
