@@ -47,7 +47,7 @@ def tests_of(root):
         cases = re.findall(r"^TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\)", file.read_text(), re.MULTILINE)
         known.update(".".join(case) for case in cases)
     for file in tests.rglob("CMakeLists.txt"):
-        known.update(re.findall(r"add_test\(NAME (\w+)", file.read_text()))
+        known.update(re.findall(r"(?:add_test\(NAME |grove_refused\()(\w+)", file.read_text()))
     return known
 
 

@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-CLOCK, RANDOM = "node/core/src/asio_clock.cpp", "node/core/src/random.cpp"
+CLOCK, RANDOM = "node/core/src/system_clock.cpp", "node/core/src/random.cpp"
 SKIPPED_DIRS = re.compile(r"\..+|build.*|cmake-build-.*|__pycache__")
 CODE = (".cpp", ".hpp", ".py", ".sh")
 is_cxx = re.compile(r".*\.[ch]pp").fullmatch

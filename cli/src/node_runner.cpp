@@ -148,7 +148,7 @@ int run_node(const Settings& settings, const App& app) {
   std::signal(SIGPIPE, SIG_IGN);  // a node outlives the reader of its log
 
   const auto log = make_stderr_log(settings.name, settings.log_level);
-  const auto clock = make_asio_clock();
+  const auto clock = make_system_clock();
   const auto scheduler = make_thread_scheduler(settings.workers);
   Node node{
       {.name = settings.name, .clock = clock.get(), .scheduler = scheduler.get(), .log = log}};

@@ -33,11 +33,16 @@ Task<> end_child(Context& context, Pid pid, Shutdown how) {
   const Ref ref = context.monitor(pid);
   const auto is_its_end = [ref](const Down& down) { return down.ref == ref; };
   context.exit(pid, how.brutal ? ExitReason::kill() : ExitReason::shutdown());
-  if (how.wait && !how.brutal) {
-    if (co_await context.receive_for<Down>(*how.wait, is_its_end)) co_return;
+  if (how.brutal || !how.wait) {
+    co_await context.receive<Down>(is_its_end);
+  } else if (!co_await context.receive_for<Down>(*how.wait, is_its_end)) {
     context.exit(pid, ExitReason::kill());
+    co_await context.receive<Down>(is_its_end);
   }
-  co_await context.receive<Down>(is_its_end);
+  // Its Exit is there already, or never comes: the next Down is not to be looked for behind it.
+  context.unlink(pid);
+  const auto is_its_exit = [pid](const Exit& exit) { return exit.from == pid; };
+  co_await context.receive_for<Exit>(Clock::Duration::zero(), is_its_exit);
 }
 
 }  // namespace grove::detail

@@ -20,6 +20,14 @@ struct TerminateChild {
   std::string id;
   Pid pid;  // nobody: the child with that id
 };
+struct RestartChild {
+  using Reply = StartResult;
+  std::string id;
+};
+struct DeleteChild {
+  using Reply = Result<void>;
+  std::string id;
+};
 struct WhichChildren {
   using Reply = std::vector<ChildInfo>;
 };
@@ -29,7 +37,7 @@ struct CountChildren {
 
 /// Starts a child in the supervisor's process. A start that throws is a start that failed.
 Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildSpec> spec);
-/// Ends a child and waits until it has. Its Exit comes later, or never.
+/// Ends a child and waits until it has. Its Exit is taken, too.
 Task<> end_child(Context& context, Pid pid, Shutdown how);
 
 }  // namespace grove::detail

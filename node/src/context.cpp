@@ -228,6 +228,16 @@ bool Context::drop_timer(TimerId timer) {
   return node().drop_timer(timer);
 }
 
+void Context::cancel_timer_async(TimerId timer, CancelInfo info) {
+  const RuntimeSection runtime{detail::current_turn()};
+  EnvelopePtr answer;
+  if (info == CancelInfo::yes) {
+    answer = std::make_unique<Envelope>(SignalKind::told, self(), 0,
+                                        Message::make<TimerCancelled>(timer, std::nullopt));
+  }
+  node().cancel_timer_async(timer, std::move(answer));
+}
+
 std::optional<Clock::Duration> Context::read_timer(TimerId timer) const {
   const RuntimeSection runtime{detail::current_turn()};
   return node().read_timer(timer);

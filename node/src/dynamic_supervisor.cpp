@@ -22,8 +22,8 @@ struct ShutdownOver {
 
 class DynamicSupervisor final : public GenServer {
  public:
-  using Handles =
-      grove::Handles<StartChild, TerminateChild, WhichChildren, CountChildren, RetryDynamic>;
+  using Handles = grove::Handles<StartChild, TerminateChild, RestartChild, DeleteChild,
+                                 WhichChildren, CountChildren, RetryDynamic>;
 
   explicit DynamicSupervisor(const DynamicSpec& spec) : children_{spec} {
     context().trap_exit(true);
@@ -31,7 +31,9 @@ class DynamicSupervisor final : public GenServer {
 
   Task<StartResult> handle_call(StartChild request) {
     StartResult result;
-    if (children_.full()) {
+    if (request.spec->is_significant) {
+      result.reason = ExitReason{Value::tuple({Value::symbol("invalid_significant"), true})};
+    } else if (children_.full()) {
       result.reason = ExitReason::symbol("max_children");
     } else {
       result = co_await start_from_spec(context(), request.spec);
@@ -41,9 +43,7 @@ class DynamicSupervisor final : public GenServer {
   }
 
   Task<Result<void>> handle_call(TerminateChild request) {
-    if (!request.pid) {
-      co_return Error{Errc::bad_argument, "a dynamic supervisor knows its children by their pids"};
-    }
+    if (!request.pid) co_return no_ids();
     const DynamicChildren::Child* child = children_.find(request.pid);
     if (child == nullptr) co_return Error{Errc::not_found, "no child " + to_string(request.pid)};
     const Shutdown how = child->spec->shutdown;
@@ -51,6 +51,13 @@ class DynamicSupervisor final : public GenServer {
     children_.remove(request.pid);
     co_return Result<void>{};
   }
+
+  StartResult handle_call(const RestartChild&) const {
+    StartResult result;
+    result.reason = ExitReason::symbol(to_string(Errc::bad_argument));
+    return result;
+  }
+  Result<void> handle_call(const DeleteChild&) const { return no_ids(); }
 
   std::vector<ChildInfo> handle_call(WhichChildren) const {
     std::vector<ChildInfo> rows;
@@ -101,6 +108,10 @@ class DynamicSupervisor final : public GenServer {
 
  private:
   using Verdict = DynamicChildren::Verdict;
+
+  static Error no_ids() {
+    return {Errc::bad_argument, "a dynamic supervisor knows its children by their pids"};
+  }
 
   Task<> act(Verdict verdict, Pid pid) {
     if (verdict == Verdict::give_up) {

@@ -99,6 +99,7 @@ Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& opt
   Spawned spawned;
   const bool link = options.link && spawner != nullptr;
   const bool monitor = options.monitor && spawner != nullptr;
+  const bool reply = options.reply && spawner != nullptr;
   const std::uint64_t start_serial = options.start_serial;
   const std::uint64_t monitor_serial = options.monitor_serial;
   const AliasMode alias = options.alias;
@@ -121,11 +122,19 @@ Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& opt
                                {.target = spawned.pid, .kind = detail::Watch::Kind::call});
     child.relations().on_monitor({spawner->pid(), start_serial}, 0);
   }
+  if (monitor_serial != 0) {
+    spawned.ref = {id_, spawner->pid().index, monitor_serial};
+  } else if (monitor || reply) {
+    spawned.ref = spawner->make_ref();
+  }
   if (monitor) {
-    spawned.ref = monitor_serial == 0 ? spawner->make_ref()
-                                      : Ref{id_, spawner->pid().index, monitor_serial};
     spawner->relations().watch(spawned.ref.serial, {.target = spawned.pid, .alias = alias});
     child.relations().on_monitor({spawner->pid(), spawned.ref.serial}, 0);
+  }
+  if (reply) {
+    deliver(spawner->pid(),
+            std::make_unique<Envelope>(SignalKind::told, spawned.pid, 0,
+                                       Message::make<SpawnReply>(spawned.ref, spawned.pid)));
   }
   if (spawner != nullptr) spawner->charge(k_spawn_cost);
   // kill_all() says that it stops and then looks for lives, we the other way round: one of us sees
@@ -287,6 +296,10 @@ std::optional<Clock::Duration> Node::cancel_timer(TimerId timer) {
 }
 
 bool Node::drop_timer(TimerId timer) { return timers_->cancel(timer).has_value(); }
+
+void Node::cancel_timer_async(TimerId timer, EnvelopePtr answer) {
+  timers_->cancel_async(timer, std::move(answer));
+}
 
 std::optional<Clock::Duration> Node::read_timer(TimerId timer) const {
   return time_left(timers_->deadline(timer));

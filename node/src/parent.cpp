@@ -74,8 +74,11 @@ StartResult ParentServer::known(const Value& id) const {
 }
 
 void ParentServer::add(detail::ParentedChild child, Timeout timeout) {
-  if (timeout) child.life = context().send_after(*timeout, self(), ChildTimeout{child.pid});
-  children_->add(std::move(child));
+  const Pid pid = child.pid;
+  children_->add(std::move(child));  // first: a timer may be refused
+  if (timeout) {
+    children_->find(pid)->life = context().send_after(*timeout, self(), ChildTimeout{pid});
+  }
 }
 
 // -- ends -----------------------------------------------------------------------------------

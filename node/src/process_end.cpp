@@ -37,6 +37,7 @@ void Process::report_crash() {
   if (!crashed_ || extras_ == nullptr || extras_->exit_reason.is_clean()) return;
   crashed_ = false;
   node_->metrics().add(Metric::processes_crashed);
+  if (!node_->log().writes(LogLevel::error)) return;
   node_->log().error("process " + who() + " terminated: " + to_string(extras_->exit_reason));
 }
 

@@ -110,6 +110,10 @@ void Process::act(Envelope* envelope) {
     case SignalKind::system: on_system(envelope); return;
     case SignalKind::reply: on_reply(envelope); return;
     case SignalKind::alias: on_alias(envelope); return;
+    case SignalKind::told:
+      envelope->set_kind(SignalKind::info);
+      append(envelope);
+      return;
     case SignalKind::exit: {
       const auto* signal = envelope->message.get<ExitSignal>();
       handle_exit(from, signal->reason, signal->of_link);

@@ -16,7 +16,11 @@ Process* ProcessTable::claim(unsigned worker) {
   Stock& stock = stocks_[worker];
   if (Process* process = claim_from(stock)) return process;
   refill(stock);
-  return claim_from(stock);
+  if (Process* process = claim_from(stock)) return process;
+  // All of these have late signals to answer first: one that nobody has ever had.
+  const std::lock_guard lock{lock_};
+  grow();
+  return claim_from(common_);
 }
 
 Process* ProcessTable::claim_from(Stock& stock) {

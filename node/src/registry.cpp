@@ -80,8 +80,8 @@ class RegistryData final : public Directory {
 
   [[nodiscard]] std::optional<Pid> first(const Value& key) const {
     std::optional<Pid> found;
-    shards_.visit_key(key, [&](const RegistryNode& node) {
-      if (!found && is_alive(node.pid)) found = node.pid;
+    shards_.visit_key(key, [&](const RegistryNode*, const Pid& pid, const Value&) {
+      if (!found && is_alive(pid)) found = pid;
     });
     return found;
   }
@@ -195,8 +195,8 @@ void Registry::unregister_match(const Value& key,
                                 const std::function<bool(const Value&)>& wanted) const {
   const Pid self = running_process().self();
   std::vector<std::pair<const RegistryNode*, Value>> own;
-  data().shards().visit_key(key, [&](const RegistryNode& node) {
-    if (node.pid == self) own.emplace_back(&node, node.value);
+  data().shards().visit_key(key, [&](const RegistryNode* node, const Pid& pid, const Value& value) {
+    if (pid == self) own.emplace_back(node, value);
   });
   std::erase_if(own, [&](const auto& entry) { return !wanted(entry.second); });
   // Nobody else removes entries of a living process: they are the same ones.
@@ -211,8 +211,8 @@ Result<Registry::Updated> Registry::update_value(
   const Pid self = running_process().self();
   if (registry.kind() != RegistryKind::unique) throw ProcessExit{ExitReason::symbol("badarg")};
   std::optional<Value> before;
-  registry.shards().visit_key(key, [&](const RegistryNode& node) {
-    if (node.pid == self) before = node.value;
+  registry.shards().visit_key(key, [&](const RegistryNode*, const Pid& pid, const Value& value) {
+    if (pid == self) before = value;
   });
   if (before) {
     Value now = function(*before);
@@ -226,8 +226,8 @@ Result<Registry::Updated> Registry::update_value(
 std::vector<RegistryEntry> Registry::lookup(const Value& key) const {
   RegistryData& registry = data();
   std::vector<RegistryEntry> found;
-  registry.shards().visit_key(key, [&](const RegistryNode& node) {
-    if (registry.is_alive(node.pid)) found.push_back({node.pid, node.value});
+  registry.shards().visit_key(key, [&](const RegistryNode*, const Pid& pid, const Value& value) {
+    if (registry.is_alive(pid)) found.push_back({pid, value});
   });
   return found;
 }

@@ -29,7 +29,7 @@ StartResult refused(const char* why) {
   return result;
 }
 
-bool is_temporary(const Child& child) { return child.spec.restart == Restart::temporary; }
+bool is_temporary(const Child& child) { return child.spec->restart == Restart::temporary; }
 
 }  // namespace
 
@@ -49,7 +49,7 @@ Supervision::Supervision(SupervisorSpec spec)
       refused_ = reason({Value::symbol("start_spec"), why->term()});
       return;
     }
-    insert(std::move(child));
+    insert(std::make_shared<const ChildSpec>(std::move(child)));
   }
 }
 
@@ -95,8 +95,8 @@ Supervision::Step Supervision::exited(const Pid& pid, const ExitReason& reason,
   const Place place = found->second;
   by_pid_.erase(found);
   place->pid = {};
-  if (needs_restart(place->spec.restart, reason)) return restart(place, now);
-  const bool significant = place->spec.is_significant;
+  if (needs_restart(place->spec->restart, reason)) return restart(place, now);
+  const bool significant = place->spec->is_significant;
   forget_if_temporary(place);
   return {significant && ends_without_it() ? Act::end : Act::none};
 }
@@ -127,19 +127,19 @@ Supervision::Step Supervision::restart(Place place, Clock::TimePoint now) {
 bool Supervision::ends_without_it() const {
   if (auto_shutdown_ == AutoShutdown::any_significant) return true;
   return std::none_of(children_.begin(), children_.end(), [](const Child& child) {
-    return child.spec.is_significant && (child.pid || child.restarting);
+    return child.spec->is_significant && (child.pid || child.restarting);
   });
 }
 
 // -- requests -------------------------------------------------------------------------------
 
-Supervision::StartRequest Supervision::add(ChildSpec spec) {
+Supervision::StartRequest Supervision::add(std::shared_ptr<const ChildSpec> spec) {
   StartRequest request;
-  if (auto why = refuse(spec)) {
+  if (auto why = refuse(*spec)) {
     request.answer.reason = *std::move(why);
     return request;
   }
-  const auto known = by_id_.find(spec.id);
+  const auto known = by_id_.find(spec->id);
   if (known == by_id_.end()) {
     request.step = start_at(Plan::add, insert(std::move(spec)));
   } else if (known->second->pid) {
@@ -205,7 +205,7 @@ Supervision::Step Supervision::start_failed(const StartResult& result) {
   switch (plan_) {
     case Plan::begin:
       failure_ = ExitReason::shutdown(Value::tuple(
-          {Value::symbol("failed_to_start_child"), at_->spec.id, reason_of(result).term()}));
+          {Value::symbol("failed_to_start_child"), at_->spec->id, reason_of(result).term()}));
       return stop_from_last(Plan::roll_back, children_.begin());
     case Plan::restart_one:
     case Plan::restart_group: at_->restarting = true; return {Act::retry, &*at_};
@@ -260,16 +260,15 @@ Supervision::Step Supervision::next_start() {
 
 // -- who is known ---------------------------------------------------------------------------
 
-Supervision::Place Supervision::insert(ChildSpec spec) {
-  spec.options.label = spec.id;
+Supervision::Place Supervision::insert(std::shared_ptr<const ChildSpec> spec) {
   const Place place = children_.insert(children_.end(), Child{std::move(spec)});
-  by_id_.emplace(place->spec.id, place);
+  by_id_.emplace(place->spec->id, place);
   return place;
 }
 
 /// Returns: the one after it.
 Supervision::Place Supervision::forget(Place place) {
-  by_id_.erase(place->spec.id);
+  by_id_.erase(place->spec->id);
   return children_.erase(place);
 }
 

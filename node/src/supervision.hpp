@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,7 +22,7 @@ namespace grove::detail {
 
 /// A child; stays where it is until it is forgotten.
 struct Child {
-  ChildSpec spec;
+  std::shared_ptr<const ChildSpec> spec;
   Pid pid = {};             // nobody: it does not run
   bool restarting = false;  // its restart failed, and retry() is to be called
 };
@@ -59,7 +60,7 @@ class Supervision {
   /// Ends all children, the last first.
   [[nodiscard]] Step end();
 
-  [[nodiscard]] StartRequest add(ChildSpec spec);
+  [[nodiscard]] StartRequest add(std::shared_ptr<const ChildSpec> spec);
   [[nodiscard]] StartRequest restart(const std::string& id);
   /// Returns: nothing when there is no such child.
   [[nodiscard]] std::optional<Step> terminate(const std::string& id);
@@ -96,7 +97,7 @@ class Supervision {
   [[nodiscard]] Step restart(Place place, Clock::TimePoint now);
   [[nodiscard]] Step start_failed(const StartResult& result);
   [[nodiscard]] bool ends_without_it() const;
-  Place insert(ChildSpec spec);
+  Place insert(std::shared_ptr<const ChildSpec> spec);
   Place forget(Place place);
   Place forget_if_temporary(Place place);
 

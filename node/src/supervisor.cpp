@@ -9,6 +9,8 @@ namespace {
 
 using detail::Child;
 using detail::CountChildren;
+using detail::DeleteChild;
+using detail::RestartChild;
 using detail::StartChild;
 using detail::Supervision;
 using detail::TerminateChild;
@@ -16,14 +18,6 @@ using detail::WhichChildren;
 using Act = Supervision::Act;
 using Step = Supervision::Step;
 
-struct RestartChild {
-  using Reply = StartResult;
-  std::string id;
-};
-struct DeleteChild {
-  using Reply = Result<void>;
-  std::string id;
-};
 /// A restart that failed is tried again through the mailbox, so that others have their turn.
 struct RetryRestart {
   std::string id;
@@ -45,7 +39,7 @@ class Supervisor final : public GenServer {
   }
 
   Task<StartResult> handle_call(StartChild request) {
-    return answer(supervision_.add(std::move(*request.spec)));
+    return answer(supervision_.add(std::move(request.spec)));
   }
   Task<StartResult> handle_call(RestartChild request) {
     return answer(supervision_.restart(request.id));
@@ -66,7 +60,7 @@ class Supervisor final : public GenServer {
     rows.reserve(supervision_.children().size());
     for (auto child = supervision_.children().rbegin(); child != supervision_.children().rend();
          ++child) {
-      rows.push_back({child->spec.id, child->pid, child->spec.supervisor, child->restarting});
+      rows.push_back({child->spec->id, child->pid, child->spec->supervisor, child->restarting});
     }
     return rows;
   }
@@ -75,7 +69,7 @@ class Supervisor final : public GenServer {
     ChildCounts counts;
     for (const Child& child : supervision_.children()) {
       ++counts.specs;
-      ++(child.spec.supervisor ? counts.supervisors : counts.workers);
+      ++(child.spec->supervisor ? counts.supervisors : counts.workers);
       if (child.pid && node().is_alive(child.pid)) ++counts.active;
     }
     return counts;
@@ -85,7 +79,7 @@ class Supervisor final : public GenServer {
   Value debug_state() const {
     Value::Items rows;
     for (const Child& child : supervision_.children()) {
-      rows.push_back(Value::tuple({child.spec.id, child.pid}));
+      rows.push_back(Value::tuple({child.spec->id, child.pid}));
     }
     return Value::list(std::move(rows));
   }
@@ -93,8 +87,10 @@ class Supervisor final : public GenServer {
   Task<> handle_info(Exit exit) {
     const Child* child = supervision_.find(exit.from);
     if (child == nullptr) return {};  // a stranger's exit signal does nothing
-    node().log().debug("supervisor " + to_string(self()) + ": child " + child->spec.id + ' ' +
-                       to_string(exit.from) + " ended: " + to_string(exit.reason));
+    if (node().log().writes(LogLevel::debug)) {
+      node().log().debug("supervisor " + to_string(self()) + ": child " + child->spec->id + ' ' +
+                         to_string(exit.from) + " ended: " + to_string(exit.reason));
+    }
     return run(supervision_.exited(exit.from, exit.reason, node().clock().now()));
   }
 
@@ -107,7 +103,7 @@ class Supervisor final : public GenServer {
  private:
   Task<StartResult> answer(Supervision::StartRequest request) {
     if (request.step.act == Act::start) {
-      request.answer = co_await start(*request.step.child);
+      request.answer = co_await detail::start_from_spec(context(), request.step.child->spec);
       (void)supervision_.started(request.answer);
     }
     co_return std::move(request.answer);
@@ -118,18 +114,18 @@ class Supervisor final : public GenServer {
     for (;;) {
       switch (step.act) {
         case Act::start: {
-          const StartResult result = co_await start(*step.child);
+          const StartResult result = co_await detail::start_from_spec(context(), step.child->spec);
           step = supervision_.started(result);
           continue;
         }
         case Act::stop:
-          co_await shut_down(step.child->pid, step.child->spec.shutdown);
+          co_await detail::end_child(context(), step.child->pid, step.child->spec->shutdown);
           step = supervision_.stopped();
           continue;
-        case Act::retry: context().cast(self(), RetryRestart{step.child->spec.id}); co_return;
+        case Act::retry: context().cast(self(), RetryRestart{step.child->spec->id}); co_return;
         case Act::give_up:
           node().log().error("supervisor " + to_string(self()) + " gives up: child " +
-                             step.child->spec.id + " needed too many restarts");
+                             step.child->spec->id + " needed too many restarts");
           stop(ExitReason::shutdown());
           co_return;
         case Act::end: stop(ExitReason::shutdown()); co_return;
@@ -137,41 +133,6 @@ class Supervisor final : public GenServer {
         case Act::none: co_return;
       }
     }
-  }
-
-  Task<StartResult> start(Child& child) {
-    StartResult result;
-    try {
-      Task<StartResult> starting = child.spec.start(context(), child.spec.options);
-      result = co_await starting;
-    } catch (...) {  // a start that throws is a start that failed
-      result.reason = exit_reason_of(std::current_exception());
-    }
-    if (held_elsewhere(child.spec, result)) result.status = StartResult::Status::ignored;
-    co_return result;
-  }
-
-  /// Another node's process has the child's cluster-wide name: to start again and again would not
-  /// change that, and after a partition it would take the tree down.
-  bool held_elsewhere(const ChildSpec& spec, const StartResult& result) const {
-    return result.status == StartResult::Status::already_started &&
-           spec.options.name.global() != nullptr && result.pid && result.pid.node != node().id();
-  }
-
-  /// Through a monitor, so that a child that unlinked itself cannot hang its supervisor.
-  Task<> shut_down(Pid pid, Shutdown how) {
-    const Ref ref = context().monitor(pid);
-    const auto is_its_end = [ref](const Down& down) { return down.ref == ref; };
-    context().exit(pid, how.brutal ? ExitReason::kill() : ExitReason::shutdown());
-    if (how.brutal || !how.wait) {
-      co_await context().receive<Down>(is_its_end);
-    } else if (!co_await context().receive_for<Down>(*how.wait, is_its_end)) {
-      context().exit(pid, ExitReason::kill());
-      co_await context().receive<Down>(is_its_end);
-    }
-    context().unlink(pid);
-    const auto is_its_exit = [pid](const Exit& exit) { return exit.from == pid; };
-    co_await context().receive_for<Exit>(Clock::Duration::zero(), is_its_exit);
   }
 
   Supervision supervision_;

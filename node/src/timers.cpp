@@ -135,27 +135,51 @@ std::optional<Timers::Wheel::Index> Timers::find(const Shard& shard, TimerId tim
                            static_cast<std::uint32_t>(timer.value >> k_generation_bit)});
 }
 
-std::optional<Clock::TimePoint> Timers::cancel(TimerId timer) {
-  Shard& shard = shard_of(timer);
-  EnvelopePtr message;  // destroyed outside the lock
-  std::unique_ptr<Extra> extra;
-  std::optional<Clock::TimePoint> due;
-  std::uint32_t batch = 0;
-  {
-    const std::lock_guard lock{shard.lock};
-    if (const auto index = find(shard, timer)) {
-      due = time_point(shard.wheel.deadline(*index));
-      message = std::move(shard.wheel[*index].envelope);
-      extra = std::move(shard.wheel[*index].extra);
-      remove(shard, *index);
-    }
-    batch = shard.batches.load(std::memory_order_acquire);
+/// With the shard locked; what is taken is destroyed after that.
+inline Timers::Taken Timers::take(Shard& shard, TimerId timer) {
+  Taken taken;
+  if (const auto index = find(shard, timer)) {
+    taken.due = time_point(shard.wheel.deadline(*index));
+    taken.message = std::move(shard.wheel[*index].envelope);
+    taken.extra = std::move(shard.wheel[*index].extra);
+    remove(shard, *index);
   }
   // One that has fired may have its message in the batch under way, and so may an interval.
-  if (batch % 2 == 1 && (message == nullptr || extra != nullptr)) {
-    while (shard.batches.load(std::memory_order_acquire) == batch) std::this_thread::yield();
+  if (taken.message == nullptr || taken.extra != nullptr) {
+    taken.batch = shard.batches.load(std::memory_order_acquire);
   }
-  return due;
+  return taken;
+}
+
+std::optional<Clock::TimePoint> Timers::cancel(TimerId timer) {
+  Shard& shard = shard_of(timer);
+  const Taken taken = [&] {
+    const std::lock_guard lock{shard.lock};
+    return take(shard, timer);
+  }();
+  if (taken.batch % 2 == 1) {
+    while (shard.batches.load(std::memory_order_acquire) == taken.batch) std::this_thread::yield();
+  }
+  return taken.due;
+}
+
+void Timers::cancel_async(TimerId timer, EnvelopePtr answer) {
+  Shard& shard = shard_of(timer);
+  const Taken taken = [&] {
+    const std::lock_guard lock{shard.lock};
+    Taken found = take(shard, timer);
+    if (answer != nullptr) {
+      if (found.due) answer->message.get<TimerCancelled>()->left = node_.clock().until(*found.due);
+      if (found.batch % 2 == 1) shard.answers.push_back(std::move(answer));
+    }
+    return found;
+  }();
+  if (answer != nullptr) tell(std::move(answer));
+}
+
+void Timers::tell(EnvelopePtr answer) {
+  const Pid to = answer->from;
+  node_.deliver(to, std::move(answer));
 }
 
 std::optional<Clock::TimePoint> Timers::deadline(TimerId timer) {
@@ -228,14 +252,18 @@ void Timers::ring(Shard& shard, Wheel::Time when) {
   }
   const Wheel::Time now = ticks(node_.clock().now());
   Batch batch;
+  std::vector<EnvelopePtr> answers;
   for (bool more = true; more;) {
     std::size_t count = 0;
     {
       const std::lock_guard lock{shard.lock};
+      answers.swap(shard.answers);  // of those who came during the batch before
       more = collect(shard, now, batch, count) || count > 0;  // intervals of this batch come again
       if (!more) shard.alarm_at = shard.wheel.next();
       if (count > 0) shard.batches.fetch_add(1, std::memory_order_acq_rel);
     }
+    for (EnvelopePtr& answer : answers) tell(std::move(answer));
+    answers.clear();
     for (std::size_t i = 0; i < count; ++i) deliver(shard, batch[i]);
     if (count > 0) shard.batches.fetch_add(1, std::memory_order_acq_rel);
     // What found nobody goes only now: its destructor may cancel timers, and would wait for us.

@@ -28,6 +28,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace grove {
 class Node;
@@ -52,6 +53,9 @@ class Timers {
   /// No delivery is possible any more when this returns; what is not there has been delivered.
   /// Returns: when it was due; nothing when it has fired, was cancelled or never was.
   std::optional<Clock::TimePoint> cancel(TimerId timer);
+  /// The same without waiting for that: `answer`, a TimerCancelled or null, goes to whom it is from
+  /// when it is so.
+  void cancel_async(TimerId timer, EnvelopePtr answer);
   [[nodiscard]] std::optional<Clock::TimePoint> deadline(TimerId timer);
   /// Cancels all that is aimed at a life that has ended. Cost: their number.
   void drop_all(Process& target);
@@ -78,11 +82,12 @@ class Timers {
   using Wheel = TimerWheel<Timer>;
 
   struct alignas(64) Shard {
-    SpinLock lock;  // guards the wheel, alarm_at and the lists of the targets
+    SpinLock lock;  // guards the wheel, alarm_at, answers and the lists of the targets
     Wheel::Time alarm_at = Wheel::k_never;  // when the alarm has to ring
     std::atomic<std::uint32_t> batches{0};  // odd while one is being delivered
     Wheel wheel;
-    std::mutex alarm_mutex;  // guards the two below
+    std::vector<EnvelopePtr> answers;  // that may go once the batch under way is delivered
+    std::mutex alarm_mutex;            // guards the two below
     Wheel::Time alarm_set = Wheel::k_never;
     Clock::AlarmId alarm = 0;
   };
@@ -93,6 +98,12 @@ class Timers {
     Wheel::Id repeats;  // of an interval
   };
   using Batch = std::array<Due, 64>;
+  struct Taken {  // by a cancel
+    EnvelopePtr message;
+    std::unique_ptr<Extra> extra;
+    std::optional<Clock::TimePoint> due;
+    std::uint32_t batch = 0;  // under way, and may have a message of it; even: there is none
+  };
   struct Lifeline;  // lets alarms find out that the node is gone
 
   [[nodiscard]] Shard& shard_of(TimerId timer) noexcept;
@@ -100,6 +111,8 @@ class Timers {
   /// The head of the list of those aimed at a process; guarded by their shard's lock.
   [[nodiscard]] Wheel::Index& first_timer(const Process& target);
   bool add_to_target(Shard& shard, Wheel::Index index, Process* target, std::uint32_t generation);
+  [[nodiscard]] Taken take(Shard& shard, TimerId timer);
+  void tell(EnvelopePtr answer);
   /// Frees an entry. The caller has taken its message out, to destroy it outside the lock.
   void remove(Shard& shard, Wheel::Index index);
   void set_alarm(Shard& shard);

@@ -31,7 +31,7 @@ struct Row {
   std::string name;
   std::string summary;
   std::vector<Measurement> measurements;
-  std::vector<std::string> peers;  // besides grove: "erlang", "caf", "zmq"
+  std::vector<std::string> peers;  // besides grove: "erlang", "elixir", "caf", "zmq"
 };
 
 // One function for each family of rows, in a file of its own.
@@ -41,6 +41,8 @@ struct Row {
 [[nodiscard]] std::vector<Row> link_rows();
 [[nodiscard]] std::vector<Row> timer_rows();
 [[nodiscard]] std::vector<Row> stall_rows();
+[[nodiscard]] std::vector<Row> supervised_rows();
+[[nodiscard]] std::vector<Row> registry_rows();
 [[nodiscard]] std::vector<Row> remote_rows();
 
 /// What `--peer WORKERS --name NAME` does: is another node of the remote rows, and prints its

@@ -26,7 +26,7 @@ struct Continue {};
 class RealNode {
  public:
   explicit RealNode(unsigned workers)
-      : clock_{make_asio_clock()},
+      : clock_{make_system_clock()},
         scheduler_{make_thread_scheduler(workers)},
         node_{{.name = "bench", .clock = clock_.get(), .scheduler = scheduler_.get()}} {}
   ~RealNode() {

@@ -22,12 +22,12 @@ namespace {
 constexpr int k_usage_error = 64;  // EX_USAGE of sysexits.h
 
 constexpr const char* k_usage =
-    "usage: grove-bench [--only grove|erlang|caf|zmq] [--reps N] [--ratio] [--markdown] ROW...\n"
+    "usage: grove-bench [--only SYSTEM] [--reps N] [--ratio] [--markdown] ROW...\n"
     "       grove-bench --list\n"
     "\n"
     "Prints lines \"row system value unit\" for Grove and for the peers that are installed, each\n"
     "measured in fresh processes. Without .1c: two workers; with it: one, on CPU 0.\n"
-    "  --only SYSTEM   only that one\n"
+    "  --only SYSTEM   only grove, erlang, elixir, caf or zmq\n"
     "  --reps N        N times, the systems in turn; prints medians\n"
     "  --ratio         prints Grove's figures divided by the peers', too; less is better for some\n"
     "  --markdown      prints a table: row, system, median, min-max, ratio\n"
@@ -50,8 +50,8 @@ struct Options {
 /// Every family of rows adds its own here.
 std::vector<Row> all_rows() {
   std::vector<Row> rows;
-  for (const auto family :
-       {local_rows, structure_rows, memory_rows, link_rows, timer_rows, stall_rows, remote_rows}) {
+  for (const auto family : {local_rows, structure_rows, memory_rows, link_rows, timer_rows,
+                            stall_rows, supervised_rows, registry_rows, remote_rows}) {
     for (Row& row : family()) rows.push_back(std::move(row));
   }
   return rows;
@@ -98,7 +98,7 @@ std::optional<Options> parse(const std::vector<std::string>& arguments) {
       options.rows.push_back(*word);
     }
   }
-  constexpr std::string_view systems[] = {"", "grove", "erlang", "caf", "zmq"};
+  constexpr std::string_view systems[] = {"", "grove", "erlang", "elixir", "caf", "zmq"};
   if (std::find(std::begin(systems), std::end(systems), options.only) == std::end(systems)) {
     fmt::print(stderr, "grove-bench: no such system: {}\n", options.only);
     return std::nullopt;

@@ -58,7 +58,7 @@ constexpr const char* k_host = "host";
 class ClusterNode {
  public:
   ClusterNode(const std::string& name, unsigned workers, std::vector<std::string> seeds)
-      : clock_{make_asio_clock()},
+      : clock_{make_system_clock()},
         scheduler_{make_thread_scheduler(workers)},
         node_{std::make_unique<Node>(
             NodeConfig{.name = name, .clock = clock_.get(), .scheduler = scheduler_.get()})},

@@ -12,7 +12,7 @@
 namespace grove::bench {
 namespace {
 
-constexpr const char* k_peers[] = {"erlang", "caf", "zmq"};
+constexpr const char* k_peers[] = {"erlang", "elixir", "caf", "zmq"};
 
 /// Peers have one form of each row: pingpong.co.1c is compared with pingpong.1c.
 std::string without_form(std::string name) {

@@ -6,6 +6,7 @@
 
 #include "bench/local.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
 #include <string>
@@ -129,32 +130,35 @@ class Crasher final : public GenServer {
   }
 };
 
-/// Crashes `count` children of one supervisor, each when the one before runs again.
+/// All children of one supervisor crash; when all are back, again, until there were `count`
+/// crashes.
 template <bool k_throws>
 double supervisor_restarts(Node& node, std::uint64_t count) {
   auto rate = node.async([count](Context& context) -> Task<double> {
     context.trap_exit(true);
     SupervisorSpec spec;
-    spec.intensity = {.restarts = count, .period = std::chrono::hours{1}};
+    spec.intensity = {.restarts = count + k_children, .period = std::chrono::hours{1}};
     for (std::size_t i = 0; i < k_children; ++i) {
       spec.children.push_back(child<Crasher<k_throws>>(std::to_string(i), context.self()));
     }
     const StartResult supervisor = co_await start_supervisor(context, std::move(spec));
-    std::vector<Pid> children;
-    while (children.size() < k_children) {
+    std::vector<Pid> children(k_children);
+    for (Pid& child : children) {
       const Start started = co_await context.receive<Start>();
-      children.push_back(started.peer);
+      child = started.peer;
     }
     const auto start = Stopwatch::now();
-    for (std::uint64_t crash = 0; crash < count; ++crash) {
-      Pid& victim = children[crash % k_children];
-      context.send<Start>(victim);
-      const Start started = co_await context.receive<Start>();
-      victim = started.peer;
+    const std::uint64_t waves = std::max<std::uint64_t>(count / k_children, 1);
+    for (std::uint64_t wave = 0; wave < waves; ++wave) {
+      for (const Pid& child : children) context.send<Start>(child);
+      for (Pid& child : children) {
+        const Start started = co_await context.receive<Start>();
+        child = started.peer;
+      }
     }
     const double seconds = seconds_since(start);
     co_await stop_server(context, supervisor.pid, ExitReason::shutdown());
-    co_return static_cast<double>(count) / seconds;
+    co_return static_cast<double>(waves * k_children) / seconds;
   });
   return rate.get();
 }

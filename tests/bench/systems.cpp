@@ -34,6 +34,7 @@ std::filesystem::path own_path() { return std::filesystem::read_symlink("/proc/s
 std::string zmq_peer() { return own_path().replace_filename("zmq_peer"); }
 std::string caf_peer() { return own_path().replace_filename("caf_peer"); }
 std::string erlang_peer() { return GROVE_BENCH_SOURCES "/peers/erlang/run.sh"; }
+std::string elixir_peer() { return GROVE_BENCH_SOURCES "/peers/elixir/run.sh"; }
 
 bool in_path(const std::string& program) {
   const char* path = std::getenv("PATH");
@@ -163,6 +164,7 @@ std::string output_of(const std::vector<std::string>& command) {
 
 std::vector<Figure> measure(const Row& row, const std::string& system) {
   if (system == "erlang") return parse(output_of({erlang_peer(), row.name}), system);
+  if (system == "elixir") return parse(output_of({elixir_peer(), row.name}), system);
   if (system == "caf") return parse(output_of({caf_peer(), row.name}), system);
   if (system == "zmq") return parse(output_of({zmq_peer(), row.name}), system);
   std::vector<Figure> figures;
@@ -188,6 +190,7 @@ void measure_here(const Measurement& measurement) {
 
 std::optional<std::string> missing(const std::string& system) {
   if (system == "erlang" && !in_path("erl")) return "erl is not in PATH";
+  if (system == "elixir" && !in_path("elixir")) return "elixir is not in PATH";
   if (system == "caf" && ::access(caf_peer().c_str(), X_OK) != 0) return "no " + caf_peer();
   if (system == "zmq" && ::access(zmq_peer().c_str(), X_OK) != 0) return "no " + zmq_peer();
   return std::nullopt;

@@ -43,7 +43,7 @@ class Child {
 /// Returns: its standard output. Throws when it cannot be run or fails.
 [[nodiscard]] std::string output_of(const std::vector<std::string>& command);
 
-/// Measures `row` once with `system`: "grove", "erlang", "caf" or "zmq".
+/// Measures `row` once with `system`: "grove", "erlang", "elixir", "caf" or "zmq".
 /// Returns: the figures in the order printed.
 [[nodiscard]] std::vector<Figure> measure(const Row& row, const std::string& system);
 

@@ -42,11 +42,13 @@ inline Task<> fake_step(Context& context, std::shared_ptr<FakeCloud> cloud, std:
   if (fault == "quota") context.exit(ExitReason::shutdown(Value::symbol("quota")));
 }
 
-/// In memory where that can be: the disk's time is not what is tested.
+enum class FolderIn : bool { memory, disk };
+
+/// In memory where that can be, if the disk's time is not what is tested.
 class TemporaryFolder {
  public:
-  TemporaryFolder() {
-    const bool memory = access("/dev/shm", W_OK) == 0;
+  explicit TemporaryFolder(FolderIn where) {
+    const bool memory = where == FolderIn::memory && access("/dev/shm", W_OK) == 0;
     std::string path = (memory ? "/dev/shm/" : testing::TempDir()) + "grove_vm_XXXXXX";
     if (mkdtemp(path.data()) == nullptr) throw std::runtime_error{"no temporary folder"};
     path_ = path;
@@ -147,7 +149,7 @@ class VmWorld {
     return steps;
   }
 
-  TemporaryFolder folder;
+  TemporaryFolder folder{FolderIn::memory};
   std::shared_ptr<FakeCloud> cloud = std::make_shared<FakeCloud>();
   LocalWorld local;
   Pid top;

@@ -31,7 +31,7 @@ struct RealNodeOptions {
 class RealNode {
  public:
   RealNode(const std::string& name, const RealNodeOptions& options)
-      : clock_{make_asio_clock()},
+      : clock_{make_system_clock()},
         scheduler_{make_thread_scheduler(2)},
         log_{std::make_shared<RecordingLog>()},
         node_{std::make_unique<Node>(NodeConfig{

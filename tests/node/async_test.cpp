@@ -213,6 +213,7 @@ TEST(AsyncTask, IgnoreGivesWhatHasComeAndDropsWhatComes) {
 }
 
 /// A server that has tasks done and answers its callers when they are.
+// [snippet server]
 struct Square {
   using Reply = int;
   int of = 0;
@@ -233,6 +234,7 @@ class Squares : public GenServer {
  private:
   std::map<Ref, From> waiting_;
 };
+// [/snippet server]
 
 TEST(AsyncTask, AServerHandlesItsResultsAsMessages) {
   LocalWorld world;

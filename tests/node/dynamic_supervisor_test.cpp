@@ -139,6 +139,16 @@ TEST(DynamicSupervisor, AFailedStartIsAnErrorAndLeavesNothing) {
   });
 }
 
+TEST(DynamicSupervisor, HasNoUseForSignificantChildren) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const Pid sup = co_await started(context, {});
+    ChildSpec spec = child<Worker>("w").with(transient).significant();
+    const StartResult result = co_await start_child(context, sup, spec);
+    EXPECT_EQ(to_string(result), "failed: {invalid_significant,true}");
+  });
+}
+
 TEST(DynamicSupervisor, ANameThatIsTakenIsAnError) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
@@ -320,6 +330,10 @@ TEST(DynamicSupervisor, TerminatesAChildByItsPidAlone) {
     EXPECT_TRUE(context.node().is_alive(stranger));
     const Result<void> by_id = co_await terminate_child(context, sup, "w");
     EXPECT_EQ(by_id.error().code, Errc::bad_argument);
+    const Result<void> deleted = co_await delete_child(context, sup, "w");
+    EXPECT_EQ(deleted.error().code, Errc::bad_argument);
+    const StartResult restarted = co_await restart_child(context, sup, "w");
+    EXPECT_EQ(to_string(restarted), "failed: bad_argument");
     EXPECT_EQ(co_await counted(context, sup), "0 0 0 0");
   });
 }

@@ -83,11 +83,9 @@ TEST(RegistryProcess, EndsWithTheDirectorysNameWhenTheProgramHasTakenThat) {
 TEST(RegistryProcess, TakesItsNameAgainWhenItsSupervisorRestartsIt) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
-    // [snippet supervised]
     SupervisorSpec app;
     app.children.push_back(registry("names", RegistryKind::unique));
     app.children.push_back(child<Answering>("answering").as(Via{"names", "answer"}));
-    // [/snippet supervised]
     app.intensity = {100, 1s};
     co_await start_supervisor(context, app);
     const Registry names{context, "names"};

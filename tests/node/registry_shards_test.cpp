@@ -20,8 +20,10 @@ bool any(const RegistryNode&) { return true; }
 
 std::string entries(const RegistryShards& shards, const Value& key) {
   std::string text;
-  shards.visit_key(key, [&](const RegistryNode& node) {
-    text += std::to_string(node.pid.index) + '=' + to_string(node.value) + ' ';
+  shards.visit_key(key, [&](const RegistryNode* node, const Pid& owner, const Value& value) {
+    EXPECT_EQ(node->pid, owner);
+    EXPECT_EQ(node->value, value);
+    text += std::to_string(owner.index) + '=' + to_string(value) + ' ';
   });
   return text;
 }
@@ -117,10 +119,10 @@ class Model {
   struct Row {
     int key;
     Pid owner;
-    int value;
+    Value value;
   };
   explicit Model(bool unique) : unique_{unique} {}
-  bool add(int key, const Pid& owner, int value) {
+  bool add(int key, const Pid& owner, const Value& value) {
     for (const Row& row : rows_) {
       if (unique_ && row.key == key) return false;
     }
@@ -138,7 +140,7 @@ class Model {
     std::string text;
     for (const Row& row : rows_) {
       if (row.key != key) continue;
-      text += std::to_string(row.owner.index) + '=' + std::to_string(row.value) + ' ';
+      text += std::to_string(row.owner.index) + '=' + to_string(row.value) + ' ';
     }
     return text;
   }
@@ -169,7 +171,10 @@ void compare_with_a_list(RegistryShards& shards, bool unique, std::uint64_t seed
         ASSERT_EQ(removed.last, !removed.nodes.empty() && model.keys(owner).empty());
         break;
       }
-      default: ASSERT_EQ(!shards.add(key, owner, step, lives), model.add(key, owner, step));
+      default: {  // nil is kept in another way
+        const Value value = step % 3 == 0 ? Value{} : Value{step};
+        ASSERT_EQ(!shards.add(key, owner, value, lives), model.add(key, owner, value));
+      }
     }
     ASSERT_EQ(entries(shards, key), model.entries(key)) << "step " << step;
     ASSERT_EQ(keys(shards, owner), model.keys(owner)) << "step " << step;

@@ -21,7 +21,6 @@ namespace {
 using namespace std::chrono_literals;
 using testkit::LocalWorld;
 
-// [snippet counter]
 struct Read {
   using Reply = int;
 };
@@ -36,7 +35,6 @@ class Counter : public GenServer {
  private:
   int count_ = 0;
 };
-// [/snippet counter]
 
 /// Waits for `pid` to end.
 Task<ExitReason> end_of(Context& context, Pid pid) {
@@ -360,14 +358,12 @@ TEST_P(Registries, KeepTheEntriesOfALivingProcessThatSendsThemAnExitSignal) {
 
 TEST(RegistryNames, AreTakenByAServerBeforeItsStartReturns) {
   LocalWorld{}.run([](Context& context) -> Task<> {
-    // [snippet via]
     co_await start_registry(context, "counters", RegistryKind::unique);
 
     const Via name{"counters", 17};
     co_await start_server<Counter>(context, named(name));
     context.cast(name, Bump{});
     const int count = co_await context.call<Read>(name);
-    // [/snippet via]
     EXPECT_EQ(count, 1);
     EXPECT_EQ(text(Registry(context, "counters").lookup(17)), "nil ");
   });

@@ -547,7 +547,7 @@ class FirstWarning final : public Log {
 
 TEST(StuckProcess, TheLogSaysWhoItIsAndWhatItHandles) {
   const auto log = std::make_shared<FirstWarning>();
-  const auto clock = make_asio_clock();
+  const auto clock = make_system_clock();
   const auto scheduler = quick_scheduler(1);
   std::latch release{1};
   Node node{{.name = "stuck", .clock = clock.get(), .scheduler = scheduler.get(), .log = log}};

@@ -329,6 +329,28 @@ TEST_P(Stress, ManyProcessesSpawnAtOnce) {
   EXPECT_EQ(world.node().processes_spawned(), 1U + 8 + 8 * 200);
 }
 
+Task<> request_many(Context& context, Pid boss, int count) {
+  context.trap_exit(true);
+  for (int i = 0; i < count; ++i) {
+    context.spawn_request({.link = true, .monitor = true}, quit, ExitReason::symbol("gone"));
+    const EnvelopePtr first = co_await context.receive_any();
+    EXPECT_TRUE(first->message.is<SpawnReply>());
+    const Exit exit = co_await context.receive<Exit>();
+    const Down down = co_await context.receive<Down>();
+    EXPECT_EQ(exit.reason, ExitReason::symbol("gone"));  // never noproc
+    EXPECT_EQ(down.reason, ExitReason::symbol("gone"));
+  }
+  context.send(boss, Done{});
+}
+
+TEST_P(Stress, TheAnswerToASpawnRequestPrecedesTheChildsEnd) {
+  RealWorld world{GetParam()};
+  world.run([](Context& context) -> Task<> {
+    for (int i = 0; i < 8; ++i) context.spawn(request_many, context.self(), 200);
+    for (int i = 0; i < 8; ++i) co_await context.receive<Done>();
+  });
+}
+
 Task<> spawn_links_for_ever(Context& context, Pid boss) {
   for (;;) {
     context.send(boss, Target{context.spawn_link(wait_for_ever)});
@@ -374,7 +396,7 @@ Task<> spawn_for_ever(Context& context, std::atomic<std::uint64_t>* turns) {
 
 TEST(StressStop, ABusyNodeEndsAndGoesWhileItsWorkersRun) {
   for (const unsigned workers : {1U, 2U, 4U}) {
-    const auto clock = make_asio_clock();
+    const auto clock = make_system_clock();
     const auto scheduler = make_thread_scheduler(workers);
     for (int round = 0; round < 10; ++round) {
       std::atomic<std::uint64_t> turns{0};

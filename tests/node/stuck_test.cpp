@@ -59,7 +59,7 @@ using GatePtr = std::shared_ptr<Gate>;
 class Stuck : public testing::TestWithParam<unsigned> {
  protected:
   Stuck()
-      : clock_{make_asio_clock()},
+      : clock_{make_system_clock()},
         scheduler_{make_thread_scheduler(
             ThreadSchedulerOptions{.workers = GetParam(), .stuck_after = 1ms})},
         log_{std::make_shared<testkit::RecordingLog>()},

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
@@ -59,7 +60,9 @@ class Play {
     const auto step = supervision_.terminate(id);
     return step ? run(*step) : "not_found";
   }
-  std::string add(ChildSpec spec) { return answer(supervision_.add(std::move(spec))); }
+  std::string add(ChildSpec spec) {
+    return answer(supervision_.add(std::make_shared<const ChildSpec>(std::move(spec))));
+  }
   std::string restart(const std::string& id) { return answer(supervision_.restart(id)); }
   std::string remove(const std::string& id) {
     const auto result = supervision_.remove(id);
@@ -71,8 +74,8 @@ class Play {
   std::string children() {
     std::string text;
     for (const Child& child : supervision_.children()) {
-      text += (text.empty() ? "" : " ") + child.spec.id;
-      text += child.pid ? std::to_string(starts_[child.spec.id]) : child.restarting ? "*" : "-";
+      text += (text.empty() ? "" : " ") + child.spec->id;
+      text += child.pid ? std::to_string(starts_[child.spec->id]) : child.restarting ? "*" : "-";
     }
     return text;
   }
@@ -94,15 +97,15 @@ class Play {
     for (;;) {
       switch (step.act) {
         case Act::start: {
-          const StartResult result = start(step.child->spec.id, write);
+          const StartResult result = start(step.child->spec->id, write);
           step = supervision_.started(result);
           continue;
         }
         case Act::stop:
-          write("-" + step.child->spec.id);
+          write("-" + step.child->spec->id);
           step = supervision_.stopped();
           continue;
-        case Act::retry: write("?" + step.child->spec.id); return log;
+        case Act::retry: write("?" + step.child->spec->id); return log;
         case Act::end: write("END"); return log;
         case Act::give_up: write("GIVE UP"); return log;
         case Act::fail: write("FAIL"); return log;

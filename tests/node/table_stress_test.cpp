@@ -31,7 +31,7 @@ struct Start {
 class TableStress : public testing::TestWithParam<unsigned> {
  protected:
   TableStress()
-      : clock_{make_asio_clock()},
+      : clock_{make_system_clock()},
         scheduler_{make_thread_scheduler(GetParam())},
         node_{{.name = "tables", .clock = clock_.get(), .scheduler = scheduler_.get()}} {}
   ~TableStress() override {

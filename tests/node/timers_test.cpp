@@ -133,6 +133,129 @@ TEST(Timers, AnyProcessMayReadAndCancelAny) {
   });
 }
 
+// -- TMR-4 ----------------------------------------------------------------------------------
+
+TEST(Timers, AnAsyncCancelTellsWhatWasLeft) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const TimerId timer = context.send_after(100ms, context.self(), Ping{1});
+    co_await context.sleep_for(40ms);
+    context.cancel_timer_async(timer);
+    EXPECT_EQ(context.read_timer(timer), std::nullopt);
+    const TimerCancelled first = co_await context.receive<TimerCancelled>();
+    EXPECT_EQ(first.timer, timer);
+    EXPECT_EQ(first.left, 60ms);
+    for (const TimerId gone : {timer, TimerId{}, TimerId{12'345}}) {
+      context.cancel_timer_async(gone);
+      const TimerCancelled again = co_await context.receive<TimerCancelled>();
+      EXPECT_EQ(again.timer, gone);
+      EXPECT_EQ(again.left, std::nullopt);
+    }
+    const auto none = co_await context.receive_for<Ping>(1min);
+    EXPECT_FALSE(none);
+  });
+}
+
+TEST(Timers, AnAsyncCancelWithoutInfoTellsNothing) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const TimerId timer = context.send_after(100ms, context.self(), Ping{1});
+    context.cancel_timer_async(timer, CancelInfo::no);
+    context.cancel_timer_async(timer, CancelInfo::no);
+    const EnvelopePtr any = co_await context.receive_any(1min);
+    EXPECT_EQ(any, nullptr);
+  });
+}
+
+TEST(Timers, WhatAnAsyncCancelFindsGoneIsQueuedBeforeItsAnswer) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const TimerId timer = context.send_after(10ms, context.self(), Ping{1});
+    co_await context.sleep_for(10ms);
+    context.cancel_timer_async(timer);
+    const EnvelopePtr first = co_await context.receive_any();
+    EXPECT_TRUE(first->message.is<Ping>());
+    const EnvelopePtr second = co_await context.receive_any();
+    EXPECT_TRUE(second->message.is<TimerCancelled>());
+  });
+}
+
+TEST(Timers, AnyProcessMayCancelAnyAsync) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const Pid self = context.self();
+    const TimerId timer = context.send_after(100ms, self, Ping{1});
+    context.spawn([self, timer](Context& other) -> Task<> {
+      other.cancel_timer_async(timer);
+      const TimerCancelled answer = co_await other.receive<TimerCancelled>();
+      other.send(self, answer);
+    });
+    const TimerCancelled answer = co_await context.receive<TimerCancelled>();
+    EXPECT_EQ(answer.left, 100ms);
+    const auto none = co_await context.receive_for<Ping>(1min);
+    EXPECT_FALSE(none);
+  });
+}
+
+TEST(Timers, TheAnswerOfAnAsyncCancelNeedsNoRoom) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const Pid self = context.self();
+    const auto cancels = [self](Context& own) -> Task<> {
+      own.send(own.self(), Ping{1});  // its mailbox is full from now on
+      own.cancel_timer_async(own.send_after(1s, own.self(), Ping{2}));
+      const TimerCancelled answer = co_await own.receive<TimerCancelled>();
+      own.send(self, answer);
+    };
+    context.spawn_opt({.mailbox = {.messages = 1, .policy = MailboxPolicy::drop_newest}}, cancels);
+    const auto answer = co_await context.receive_for<TimerCancelled>(1min);
+    EXPECT_TRUE(answer);
+  });
+}
+
+/// Its copies are made while the node's timers fire.
+struct Copied {
+  explicit Copied(std::function<void()>* call) : on_copy{call} {}
+  Copied(Copied&&) noexcept = default;
+  Copied& operator=(Copied&&) noexcept = default;
+  Copied(const Copied& other) : on_copy{other.on_copy} { (*on_copy)(); }
+  std::function<void()>* on_copy;
+};
+struct Cancel {};
+
+TEST(Timers, AnAsyncCancelDoesNotWaitForWhatIsJustFiring) {
+  LocalWorld world;
+  std::function<void()> on_copy;
+  std::vector<std::string> got;
+  TimerId interval;
+  TimerId timer;
+  const Pid target = world.node().spawn([&](Context& context) -> Task<> {
+    interval = context.send_interval(10ms, context.self(), Copied{&on_copy});
+    timer = context.send_after(10ms, context.self(), Ping{1});
+    co_await context.receive<Cancel>();
+    context.cancel_timer_async(interval);
+    context.cancel_timer_async(timer);
+    got.emplace_back("returned");
+    for (;;) {
+      const EnvelopePtr next = co_await context.receive_any();
+      if (next->message.is<Ping>()) got.emplace_back("ping");
+      if (const auto* answer = next->message.get<TimerCancelled>()) {
+        got.emplace_back(answer->timer == timer ? "timer" : "interval");
+        EXPECT_EQ(answer->left.has_value(), answer->timer == interval);
+      }
+    }
+  });
+  on_copy = [&] {  // within the batch of both; a cancel that waited for it would never return
+    world.node().send(target, Cancel{});
+    world.settle();
+    EXPECT_EQ(got, std::vector<std::string>{"returned"});
+  };
+  world.run_for(1min);
+  const std::vector<std::string> wanted{"returned", "ping", "interval", "timer"};
+  EXPECT_EQ(got, wanted);
+  EXPECT_EQ(world.node().timer_count(), 0U);
+}
+
 // -- TMR-6 ----------------------------------------------------------------------------------
 
 TEST(Timers, ManyFireInTheOrderOfTheirTimes) {

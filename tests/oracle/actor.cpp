@@ -23,8 +23,21 @@ void on_burst(Self& self, const BurstMessage& message) {
       "burst " + from + " " + std::to_string(message.count) + (good ? " ok" : " bad"));
 }
 
+void on_reply(Self& self, const TaskReply<Value>& reply) {
+  const std::string task = self.task_names.at(reply.ref);
+  self.tasks[task].reset();
+  log(self, Event::Kind::received, task,
+      "task " + task + " " + self.world.recorder().text_of(reply.value));
+}
+
 void on_down(Self& self, const Down& down) {
   const Recorder& recorder = self.world.recorder();
+  if (const auto task = self.task_names.find(down.ref); task != self.task_names.end()) {
+    self.tasks[task->second].reset();
+    log(self, Event::Kind::death, task->second,
+        "task_down " + task->second + " " + recorder.text_of(down.reason));
+    return;
+  }
   const auto label = self.labels.find(down.ref);
   const std::string who = down.name.empty() ? recorder.text_of(down.pid) : "@" + down.name;
   log(self, Event::Kind::death, who,
@@ -45,6 +58,8 @@ void received(Self& self, const Message& message) {
   } else if (const auto* timer = message.get<TimerFired>()) {
     log(self, Event::Kind::received, timer->label,
         "timer " + timer->label + " " + recorder.text_of(timer->value));
+  } else if (const auto* reply = message.get<TaskReply<Value>>()) {
+    on_reply(self, *reply);
   } else if (const auto* exit = message.get<Exit>()) {
     const std::string from = recorder.text_of(exit->from);
     log(self, Event::Kind::death, from, "exit " + from + " " + recorder.text_of(exit->reason));

@@ -22,7 +22,7 @@ import gen
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = HERE / "sample"
-LEVELS = (1, 2)  # of SPEC.md, those that otp_script speaks
+LEVELS = (1, 2, 3, 4)  # of SPEC.md, those that otp_script speaks
 SAMPLE_SEEDS = (1, 20)
 
 

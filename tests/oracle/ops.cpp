@@ -24,7 +24,8 @@ Task<std::string> outcome(Self* self, const OpEntry* entry, Op op) {
 }  // namespace
 
 const OpEntry* find_op(std::string_view name) {
-  for (const std::span<const OpEntry> family : {signal_ops(), server_ops(), registry_ops()}) {
+  for (const std::span<const OpEntry> family :
+       {signal_ops(), server_ops(), supervisor_ops(), dynsup_ops(), registry_ops(), task_ops()}) {
     for (const OpEntry& entry : family) {
       if (entry.name == name) return &entry;
     }

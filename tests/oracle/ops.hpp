@@ -4,6 +4,7 @@
 // its own; it adds its table to find_op().
 #pragma once
 
+#include "grove/node/async.hpp"
 #include "grove/node/server.hpp"
 
 #include "script.hpp"
@@ -24,6 +25,8 @@ struct Self {
   std::map<std::string, Ref> monitors = {};  // by label
   std::map<Ref, std::string> labels = {};    // the same, the other way round
   std::map<Pid, int> bursts = {};            // under way, by sender: the next number
+  std::map<std::string, std::optional<AsyncTask<Value>>> tasks = {};  // none: gone
+  std::map<Ref, std::string> task_names = {};
 };
 
 /// Carries out one op. Returns: its result as printed. Throws: ScriptError, or ProcessExit for what
@@ -45,8 +48,13 @@ struct OpEntry {
 /// Level 2: gen_server.
 [[nodiscard]] std::span<const OpEntry> server_ops();
 
-/// Level 4: Registry.
+/// Level 3: supervisors.
+[[nodiscard]] std::span<const OpEntry> supervisor_ops();
+
+/// Level 4: DynamicSupervisor, Registry, Task.
+[[nodiscard]] std::span<const OpEntry> dynsup_ops();
 [[nodiscard]] std::span<const OpEntry> registry_ops();
+[[nodiscard]] std::span<const OpEntry> task_ops();
 
 /// Null when no family has it.
 [[nodiscard]] const OpEntry* find_op(std::string_view name);
@@ -77,6 +85,8 @@ Task<std::string> or_call_exit(Self* self, Op op) {
 [[nodiscard]] ServerName server_name(const std::string& text);
 /// A target of the language. Throws ScriptError as pid_of().
 [[nodiscard]] ServerRef server_ref(Self& self, const std::string& target);
+/// The op count_children, and dyn_count.
+Task<std::string> count_of_children(Self* self, Op op);
 /// How a start went, as it is printed.
 [[nodiscard]] std::string start_text(const Recorder& recorder, const StartResult& result);
 

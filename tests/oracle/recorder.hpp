@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace grove::oracle {
@@ -25,6 +26,9 @@ struct Event {
     received,  // from `source`
     death,     // a received exit or down; those of one source have no order among themselves
     died,
+    life,       // a supervised process has started, or has not
+    terminate,  // of a supervised process: its terminate() runs
+    down,       // a supervised process has ended
   };
   Kind kind;
   int step = 0;
@@ -41,6 +45,21 @@ class Recorder {
   /// Empty when it has none.
   [[nodiscard]] std::string name_of(const Pid& pid) const;
 
+  /// Names the latest start of a supervised process: `path#n`. Returns: n.
+  int born(const std::string& path, const Pid& pid);
+  /// The latest start of `path` has come to nothing, as `text` says; its end is not told.
+  void not_started(const std::string& path, const std::string& text);
+  /// A supervised process is dead, and nobody knows yet: whatever comes of it comes after this.
+  void ended(const Pid& pid);
+  /// ... and for what reason; or why any other process ended.
+  void died(const Pid& pid, const ExitReason& reason);
+  /// Whether something was started below this name.
+  [[nodiscard]] bool is_supervisor(const std::string& name) const;
+
+  /// From now on the ends of what is started below `path` have no order.
+  void loosen(const std::string& path);
+  [[nodiscard]] bool is_loose(const std::string& name) const;
+
   /// Canonical text. SPEC.md, section 4, "Values".
   [[nodiscard]] std::string text_of(const Value& value) const;
   [[nodiscard]] std::string text_of(const ExitReason& reason) const {
@@ -56,6 +75,10 @@ class Recorder {
   mutable std::mutex mutex_;
   std::unordered_map<Pid, std::string> names_;
   std::map<std::string, Pid> pids_;
+  std::map<std::string, int> births_;  // by path
+  std::unordered_set<Pid> supervised_;
+  std::vector<std::string> loose_;
+  std::unordered_set<Pid> not_started_;
   std::vector<Event> events_;
 };
 

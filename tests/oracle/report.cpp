@@ -47,11 +47,36 @@ void sort_deaths(std::vector<const Event*>& events) {
   }
 }
 
+bool is_actors_own(const Event& event) { return event.kind <= Event::Kind::died; }
+
+/// In their order; but deaths beside the kill of a supervisor, or below a dynamic one, have none.
+std::vector<std::string> life_lines(const std::vector<Event>& events, const Recorder& recorder) {
+  const bool killed = std::any_of(events.begin(), events.end(), [&](const Event& event) {
+    return event.kind == Event::Kind::down && event.text == "killed" &&
+           recorder.is_supervisor(recorder.text_of(event.pid));
+  });
+  std::vector<std::string> ordered;
+  std::vector<std::string> loose;
+  for (const Event& event : events) {
+    if (is_actors_own(event)) continue;
+    const std::string name = recorder.text_of(event.pid);
+    if (event.kind == Event::Kind::life) {
+      ordered.push_back("! " + event.text);
+      continue;
+    }
+    const char* what = event.kind == Event::Kind::down ? "! down " : "! terminate ";
+    (killed || recorder.is_loose(name) ? loose : ordered).push_back(what + name + ' ' + event.text);
+  }
+  std::sort(loose.begin(), loose.end());
+  ordered.insert(ordered.end(), loose.begin(), loose.end());
+  return ordered;
+}
+
 std::vector<std::string> actor_lines(const std::vector<Event>& events, const std::set<Pid>& dead,
                                      const Recorder& recorder) {
   std::map<Key, std::vector<const Event*>> groups;
   for (const Event& event : events) {
-    if (event.kind == Event::Kind::result) continue;
+    if (event.kind == Event::Kind::result || !is_actors_own(event)) continue;
     const Part part = part_of(event.kind);
     // What it received in the step it died in: whether it handled it before is a race.
     if (part == Part::received && dead.contains(event.pid)) continue;
@@ -70,7 +95,7 @@ std::vector<std::string> actor_lines(const std::vector<Event>& events, const std
 std::set<Pid> died_in(const std::vector<Event>& events) {
   std::set<Pid> dead;
   for (const Event& event : events) {
-    if (event.kind == Event::Kind::died) dead.insert(event.pid);
+    if (event.kind == Event::Kind::died || event.kind == Event::Kind::down) dead.insert(event.pid);
   }
   return dead;
 }
@@ -89,6 +114,7 @@ std::string report_step(const Op& op, const std::optional<std::string>& now,
   for (const auto& [step, text] : results) {
     lines.push_back("- result@" + std::to_string(step) + " " + text);
   }
+  for (std::string& line : life_lines(events, recorder)) lines.push_back(std::move(line));
   for (std::string& line : actor_lines(events, dead, recorder)) lines.push_back(std::move(line));
 
   std::string text;

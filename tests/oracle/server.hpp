@@ -32,7 +32,8 @@ struct Late {
 
 class Server : public GenServer {
  public:
-  using Handles = grove::Handles<Command, Op, Late, Value, ScriptMessage, BurstMessage, TimerFired>;
+  using Handles = grove::Handles<Command, Op, Late, Value, ScriptMessage, BurstMessage, TimerFired,
+                                 TaskReply<Value>>;
 
   /// `init` is an INIT word of the language.
   Server(World* world, std::string name, std::string init);
@@ -52,6 +53,11 @@ class Server : public GenServer {
   }
   void terminate(const ExitReason& reason);
   Value& state() { return value_; }
+
+ protected:
+  /// One that others name. It does nothing of its own in init.
+  explicit Server(World* world) : self_{context(), *world} {}
+  [[nodiscard]] World& world() const noexcept { return self_.world; }
 
  private:
   void own(const std::string& text);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "world.hpp"
 
+#include "supervised.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -17,9 +19,7 @@ class Watcher final : public Handler {
       context.monitor(request->pid);
       context.reply(From{envelope.from, envelope.serial});
     } else if (const Down* down = envelope.message.get<Down>()) {
-      recorder_.add({.kind = Event::Kind::died,
-                     .pid = down->pid,
-                     .text = "died " + recorder_.text_of(down->reason)});
+      recorder_.died(down->pid, down->reason);
     }
   }
 
@@ -51,7 +51,8 @@ World::World(Engine& engine)
     : engine_{engine},
       node_{{.name = "oracle", .clock = &engine.clock(), .scheduler = &engine.scheduler()}},
       timers_{*this},
-      watcher_{node_.spawn<Watcher>(&recorder_)} {}
+      watcher_{node_.spawn<Watcher>(&recorder_)},
+      root_{start_root(*this)} {}
 
 World::~World() {
   node_.kill_all();

@@ -14,6 +14,8 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <string>
+#include <vector>
 
 namespace grove::oracle {
 
@@ -48,6 +50,10 @@ class World {
   [[nodiscard]] AwaitedTimes& awaited() noexcept { return awaited_; }
   /// The process that reports deaths: it answers a WatchFor when it does.
   [[nodiscard]] Pid watcher() const noexcept { return watcher_; }
+  /// The process that is the parent of what the controller starts with a link.
+  [[nodiscard]] Pid root() const noexcept { return root_; }
+  /// Of supervisors; set by a step, read in those after it.
+  std::map<std::string, std::vector<std::string>> templates;
 
   /// The barrier. Returns: false when the script hangs. Blocks.
   bool settle();
@@ -59,6 +65,7 @@ class World {
   Node node_;
   Timers timers_;
   Pid watcher_;
+  Pid root_;
 };
 
 /// Asks the watcher to report the end of `pid`.

@@ -17,7 +17,7 @@ namespace grove::testkit {
 class RealWorld {
  public:
   explicit RealWorld(unsigned workers)
-      : clock_{make_asio_clock()},
+      : clock_{make_system_clock()},
         scheduler_{make_thread_scheduler(workers)},
         node_{{.name = "stress", .clock = clock_.get(), .scheduler = scheduler_.get()}} {}
   ~RealWorld() {

@@ -73,6 +73,8 @@ struct SessionHost {
   Sessions sessions;
   bool alive = true;
   std::vector<std::pair<Clock::TimePoint, std::string>> dials;
+  int look_ups = 0;
+  std::set<Clock::TimePoint> sent_at;
   std::vector<Sessions::Up> ups;
   std::vector<Sessions::Down> downs;
   std::vector<Clock::TimePoint> down_at;
@@ -191,6 +193,7 @@ class SessionNet {
     events_.push_back([this, &host, dial] { connect(host, dial); });
   }
   void act(SessionHost& host, const Sessions::Resolve& resolve) {
+    ++host.look_ups;
     events_.push_back([this, &host, resolve] {
       if (host.alive) {
         perform(host, host.sessions.on_resolved(resolve.address, {resolve.address}, now));
@@ -203,6 +206,7 @@ class SessionNet {
     });
   }
   void act(SessionHost& host, const Sessions::Send& send) {
+    host.sent_at.insert(now);
     for (const ConnectionPtr& one : connections_) {
       if (one->dialler != &host || one->link != send.link) continue;
       events_.push_back([this, one, frame = send.frame] {

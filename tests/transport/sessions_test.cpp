@@ -111,6 +111,16 @@ TEST_F(TwoNodes, ASeedThatComesLateIsFound) {
   EXPECT_TRUE(b->is_up());
 }
 
+TEST_F(TwoNodes, ASeedIsNotLookedUpWhileItsSessionStands) {
+  meet();
+  const int before = b->look_ups;
+  net.pass(1h);
+  EXPECT_EQ(b->look_ups, before);
+  net.kill(*a);
+  net.pass(1min);
+  EXPECT_GT(b->look_ups, before);
+}
+
 TEST_F(TwoNodes, ASeedMayBeAddedLater) {
   a = &net.add("a", 10, {});
   b = &net.add("b", 20, {});
@@ -120,6 +130,20 @@ TEST_F(TwoNodes, ASeedMayBeAddedLater) {
   net.pass(0s);
   EXPECT_TRUE(a->is_up());
   EXPECT_TRUE(b->is_up());
+}
+
+TEST(ThreeNodes, HeartbeatsToAllOfThemGoAtOnce) {
+  SessionNet net;
+  SessionHost& a = net.add("a", 10, {});
+  net.add("b", 20, {.seeds = {"a:1"}});
+  net.pass(200ms);
+  net.add("c", 30, {.seeds = {"a:1"}});
+  net.pass(1s);
+  a.sent_at.clear();
+  net.pass(10s);
+  EXPECT_GE(a.sent_at.size(), 19U);
+  EXPECT_LE(a.sent_at.size(), 21U);
+  EXPECT_TRUE(a.downs.empty());
 }
 
 TEST(ThreeNodes, APeerThatIsToldOfIsReached) {

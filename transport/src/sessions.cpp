@@ -65,16 +65,21 @@ void Sessions::seed_answered(const std::string& seed, const std::string& node) {
   place->second.trouble.clear();
 }
 
+/// Whether `seed`, which stands for `address`, needs no dialling: we are there, or in a session.
+bool Sessions::is_met(const std::string& seed, const std::string& address) {
+  const auto node = known_at(address);
+  if (!node || (*node != config_.name && peers_.at(*node).session == 0)) return false;
+  seed_answered(seed, *node);
+  return true;
+}
+
 Sessions::Actions Sessions::on_resolved(const std::string& seed,
                                         const std::vector<std::string>& addresses,
                                         Clock::TimePoint now) {
   if (stopped_ || leaving_) return take();
   if (addresses.empty()) seed_failed(seed, "the name cannot be resolved");
   for (const std::string& address : addresses) {
-    if (const auto node = known_at(address)) {
-      if (*node == config_.name || peers_.at(*node).session != 0) seed_answered(seed, *node);
-      continue;
-    }
+    if (is_met(seed, address) || known_at(address)) continue;
     const bool on_its_way = std::any_of(outbound_.begin(), outbound_.end(), [&](const auto& entry) {
       return entry.second.address == address;
     });
@@ -442,9 +447,8 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
   warned_.clear();
   peer.expected = 1;
   peer.heard = now;
-  peer.heartbeat_at = now + config_.times.heartbeat;
   peer.backoff = {};
-  next_tick_ = std::min(next_tick_, peer.heartbeat_at);
+  next_tick_ = std::min(next_tick_, heartbeat_at_);
   act(Up{intern_node(name, peer.life), peer.session, peer.link, header_of(peer), peer.address});
 }
 
@@ -540,7 +544,7 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
         std::clamp(seed.backoff * 2, config_.times.redial_min * 4, config_.times.redial_max);
     seed.resolve_at = now + seed.backoff;
     due(seed.resolve_at);
-    act(Resolve{address});
+    if (!is_met(address, address)) act(Resolve{address});
   }
   std::vector<LinkId> overdue;
   for (const auto& [link, out] : outbound_) {
@@ -553,13 +557,16 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
   std::erase_if(inbound_, [&](const auto& entry) {
     return !entry.second.proved && entry.second.deadline <= now;
   });
+  const bool beat = due(heartbeat_at_);  // to all peers at once: fewer wake-ups
+  if (beat) {
+    heartbeat_at_ = now + config_.times.heartbeat;
+    due(heartbeat_at_);
+  }
   for (auto& [name, peer] : peers_) {
     if (peer.session != 0) {
       if (due(peer.heard + config_.times.silence)) {
         end_session(name, peer, "silent for too long", now);
-      } else if (due(peer.heartbeat_at)) {
-        peer.heartbeat_at = now + config_.times.heartbeat;
-        due(peer.heartbeat_at);
+      } else if (beat) {
         Bytes frame(k_session_header_bytes);
         encode(FrameKind::heartbeat, header_of(peer), frame);
         act(Send{peer.link, std::move(frame)});

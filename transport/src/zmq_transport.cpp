@@ -23,9 +23,10 @@ namespace grove::transport {
 namespace {
 
 constexpr int k_frames_waiting_max = 1000;  // per link, in ZeroMQ's pipe
-constexpr auto k_tick_max = std::chrono::milliseconds{100};
+constexpr auto k_tick_max = std::chrono::seconds{1};
 // Over a shared link only a good-bye comes back. Looking for it after every frame would have the
-// net thread and the senders wait for each other.
+// net thread and the senders wait for each other. A sender may also take the sign of it from the
+// descriptor, so we look whenever we are awake anyway.
 constexpr auto k_shared_look = std::chrono::milliseconds{10};
 
 /// Wakes the net thread out of its poll.
@@ -55,7 +56,8 @@ struct Link {
   zmq::socket_t dealer;
   bool open = true;
   zmq::socket_t monitor;  // the net thread's
-  bool shared = false;    // set by the net thread before another one knows the link
+  int dealer_fd = -1;
+  bool shared = false;  // set by the net thread before another one knows the link
   bool reported_up = false;
   std::string address;
 };
@@ -238,6 +240,7 @@ class ZmqTransport final : public Transport {
       const std::unique_lock lock{links_mutex_};
       links_.emplace(id, link);
     }
+    link->dealer_fd = dealer.get(zmq::sockopt::fd);
     dealer.connect("tcp://" + address);
     look_again_ = true;
   }
@@ -261,9 +264,8 @@ class ZmqTransport final : public Transport {
       const Clock::TimePoint next = events_->on_tick();
       // What on_tick or a callback before it dialled may have failed at once.
       for (auto& [id, why] : std::exchange(lost_, {})) events_->on_link_down(id, why);
-      const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(
-          std::clamp<Clock::Duration>(next - clock_.now(), Clock::Duration::zero(), k_tick_max));
-      poll(std::max(wait, std::chrono::milliseconds{1}));
+      poll(std::chrono::ceil<std::chrono::milliseconds>(std::clamp<Clock::Duration>(
+          next - clock_.now(), std::chrono::milliseconds{1}, k_tick_max)));
     }
   }
 
@@ -281,11 +283,12 @@ class ZmqTransport final : public Transport {
       return pollfd{socket.get(zmq::sockopt::fd), POLLIN, 0};
     };
     std::vector<pollfd> items{watched(router_), {wake_.fd(), POLLIN, 0}};
+    const bool rests = clock_.now() < shared_rest_until_;
     for (const auto& [id, link] : links) {
       items.push_back(watched(link->monitor));
-      // A shared DEALER may be in use on another thread; it is looked at under its lock below.
-      items.push_back(link->shared ? pollfd{-1, 0, 0} : watched(link->dealer));
+      items.push_back({link->shared && rests ? -1 : link->dealer_fd, POLLIN, 0});
     }
+    if (rests) wait = std::min(wait, k_shared_look);
     bool all = std::exchange(look_again_, false);
     const int timeout = all ? 0 : static_cast<int>(wait.count());
     if (::poll(items.data(), items.size(), timeout) <= 0) all = true;
@@ -299,6 +302,7 @@ class ZmqTransport final : public Transport {
       const auto& [id, link] = links[i];
       const bool reported = items[2 + 2 * i].revents != 0;
       const bool answered = items[3 + 2 * i].revents != 0;
+      if (answered && link->shared) shared_rest_until_ = now + k_shared_look;
       if (all || answered || (link->shared && look_at_shared)) read_answers(id, *link);
       if (all || reported) read_monitor(id, *link);
     }
@@ -385,6 +389,7 @@ class ZmqTransport final : public Transport {
   std::vector<std::pair<LinkId, std::string>> lost_;  // the net thread's
   bool look_again_ = true;                            // the net thread's: see poll()
   Clock::TimePoint look_at_shared_{};                 // the net thread's
+  Clock::TimePoint shared_rest_until_{};              // the net thread's
   std::mutex posted_mutex_;                           // guards posted_
   std::vector<std::function<void()>> posted_;
   asio::thread_pool resolvers_{1};

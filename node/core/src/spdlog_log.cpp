@@ -29,6 +29,7 @@ class SpdlogLog final : public Log {
   void write(LogLevel level, std::string_view text) override {
     logger_.log(spdlog_level(level), spdlog::string_view_t{text.data(), text.size()});
   }
+  bool writes(LogLevel level) const override { return logger_.should_log(spdlog_level(level)); }
 
  private:
   spdlog::logger logger_;
@@ -37,6 +38,7 @@ class SpdlogLog final : public Log {
 class NullLog final : public Log {
  public:
   void write(LogLevel, std::string_view) override {}
+  bool writes(LogLevel) const override { return false; }
 };
 
 }  // namespace

@@ -70,7 +70,7 @@ class StreamTasks {
   void add(const AsyncTask<R>& task) {
     Clock::TimePoint deadline = Clock::TimePoint::max();
     if (options_.timeout) deadline = context_.node().clock().deadline_after(*options_.timeout);
-    slots_.push_back({task.pid(), task.ref(), deadline, std::nullopt});
+    slots_.push_back({task.pid(), task.ref(), deadline});
     ++running_;
   }
   /// The next one to deliver.
@@ -94,9 +94,13 @@ class StreamTasks {
   [[nodiscard]] bool knows(const Ref& ref) const { return find(slots_, ref) != slots_.end(); }
   void receive(Envelope& message) {
     const auto slot = find(slots_, task_of<R>(message));
+    Outcome outcome = std::move(*outcome_of<R>(message));
+    if (outcome.ok()) {  // its end follows
+      slot->value = std::move(outcome);
+      return;
+    }
     if (context_.traps_exit()) forget_exit(context_, slot->pid);
-    context_.demonitor(slot->ref, Flush::yes);
-    finish(slot, std::move(*outcome_of<R>(message)));
+    finish(slot, slot->value ? std::move(*slot->value) : std::move(outcome));
   }
   /// The first slot's time is over. Throws ProcessExit(timeout) when that is the end of all.
   void time_out() {
@@ -124,7 +128,8 @@ class StreamTasks {
     Pid pid;
     Ref ref;
     Clock::TimePoint deadline;
-    std::optional<Outcome> outcome;
+    std::optional<Outcome> value = {};    // it has said so, and not ended yet
+    std::optional<Outcome> outcome = {};  // it has ended
   };
 
   /// References of one process grow.
@@ -196,12 +201,11 @@ class AsyncStream {
         Item item = *next_;
         ++next_;
         if (supervisor_) {
-          auto starting =
-              detail::async_under<F, Item>(context_, *supervisor_, false,
-                                           AliasMode::reply_demonitor, function_, std::move(item));
+          auto starting = detail::async_under<F, Item>(
+              context_, *supervisor_, false, AliasMode::demonitor, function_, std::move(item));
           tasks_.add(co_await starting);
         } else {
-          tasks_.add(detail::start_async<F, Item>(context_, AliasMode::reply_demonitor, function_,
+          tasks_.add(detail::start_async<F, Item>(context_, AliasMode::demonitor, function_,
                                                   std::move(item)));
         }
       }

@@ -43,6 +43,9 @@ struct From {
 /// Flags of demonitor().
 enum class Flush : bool { no, yes };
 
+/// Flags of cancel_timer_async().
+enum class CancelInfo : bool { no, yes };
+
 class Context {
  public:
   Context(const Context&) = delete;
@@ -109,6 +112,25 @@ class Context {
     return spawn_body(std::move(options),
                       detail::make_handler_body<H>(std::forward<Args>(args)...));
   }
+  /// The same by request: a SpawnReply follows, before anything else of the child. A monitor has
+  /// the request's reference. Source: OTP, spawn_request/4; here, as there, the child is there at
+  /// once.
+  template <class F, class... Args>
+  requires detail::ProcessFunction<std::decay_t<F>, std::decay_t<Args>...> Ref
+  spawn_request(SpawnOptions options, F&& function, Args&&... args) {
+    options.reply = true;
+    return spawn_opt(std::move(options), std::forward<F>(function), std::forward<Args>(args)...)
+        .ref;
+  }
+  template <std::derived_from<Handler> H, class... Args>
+  Ref spawn_request(SpawnOptions options, Args&&... args) {
+    options.reply = true;
+    return spawn_opt<H>(std::move(options), std::forward<Args>(args)...).ref;
+  }
+  /// Gives a request up that is not answered yet: no answer comes, and a child that it has linked
+  /// is killed, `abandoned`. Returns: false when it is answered, as all requests to one's own node
+  /// are once spawn_request() has returned, or is none of this process's.
+  bool abandon_spawn([[maybe_unused]] const Ref& request) noexcept { return false; }
   Spawned spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body);
   Spawned spawn_frame(SpawnOptions options, detail::FrameMaker make);
 
@@ -269,12 +291,15 @@ class Context {
         [](const Message& original) { return Message::make<T>(*original.get<T>()); });
   }
   /// After this nothing of it is delivered; what it has sent before is in its target's queue.
-  /// Returns: the time it had left (of a second and more: up to a kernel tick too little); nothing
+  /// Returns: the time it had left (of 2 s and more: up to a kernel tick too little); nothing
   /// when it has fired, was cancelled or never was.
   std::optional<Clock::Duration> cancel_timer(TimerId timer);
   /// The same without a look at the clock (OTP: {info, false}).
   /// Returns: whether there was a timer to cancel.
   bool drop_timer(TimerId timer);
+  /// The same without waiting for a timer that is just firing: what cancel_timer() would return
+  /// comes as a TimerCancelled, and the same holds from then on. CancelInfo::no: nothing comes.
+  void cancel_timer_async(TimerId timer, CancelInfo info = CancelInfo::yes);
   /// Returns: as cancel_timer(); the timer goes on. Of an interval: until its next message.
   [[nodiscard]] std::optional<Clock::Duration> read_timer(TimerId timer) const;
 

@@ -40,6 +40,7 @@ enum class SignalKind : std::uint8_t {
   want_room = 36,  // the sender waits until the mailbox has room
   room = 37,       // it has
   system = 38,     // a call for servers alone: SysRequest
+  told = 39,       // a message of the runtime's, which takes no room
 };
 
 /// Whether it carries a message of the program's.

@@ -233,6 +233,8 @@ class Node {
   /// See Context's timers. Errors: as there.
   TimerId arm_timer(Clock::TimePoint when, const Pid& from, const TimerTarget& target,
                     Message&& message, const detail::TimerExtras& extras = {});
+  /// `answer`, if any, is a TimerCancelled to whom it is from.
+  void cancel_timer_async(TimerId timer, EnvelopePtr answer);
   /// Returns: the instant `delay` from now, or the last one there is. Throws ProcessExit(badarg)
   /// for a negative one.
   [[nodiscard]] Clock::TimePoint time_after(Clock::Duration delay) const;

@@ -121,7 +121,7 @@ class Registry {
 
   /// Entries of a key, in the order registered; of a unique one, at most one.
   [[nodiscard]] std::vector<RegistryEntry> lookup(const Value& key) const;
-  /// Whoever has a key first.
+  /// Who is the first of them; cheaper.
   [[nodiscard]] std::optional<Pid> whereis(const Value& key) const;
   /// Calls function(entries) in this process, unless the key has none.
   void dispatch(const Value& key,

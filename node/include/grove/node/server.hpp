@@ -166,10 +166,10 @@ struct Answers {
   static consteval bool cast(S* server) {
     return requires(T message) { server->handle_cast(std::move(message)); };
   }
-  static consteval bool is_server() { return std::is_base_of_v<GenServer, Server>; }
   static constexpr bool k_listed = k_lists<T, typename Server::Handles>;
-  static constexpr bool k_calls = k_listed && (!is_server() || call<Server>(nullptr));
-  static constexpr bool k_casts = k_listed && (!is_server() || cast<Server>(nullptr));
+  static constexpr bool k_is_server = std::is_base_of_v<GenServer, Server>;
+  static constexpr bool k_calls = k_listed && (!k_is_server || call<Server>(nullptr));
+  static constexpr bool k_casts = k_listed && (!k_is_server || cast<Server>(nullptr));
 };
 
 }  // namespace detail

@@ -44,6 +44,7 @@ struct SpawnOptions {
   bool link = false;
   bool monitor = false;
   bool trap_exit = false;
+  bool reply = false;  // the runtime's own: of spawn_request()
   Priority priority = Priority::normal;
   MailboxLimit mailbox = {};
   std::uint64_t start_serial = 0;  // the runtime's own: of a server start that is awaited
@@ -54,7 +55,13 @@ struct SpawnOptions {
 
 struct Spawned {
   Pid pid;
-  Ref ref;  // of the monitor, when one was asked for
+  Ref ref;  // of the monitor, or the request, when one was asked for
+};
+
+/// The answer to spawn_request() (OTP: {spawn_reply, ReqId, ok, Pid}).
+struct SpawnReply {
+  Ref request;
+  Pid pid;
 };
 
 }  // namespace grove

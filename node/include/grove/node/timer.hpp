@@ -8,6 +8,7 @@
 #include "grove/core/message.hpp"
 #include "grove/core/value.hpp"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,12 @@ using TimerId = StrongId<struct TimerIdTag>;
 struct TimerExpired {
   TimerId timer;
   Value value;
+};
+
+/// The answer of cancel_timer_async() (OTP: {cancel_timer, TimerRef, Result}).
+struct TimerCancelled {
+  TimerId timer;
+  std::optional<Clock::Duration> left;  // as cancel_timer() returns
 };
 
 /// Where a timer's message goes: to a process, or to whoever has the local name when it is due.

@@ -180,7 +180,6 @@ class Sessions {
     std::uint64_t session = 0;  // 0: down
     std::uint64_t expected = 1;
     Clock::TimePoint heard;
-    Clock::TimePoint heartbeat_at;
     Clock::TimePoint redial_at;
     Clock::Duration backoff{};
     std::string trouble;
@@ -214,6 +213,7 @@ class Sessions {
   [[nodiscard]] std::optional<std::string> known_at(const std::string& address) const;
   void seed_failed(const std::string& seed, const std::string& why);
   void seed_answered(const std::string& seed, const std::string& node);
+  bool is_met(const std::string& seed, const std::string& address);
   [[nodiscard]] SessionHeader header_of(const Peer& peer) const;
   [[nodiscard]] Actions take();
   template <class A>
@@ -237,6 +237,7 @@ class Sessions {
   std::uint64_t last_epoch_ = 0;
   std::uint64_t last_session_ = 0;
   Clock::TimePoint next_tick_{};
+  Clock::TimePoint heartbeat_at_{};  // to all peers
   bool leaving_ = false;
   bool stopped_ = false;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Clock: the seam for time. Real: AsioClock. Simulated: VirtualClock of the test kit.
+// Clock: the seam for time. Real: SystemClock. Simulated: VirtualClock of the test kit.
 #pragma once
 
 #include <algorithm>
@@ -49,7 +49,7 @@ class Clock {
   }
 };
 
-/// The machine's time; alarms run on one thread of its own, woken by Asio.
-[[nodiscard]] std::unique_ptr<Clock> make_asio_clock();
+/// The machine's time; alarms run on one thread of its own.
+[[nodiscard]] std::unique_ptr<Clock> make_system_clock();
 
 }  // namespace grove

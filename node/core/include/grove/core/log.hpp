@@ -17,6 +17,9 @@ class Log {
   virtual ~Log() = default;
   /// Threads: any.
   virtual void write(LogLevel level, std::string_view text) = 0;
+  /// Whether a line of this level goes anywhere: ask it before making one that costs something.
+  /// Threads: any.
+  [[nodiscard]] virtual bool writes(LogLevel) const { return true; }
   void debug(std::string_view text) { write(LogLevel::debug, text); }
   void info(std::string_view text) { write(LogLevel::info, text); }
   void warning(std::string_view text) { write(LogLevel::warning, text); }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/node/parent.hpp"
+
+#include "support/real_world.hpp"
+#include "support/wait_until.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace grove {
+namespace {
+
+using namespace std::chrono_literals;
+using testkit::RealWorld;
+
+/// What is known of one parent's jobs, from outside.
+struct Count {
+  std::atomic<int> alive{0};
+  std::atomic<int> told{0};
+  std::atomic<int> strangers{0};
+};
+using Counted = std::shared_ptr<Count>;
+
+struct Alive {
+  explicit Alive(Counted jobs) : count{std::move(jobs)} { ++count->alive; }
+  Alive(const Alive&) = delete;
+  Alive& operator=(const Alive&) = delete;
+  ~Alive() { --count->alive; }
+  Counted count;
+};
+
+Task<> work(Context& context, Counted count, int number) {
+  const Alive alive{std::move(count)};
+  context.trap_exit(number % 3 == 0);
+  if (number % 2 == 0) co_return;
+  for (;;) co_await context.receive_any();
+}
+
+class Parent : public ParentServer {
+ public:
+  explicit Parent(Counted count) : count_{std::move(count)} {
+    const auto soon = Shutdown::within(1ms);
+    for (int number = 0; number < 10; ++number) {
+      start_child(job(number, work, count_, number).with(soon));
+    }
+  }
+  void handle_info(const Exit&) { ++count_->strangers; }
+  void handle_child_terminated(const Value&, const Value&, Pid, const ExitReason&) {
+    ++count_->told;
+  }
+
+ private:
+  Counted count_;
+};
+
+TEST(ParentStress, NoJobOutlivesItsParentHoweverThatEnds) {
+  RealWorld world{4};
+  std::vector<Counted> counts;
+  world.run([&counts](Context& context) -> Task<> {
+    context.trap_exit(true);
+    for (int round = 0; round < 300; ++round) {
+      counts.push_back(std::make_shared<Count>());
+      const Counted count = counts.back();
+      const StartResult parent = co_await start_link<Parent>(context, count);
+      if (round % 3 == 0) co_await context.sleep_for(1ms);
+      if (round % 2 == 0) {
+        context.exit(parent.pid, ExitReason::kill());
+      } else {
+        co_await stop_server(context, parent.pid);
+        EXPECT_EQ(count->alive, 0);
+      }
+    }
+  });
+  for (const Counted& count : counts) {
+    EXPECT_TRUE(testkit::wait_until(world.node().clock(), [&] { return count->alive == 0; }));
+    EXPECT_LE(count->told, 5);  // those that end by themselves
+    EXPECT_EQ(count->strangers, 0);
+  }
+}
+
+}  // namespace
+}  // namespace grove
