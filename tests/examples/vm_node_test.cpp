@@ -8,7 +8,6 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <chrono>
 #include <fstream>
 #include <signal.h>
@@ -61,15 +60,27 @@ Task<> wait_until_all_run(Context& context) {
   }
 }
 
+/// Asks until there is an answer.
+Task<std::string> create(Context& context, std::string id) {
+  const std::string size = "small";
+  for (;;) {
+    try {
+      co_return co_await context.call<vm::Create>("manager", id, size);
+    } catch (const ProcessExit&) {
+      // The manager is being restarted.
+    }
+    co_await context.sleep_for(5ms);
+  }
+}
+
 /// Runs the application on `file`, creates the machines that are not there, waits until all run.
 Task<> create_all(Context& context, std::string file, std::string diary) {
   const vm::Cloud cloud = cloud_with(diary);
   const StartResult top = co_await start_supervisor(context, vm::application(file, cloud));
   if (!top.ok()) throw ProcessExit{top.reason};
-  const std::string size = "small";
   for (int i = 1; i <= k_machines; ++i) {
     const std::string id = std::to_string(i);
-    if (co_await context.call<vm::Create>("manager", id, size) == "ok") {
+    if (co_await create(context, id) == "ok") {
       std::ofstream{diary, std::ios::app} << "created " + id + '\n' << std::flush;
     }
   }
@@ -77,11 +88,11 @@ Task<> create_all(Context& context, std::string file, std::string diary) {
   co_await stop_server(context, top.pid);
 }
 
-/// A running child program.
+/// A running child program. It ends when all machines run, or tells so and stays to be killed.
 class Child {
  public:
-  Child(const std::string& file, const std::string& diary) {
-    Lines words{"child", k_child_flag, file, diary};
+  Child(const std::string& file, const std::string& diary, const std::string& then) {
+    Lines words{"child", k_child_flag, file, diary, then};
     std::vector<char*> arguments;
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
@@ -162,9 +173,10 @@ TEST_P(KilledNode, GoesOnWithEachMachineWhereItsRecordEnds) {
   std::size_t seen = 0;
   const std::unique_ptr<Clock> clock = make_system_clock();
   for (const std::size_t kill_after : {GetParam().first, GetParam().second}) {
-    const Child child{file, diary};
-    EXPECT_TRUE(
-        testkit::wait_until(*clock, [&] { return lines_of(diary).size() >= seen + kill_after; }));
+    const Child child{file, diary, folder / "done"};
+    EXPECT_TRUE(testkit::wait_until(*clock, [&] {
+      return lines_of(diary).size() >= seen + kill_after || !lines_of(folder / "done").empty();
+    }));
     child.kill();
     const Lines lines = lines_of(diary);
     expect_no_repetition(lines, seen, before);
@@ -172,7 +184,7 @@ TEST_P(KilledNode, GoesOnWithEachMachineWhereItsRecordEnds) {
     expect_complete(lines, before);
     seen = lines.size();
   }
-  EXPECT_TRUE((Child{file, diary}.ends_well()));
+  EXPECT_TRUE((Child{file, diary, "end"}.ends_well()));
   const Lines lines = lines_of(diary);
   expect_no_repetition(lines, seen, before);
   const std::vector<vm::Machine> after = records(file);
@@ -192,44 +204,42 @@ TEST(KilledStore, LosesNothingInTheMidstOfAWrite) {
   for (int round = 0; round < 5; ++round) {
     const TemporaryFolder folder{FolderIn::disk};
     const std::string diary = folder / "diary";
-    std::vector<vm::Machine> before;
-    std::size_t seen = 0;
+    const std::string file = folder / "vm.db";
     {
       RealWorld world{2};
-      world.run([&, file = folder / "vm.db"](Context& context) -> Task<> {
-        const auto all = [](Context& own, std::string path, std::string diary_file) -> Task<> {
-          co_await create_all(own, path, diary_file);
-        };
-        const Spawned creator = context.spawn_monitor(all, file, diary);
-        co_await context.sleep_for(std::chrono::milliseconds{150 + 13 * round});
-        if (const auto store = context.whereis("store")) context.exit(*store, ExitReason::kill());
+      world.run([=](Context& context) -> Task<> {
+        context.spawn_monitor(create_all, file, diary);
+        co_await context.sleep_for(std::chrono::milliseconds{100 + 37 * round});
+        const auto store = context.whereis("store");
+        EXPECT_TRUE(store) << "all was done too soon";
+        if (store) context.exit(*store, ExitReason::kill());
         const Down down = co_await context.receive<Down>();
-        EXPECT_EQ(down.pid, creator.pid);
         EXPECT_EQ(down.reason, ExitReason::normal());
       });
     }
-    expect_complete(lines_of(diary), records(folder / "vm.db"));
-    for (const vm::Machine& machine : records(folder / "vm.db")) {
-      EXPECT_EQ(machine.state, "running");
-    }
+    const std::vector<vm::Machine> after = records(file);
+    expect_complete(lines_of(diary), after);
+    for (const vm::Machine& machine : after) EXPECT_EQ(machine.state, "running");
   }
 }
 
-int child_main(const std::string& file, const std::string& diary) {
+int child_main(const std::string& file, const std::string& diary, const std::string& then) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   RealWorld world{2};
   world.run([=](Context& context) { return create_all(context, file, diary); });
-  return 0;
+  if (then == "end") return 0;
+  std::ofstream{then} << "done" << std::endl;
+  for (;;) pause();
 }
 
 }  // namespace
 
-int run_child(char** words) { return child_main(words[2], words[3]); }
+int run_child(char** words) { return child_main(words[2], words[3], words[4]); }
 
 }  // namespace grove
 
 int main(int argc, char** argv) {
-  if (argc == 4 && std::string{argv[1]} == "--child-node") return grove::run_child(argv);
+  if (argc == 5 && std::string{argv[1]} == "--child-node") return grove::run_child(argv);
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }
