@@ -11,8 +11,13 @@ namespace {
 using detail::PoolState;
 using Act = PoolState::Step::Act;
 
+/// A worker, or why there is none.
+struct Lent {
+  Pid worker = {};
+  Errc error = {};
+};
 struct CheckOut {
-  using Reply = Result<Pid>;
+  using Reply = Lent;
   Timeout timeout;
 };
 struct CheckIn {
@@ -62,11 +67,10 @@ class PoolManager final : public ParentServer {
     const bool waits = request.timeout != Clock::Duration::zero();
     const Ref client = context().monitor(from().pid);
     state_.add_client({from(), client, waits});
-    go_on();
-    if (auto* waiting = state_.find_waiting(client); waiting != nullptr && waits) {
-      if (request.timeout) {
-        waiting->timer = context().send_after(*request.timeout, self(), WaitOver{client});
-      }
+    go_on(now());
+    auto* const waiting = state_.last_waiting(client);
+    if (waiting != nullptr && waits && request.timeout) {
+      waiting->timer = context().send_after(*request.timeout, self(), WaitOver{client});
     }
     return {};
   }
@@ -74,25 +78,27 @@ class PoolManager final : public ParentServer {
   PoolStatus handle_call(GetStatus) const { return state_.status(); }
 
   void handle_cast(CheckIn back) {
-    const auto client = state_.returned(back.worker, now());
+    const Clock::TimePoint at = now();
+    const auto client = state_.returned(back.worker, at);
     if (client) context().demonitor(client->monitor);
-    go_on();
+    go_on(at);
   }
 
   void handle_info(WaitOver over) {
     const auto client = state_.remove_waiting(over.client);
     if (!client) return;  // it has got a worker just before
     context().demonitor(client->monitor);
-    reply(client->from, Result<Pid>{Error{Errc::timeout, "no worker of " + spec_.name + " came"}});
+    reply(client->from, Lent{{}, Errc::timeout});
   }
 
   void handle_info(const Down& down) {
+    const Clock::TimePoint at = now();
     if (const auto client = state_.remove_waiting(down.ref)) {
       context().drop_timer(client->timer);
     } else {
-      state_.client_ended(down.ref, now());
+      state_.client_ended(down.ref, at);
     }
-    go_on();
+    go_on(at);
   }
 
   /// Of a worker whose start failed: known already.
@@ -101,12 +107,12 @@ class PoolManager final : public ParentServer {
   void handle_child_terminated(const Value&, const Value&, Pid worker, const ExitReason&) {
     const auto client = state_.worker_ended(worker);
     if (client) context().demonitor(client->monitor);
-    go_on();
+    go_on(now());
   }
 
   void handle_info(Wake) {
     wakes_at_.reset();
-    go_on();
+    go_on(now());
   }
 
   Task<> handle_continue(StartWorker) {
@@ -116,7 +122,7 @@ class PoolManager final : public ParentServer {
                            to_string(why_not(started)));
       state_.start_failed(now());
     }
-    go_on();
+    go_on(now());
   }
 
   Value debug_state() const {
@@ -147,18 +153,17 @@ class PoolManager final : public ParentServer {
   }
 
   /// Until there is nothing to do. A start is done after the handler, and goes on from there.
-  void go_on() {
+  void go_on(Clock::TimePoint at) {
     for (;;) {
-      const PoolState::Step step = state_.next(now());
+      const PoolState::Step step = state_.next(at);
       switch (step.act) {
         case Act::lend:
           context().drop_timer(step.client.timer);
-          reply(step.client.from, Result<Pid>{step.worker});
+          reply(step.client.from, Lent{step.worker});
           continue;
         case Act::refuse:
           context().demonitor(step.client.monitor);
-          reply(step.client.from,
-                Result<Pid>{Error{Errc::unavailable, "no worker of " + spec_.name + " is idle"}});
+          reply(step.client.from, Lent{{}, Errc::unavailable});
           continue;
         case Act::dismiss: context().exit(step.worker, ExitReason::shutdown()); continue;
         case Act::start: continue_with(StartWorker{}); return;
@@ -200,12 +205,15 @@ Task<StartResult> start_pool(Context& context, PoolSpec spec, ServerRef pools) {
 
 Task<Result<void>> stop_pool(Context& context, std::string name, ServerRef pools) {
   Result<void> ended = co_await terminate_child(context, pools, name);
-  if (ended) co_await delete_child(context, pools, name);  // when somebody else has, as well
+  if (ended) (void)co_await delete_child(context, pools, name);  // fine, too: somebody else has
   co_return ended;
 }
 
 Task<Result<Pid>> checkout(Context& context, ServerRef pool, Timeout timeout) {
-  co_return co_await context.call_for<CheckOut>(std::nullopt, pool, timeout);
+  const Lent lent = co_await context.call_for<CheckOut>(std::nullopt, pool, timeout);
+  if (lent.worker) co_return lent.worker;
+  co_return Error{lent.error, lent.error == Errc::timeout ? "no worker came back in time"
+                                                          : "no worker is idle"};
 }
 
 void checkin(Context& context, const ServerRef& pool, Pid worker) {

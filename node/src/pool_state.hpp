@@ -44,14 +44,16 @@ class PoolState {
       : size_{size}, max_{size + max_overflow}, cool_down_{cool_down} {}
 
   void add_client(Client client) { waiting_.push_back(std::move(client)); }
-  /// Who waits with this monitor; null: nobody.
-  [[nodiscard]] Client* find_waiting(const Ref& monitor) {
-    const auto found = waiting_at(monitor);
-    return found == waiting_.end() ? nullptr : &*found;
+  /// Who came last, if it still waits; null otherwise.
+  [[nodiscard]] Client* last_waiting(const Ref& monitor) {
+    const bool waits = !waiting_.empty() && waiting_.back().monitor == monitor;
+    return waits ? &waiting_.back() : nullptr;
   }
-  /// A client does not want to wait any more, or cannot.
+  /// A client does not want to wait any more, or cannot. Cost: O(those who came before it).
   std::optional<Client> remove_waiting(const Ref& monitor) {
-    const auto found = waiting_at(monitor);
+    const auto found = std::find_if(waiting_.begin(), waiting_.end(), [&](const Client& client) {
+      return client.monitor == monitor;
+    });
     if (found == waiting_.end()) return std::nullopt;
     Client client = std::move(*found);
     waiting_.erase(found);
@@ -136,10 +138,6 @@ class PoolState {
     return {Step::Act::dismiss, worker};
   }
 
-  std::deque<Client>::iterator waiting_at(const Ref& monitor) {
-    return std::find_if(waiting_.begin(), waiting_.end(),
-                        [&](const Client& client) { return client.monitor == monitor; });
-  }
   std::optional<Client> take_lent(const Pid& worker) {
     auto entry = lent_.extract(worker);
     return entry ? std::optional{std::move(entry.mapped())} : std::nullopt;
