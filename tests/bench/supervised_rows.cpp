@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rows about processes under supervision: children that come and go, and tasks.
+// Rows about processes under supervision: children that come and go, tasks, and pools.
 #include "grove/node/async_stream.hpp"
 #include "grove/node/dynamic_supervisor.hpp"
+#include "grove/node/pool.hpp"
 
 #include "bench/local.hpp"
 
@@ -75,6 +76,37 @@ double task_fanout(Node& node, std::uint64_t tasks) {
   return rate.get();
 }
 
+// -- pool_checkout --------------------------------------------------------------------------
+
+constexpr std::uint64_t k_clients = 100;
+
+Task<> borrow(Context& context, std::uint64_t rounds, Pid boss) {
+  for (; rounds > 0; --rounds) {
+    const Result<Pid> worker = co_await checkout(context, "bench");
+    if (!worker) throw std::runtime_error{worker.error().detail};
+    checkin(context, "bench", *worker);
+  }
+  context.send(boss, Continue{});
+}
+
+double pool_checkout(Node& node, std::uint64_t rounds) {
+  auto rate = node.async([rounds](Context& context) -> Task<double> {
+    const PoolSpec spec{"bench", child<Worker>("worker", 1), 10};
+    SupervisorSpec app;
+    app.children.push_back(pool(spec));
+    const StartResult sup = co_await start_supervisor(context, app);
+    const auto start = Stopwatch::now();
+    for (std::uint64_t client = 0; client < k_clients; ++client) {
+      context.spawn(borrow, rounds / k_clients, context.self());
+    }
+    for (std::uint64_t done = 0; done < k_clients; ++done) co_await context.receive<Continue>();
+    const double seconds = seconds_since(start);
+    co_await stop_server(context, sup.pid);
+    co_return static_cast<double>(rounds) / seconds;
+  });
+  return rate.get();
+}
+
 }  // namespace
 
 std::vector<Row> supervised_rows() {
@@ -86,6 +118,10 @@ std::vector<Row> supervised_rows() {
       {"task_fanout",
        "10 k tasks, 8 at a time, and their results in order",
        measured<task_fanout>("task_fanout", 10'000, "task/s"),
+       {"elixir"}},
+      {"pool_checkout",
+       "100 clients check 10 workers of a pool out and in, 200 k times",
+       measured<pool_checkout>("pool_checkout", 200'000, "op/s"),
        {"elixir"}},
   };
 }

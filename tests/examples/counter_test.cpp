@@ -62,7 +62,7 @@ class Counters : public testing::Test {
   template <class F>
   Lines ends_of(std::size_t count, F what) {
     const auto before = pids();
-    return world.run([=, this](Context& context) -> Task<Lines> {
+    return world.run([=](Context& context) -> Task<Lines> {
       for (const auto& [name, pid] : before) context.monitor(pid);
       what(context);
       Lines ends;

@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 class RegistryStress : public testing::TestWithParam<unsigned> {
  protected:
   RegistryStress()
-      : clock_{make_asio_clock()},
+      : clock_{make_system_clock()},
         scheduler_{make_thread_scheduler(GetParam())},
         node_{{.name = "registries", .clock = clock_.get(), .scheduler = scheduler_.get()}} {}
   ~RegistryStress() override {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <ostream>
 #include <set>
 #include <string>
 #include <string_view>
@@ -139,7 +140,13 @@ class Play {
 
 // -- whether to restart ---------------------------------------------------------------------
 
-using KindRow = std::tuple<Restart, const char*, bool>;
+struct KindRow {
+  Restart kind;
+  const char* reason;
+  bool restarts;
+};
+void PrintTo(const KindRow& row, std::ostream* out) { *out << row.reason; }
+
 class RestartKind : public testing::TestWithParam<std::tuple<Strategy, KindRow>> {};
 
 ExitReason reason_named(std::string_view name) {
@@ -195,6 +202,8 @@ struct GroupRow {
   const char* steps;
   const char* after;
 };
+void PrintTo(const GroupRow& row, std::ostream* out) { *out << row.steps; }
+
 class StrategyOf : public testing::TestWithParam<GroupRow> {};
 
 TEST_P(StrategyOf, FiveChildrenRestartsTheRightOnesInOrder) {
@@ -444,6 +453,8 @@ struct SignificantRow {
   const char* first;   // what the end of the first of two significant children leads to
   const char* second;  // ... and that of the other
 };
+void PrintTo(const SignificantRow& row, std::ostream* out) { *out << row.reason; }
+
 class Significant : public testing::TestWithParam<SignificantRow> {};
 
 TEST_P(Significant, ChildrenEndTheirSupervisorAsOtpSays) {

@@ -154,29 +154,5 @@ TEST(AutoShutdown, EndsTheSupervisorAndTheOthersInReverse) {
   });
 }
 
-TEST(Supervisors, HandleAHundredThousandChildren) {
-  class Idle : public GenServer {};
-  LocalWorld world;
-  world.run([](Context& context) -> Task<> {
-    constexpr int k_children = 100'000;
-    const StartResult top = co_await start_supervisor(context, {});
-    for (int at = 0; at < k_children; ++at) {
-      const StartResult added =
-          co_await start_child(context, top.pid, child<Idle>(std::to_string(at)));
-      EXPECT_TRUE(added.ok());
-    }
-    ChildCounts counts = co_await count_children(context, top.pid);
-    EXPECT_EQ(counts.active, std::size_t{k_children});
-    for (int at = 0; at < k_children; ++at) {  // the oldest first
-      const auto ended = co_await terminate_child(context, top.pid, std::to_string(at));
-      EXPECT_TRUE(ended.has_value());
-      const auto forgotten = co_await delete_child(context, top.pid, std::to_string(at));
-      EXPECT_TRUE(forgotten.has_value());
-    }
-    counts = co_await count_children(context, top.pid);
-    EXPECT_EQ(counts.specs, 0U);
-  });
-}
-
 }  // namespace
 }  // namespace grove

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <ostream>
 #include <set>
 #include <string>
 #include <string_view>
@@ -43,6 +44,8 @@ struct OrderRow {
   Strategy strategy;
   const char* restart;  // what the crash of the third child leads to
 };
+void PrintTo(const OrderRow& row, std::ostream* out) { *out << row.restart; }
+
 class Order : public testing::TestWithParam<OrderRow> {};
 
 TEST_P(Order, OfStartsRestartsAndEndsIsTheSpecs) {

@@ -214,35 +214,6 @@ TEST(SupervisorApi, AStrangersExitSignalDoesNothing) {
   });
 }
 
-class NeedsRestart : public testing::TestWithParam<std::tuple<Restart, const char*, bool>> {};
-
-TEST_P(NeedsRestart, AsOtpSays) {
-  const auto& [kind, reason, expected] = GetParam();
-  const ExitReason exit = std::string_view{reason} == "shutdown_value"
-                              ? ExitReason::shutdown(Value{1})
-                              : ExitReason::symbol(reason);
-  EXPECT_EQ(needs_restart(kind, exit), expected);
-}
-
-std::string row_name(const testing::TestParamInfo<NeedsRestart::ParamType>& row) {
-  const auto& [kind, reason, expected] = row.param;
-  const char* kinds[] = {"permanent_", "transient_", "temporary_"};
-  return kinds[static_cast<int>(kind)] + std::string{reason} +
-         (expected ? "_restarts" : "_stays_down");
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Matrix, NeedsRestart,
-    testing::Values(std::tuple{permanent, "normal", true}, std::tuple{permanent, "shutdown", true},
-                    std::tuple{permanent, "shutdown_value", true},
-                    std::tuple{permanent, "abnormal", true}, std::tuple{transient, "normal", false},
-                    std::tuple{transient, "shutdown", false},
-                    std::tuple{transient, "shutdown_value", false},
-                    std::tuple{transient, "abnormal", true}, std::tuple{transient, "killed", true},
-                    std::tuple{temporary, "normal", false},
-                    std::tuple{temporary, "abnormal", false}),
-    row_name);
-
 TEST(RestartWindow, AllowsTheIntensityAndSlides) {
   RestartWindow window{{.restarts = 2, .period = 5s}};
   const Clock::TimePoint start{};

@@ -10,6 +10,7 @@
 #include "grove/node/gen_server.hpp"
 #include "grove/node/node.hpp"
 #include "grove/node/parent.hpp"
+#include "grove/node/pool.hpp"
 #include "grove/node/registry.hpp"
 #include "grove/node/supervisor.hpp"
 #include "grove/node/table.hpp"

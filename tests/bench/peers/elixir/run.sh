@@ -20,6 +20,7 @@ row=$1
 case $row in
   registry_lookup | registry_whereis | registry_register) script=grove_bench_registry.exs ;;
   task_fanout) script=grove_bench_task.exs ;;
+  pool_checkout) script=grove_bench_pool.exs ;;
   *) fail "no such row: $row" ;;
 esac
 [[ ${GROVE_BENCH_SCALE:-1} =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "GROVE_BENCH_SCALE is not a number"
