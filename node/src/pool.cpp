@@ -5,11 +5,7 @@
 
 #include "pool_state.hpp"
 
-namespace grove {
-namespace {
-
-using detail::PoolState;
-using Act = PoolState::Step::Act;
+namespace grove::detail {
 
 /// A worker, or why there is none.
 struct Lent {
@@ -23,9 +19,28 @@ struct CheckOut {
 struct CheckIn {
   Pid worker;
 };
-struct GetStatus {
+struct GetPoolStatus {
   using Reply = PoolStatus;
 };
+
+}  // namespace grove::detail
+
+GROVE_MESSAGE(grove::detail::Lent, "grove.pool.lent", worker, error)
+GROVE_MESSAGE(grove::detail::CheckOut, "grove.pool.check_out", timeout)
+GROVE_MESSAGE(grove::detail::CheckIn, "grove.pool.check_in", worker)
+GROVE_MESSAGE(grove::detail::GetPoolStatus, "grove.pool.get_status")
+GROVE_MESSAGE(grove::PoolStatus, "grove.pool.status", idle, lent, overflow, waiting)
+
+namespace grove {
+namespace {
+
+using detail::CheckIn;
+using detail::CheckOut;
+using detail::GetPoolStatus;
+using detail::Lent;
+using detail::PoolState;
+using Act = PoolState::Step::Act;
+
 /// A client's patience is at its end.
 struct WaitOver {
   Ref client;
@@ -42,7 +57,7 @@ ExitReason refusal(const char* argument, const char* text) {
 /// Does what PoolState says.
 class PoolManager final : public ParentServer {
  public:
-  using Handles = grove::Handles<CheckOut, CheckIn, GetStatus, WaitOver, Wake, StartWorker>;
+  using Handles = grove::Handles<CheckOut, CheckIn, GetPoolStatus, WaitOver, Wake, StartWorker>;
 
   explicit PoolManager(PoolSpec spec)
       : spec_{std::move(spec)},
@@ -64,7 +79,7 @@ class PoolManager final : public ParentServer {
   }
 
   NoReply handle_call(CheckOut request) {
-    const bool waits = request.timeout != Clock::Duration::zero();
+    const bool waits = !request.timeout || *request.timeout > Clock::Duration::zero();
     const Ref client = context().monitor(from().pid);
     state_.add_client({from(), client, waits});
     go_on(now());
@@ -75,7 +90,7 @@ class PoolManager final : public ParentServer {
     return {};
   }
 
-  PoolStatus handle_call(GetStatus) const { return state_.status(); }
+  PoolStatus handle_call(GetPoolStatus) const { return state_.status(); }
 
   void handle_cast(CheckIn back) {
     const Clock::TimePoint at = now();
@@ -221,7 +236,7 @@ void checkin(Context& context, const ServerRef& pool, Pid worker) {
 }
 
 Task<PoolStatus> pool_status(Context& context, ServerRef pool) {
-  co_return co_await context.call_for<GetStatus>(std::nullopt, pool);
+  co_return co_await context.call_for<GetPoolStatus>(std::nullopt, pool);
 }
 
 }  // namespace grove

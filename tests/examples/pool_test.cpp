@@ -61,8 +61,9 @@ TEST_F(PoolToy, P3_ArgumentsThatAreMissingOrWrongFailTheStart) {
             failed("missing_args,{size,\"positive integer `size` is required\"}"));
   EXPECT_EQ(refused({"poolio", {}, 3}),
             failed("missing_args,{worker_spec,\"child spec `worker_spec` is required\"}"));
-  EXPECT_FALSE(start({{}, spec, 3}).ok());
-  EXPECT_FALSE(start({std::string(1000, 'x'), spec, 3}).ok());
+  for (const std::string& no_name : {std::string{}, std::string(1000, 'x')}) {
+    EXPECT_NE(refused({no_name, spec, 3}).find("{bad_name,"), std::string::npos);
+  }
   world.settle();
   EXPECT_TRUE(children(whereis(pool_toy::k_pools_sup)).empty());
   EXPECT_TRUE(tables().empty());

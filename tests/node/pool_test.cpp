@@ -235,6 +235,14 @@ TEST_F(Pool, ServesThoseWhoWaitInTheirOrder) {
   EXPECT_EQ(status("poolio"), "1 idle 0 lent 0 overflow 0 waiting");
 }
 
+TEST_F(Pool, ATimeoutBelowZeroIsNoWaitAndNobodysEnd) {
+  const Pid manager = start("poolio", 1).pid;
+  client("poolio");
+  EXPECT_EQ(*client("poolio", -1s).got, "unavailable");
+  EXPECT_EQ(*client("poolio", Clock::Duration::max()).got, "waits");
+  EXPECT_EQ(whereis("poolio"), manager);
+}
+
 TEST_F(Pool, AClientThatTimesOutLeavesNothingBehind) {
   start("poolio", 1);
   const Client has = client("poolio");

@@ -66,11 +66,11 @@ struct PoolStatus {
 [[nodiscard]] Task<Result<void>> stop_pool(Context& context, std::string name,
                                            ServerRef pools = "pools");
 
-// What clients do. The pool must be on this node. Throws ProcessExit, where it waits, when there is
-// no such pool (noproc) or it ends meanwhile (its reason).
+// What clients do, on any node. Throws ProcessExit, where it waits, when there is no such pool
+// (noproc), or it ends or is lost meanwhile (its reason, noconnection).
 
 /// Borrows a worker. It is this process's until checkin(), or until one of them ends.
-/// Waits: for at most `timeout`; none: for ever; zero: not at all.
+/// Waits: for at most `timeout`; none: for ever; zero or less: not at all.
 /// Errors: timeout; unavailable, when it does not wait. Nothing is left behind then.
 [[nodiscard]] Task<Result<Pid>> checkout(Context& context, ServerRef pool,
                                          Timeout timeout = k_call_timeout);
