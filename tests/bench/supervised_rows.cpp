@@ -54,7 +54,9 @@ std::vector<Figure> dynsup_start(const Measurement& measurement) {
   dynsup(*node, children / 10);
   const StartAndStop result = dynsup(*node, children);
   const auto rate = static_cast<double>(children);
-  return {{measurement.name, rate / result.start_seconds, "child/s"},
+  const double seconds = result.start_seconds + result.stop_seconds;
+  return {{measurement.name, rate / seconds, "child/s"},
+          {figure_of(measurement, "dynsup_start.start"), rate / result.start_seconds, "child/s"},
           {figure_of(measurement, "dynsup_start.stop"), rate / result.stop_seconds, "child/s"}};
 }
 

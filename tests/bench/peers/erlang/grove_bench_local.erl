@@ -183,7 +183,8 @@ dynsup_start(N) ->
         {timed(fun() -> start_children(Supervisor, N) end),
          timed(fun() -> gen_server:stop(Supervisor, shutdown, infinity) end)}
     end),
-    [{"", N / Start, "child/s"}, {".stop", N / Stop, "child/s"}].
+    [{"", N / (Start + Stop), "child/s"}, {".start", N / Start, "child/s"},
+     {".stop", N / Stop, "child/s"}].
 
 start_children(_Supervisor, 0) ->
     ok;
