@@ -5,6 +5,8 @@
 
 #include "pool_state.hpp"
 
+#include <algorithm>
+
 namespace grove::detail {
 
 /// A worker, or why there is none.
@@ -49,9 +51,11 @@ struct WaitOver {
 struct Wake {};
 struct StartWorker {};
 
-ExitReason refusal(const char* argument, const char* text) {
+constexpr std::chrono::milliseconds k_cool_down_max = std::chrono::years{10};  // fits any clock
+
+Init refused(const char* argument, const char* text) {
   const Value what = Value::tuple({Value::symbol(argument), text});
-  return ExitReason{Value::tuple({Value::symbol("invalid_args"), what})};
+  return Init::stop(ExitReason{Value::tuple({Value::symbol("invalid_args"), what})});
 }
 
 /// Does what PoolState says.
@@ -62,7 +66,7 @@ class PoolManager final : public ParentServer {
   explicit PoolManager(PoolSpec spec)
       : spec_{std::move(spec)},
         state_{static_cast<std::size_t>(spec_.size), static_cast<std::size_t>(spec_.max_overflow),
-               spec_.cool_down} {}
+               std::min(spec_.cool_down, k_cool_down_max)} {}
 
   Task<Init> init() {
     if (spec_.size <= 0) co_return refused("size", "must be a positive integer");
@@ -150,9 +154,6 @@ class PoolManager final : public ParentServer {
   }
 
  private:
-  static Init refused(const char* argument, const char* text) {
-    return Init::stop(refusal(argument, text));
-  }
   static ExitReason why_not(const StartResult& result) {
     return result.status == StartResult::Status::failed ? result.reason
                                                         : ExitReason::symbol(to_string(result));

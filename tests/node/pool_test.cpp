@@ -364,6 +364,16 @@ TEST_F(Pool, OverflowWorkersComeWhenNeededAndGoAfterTheCoolDown) {
   EXPECT_EQ(world.log().count(LogLevel::error), 0U);
 }
 
+TEST_F(Pool, ACoolDownMayBeForEver) {
+  start("poolio", 1, 1, std::chrono::milliseconds::max());
+  const Client first = client("poolio");
+  const Client second = client("poolio");
+  leave(first);
+  leave(second);
+  world.run_for(24h);
+  EXPECT_EQ(status("poolio"), "2 idle 0 lent 1 overflow 0 waiting");
+}
+
 TEST_F(Pool, AWorkerThatCannotBeReplacedIsTriedAgainWhileThePoolGoesOn) {
   const auto broken = std::make_shared<bool>(false);
   start({"poolio", child<Doubler>("doubler", broken), 2, 1});
