@@ -518,17 +518,6 @@ TEST(Pid, OfAReusedPlaceIsAnotherPid) {
   });
 }
 
-TEST(Spawn, WorksWhileEveryFreePlaceHasALateSignalToAnswer) {
-  LocalWorld world;
-  world.run([](Context& context) -> Task<> {
-    std::vector<Pid> dead;
-    for (int child = 0; child < 1000; ++child) dead.push_back(context.spawn(quit, ExitReason{}));
-    co_await context.sleep_for(1ms);
-    for (const Pid& pid : dead) context.exit(pid, ExitReason::kill());
-    for (int child = 0; child < 100; ++child) EXPECT_TRUE(context.spawn(wait_for_ever));
-  });
-}
-
 TEST(Inspect, AnswersForAFloodedProcessAndForgetsADeadOne) {
   LocalWorld world;
   const Pid busy = world.node().spawn([](Context& context) -> Task<> {

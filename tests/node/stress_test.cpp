@@ -394,6 +394,23 @@ Task<> spawn_for_ever(Context& context, std::atomic<std::uint64_t>* turns) {
   }
 }
 
+/// One worker: nobody answers the late signals before the spawns.
+TEST(Stress, SpawnsWhileEveryFreePlaceHasALateSignalToAnswer) {
+  RealWorld world{1};
+  world.run([](Context& context) -> Task<> {
+    std::vector<Pid> dead;
+    for (int child = 0; child < 1000; ++child) {
+      dead.push_back(context.spawn([](Context&) -> Task<> { co_return; }));
+    }
+    for (const Pid& pid : dead) context.monitor(pid);
+    for (int down = 0; down < 1000; ++down) co_await context.receive<Down>();
+    for (const Pid& pid : dead) context.exit(pid, ExitReason::kill());
+    for (int child = 0; child < 100; ++child) {
+      EXPECT_TRUE(context.spawn([](Context&) -> Task<> { co_return; }));
+    }
+  });
+}
+
 TEST(StressStop, ABusyNodeEndsAndGoesWhileItsWorkersRun) {
   for (const unsigned workers : {1U, 2U, 4U}) {
     const auto clock = make_system_clock();
