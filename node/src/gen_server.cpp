@@ -140,7 +140,7 @@ Pid ServerBodyBase::parent(Context& context) const {
   return options_.link ? context.parent() : context.self();
 }
 
-const ExitReason* ServerBodyBase::asked_to_end(Context& context, const Envelope& envelope) const {
+const ExitReason* ServerBodyBase::reason_to_end(Context& context, const Envelope& envelope) const {
   if (const auto* exit = envelope.message.get<Exit>()) {
     // The parent's end is ours, whatever the server handles.
     return exit->from == parent(context) ? &exit->reason : nullptr;

@@ -68,7 +68,9 @@ using StateOf = std::remove_reference_t<decltype(std::declval<Impl&>().state())>
 /// What is the same for all servers: names, the starter's answer, time-outs, system messages.
 class ServerBodyBase : public Body {
  public:
-  explicit ServerBodyBase(ServerOptions options) : options_{std::move(options)} {}
+  explicit ServerBodyBase(ServerOptions options) : options_{std::move(options)} {
+    if (options_.hibernate_after) idle_ = std::make_unique<Idle>();
+  }
   void set_starter(From starter) noexcept { starter_ = starter; }
   [[nodiscard]] const ServerOptions& options() const noexcept { return options_; }
   [[nodiscard]] bool is_server() const noexcept final { return true; }
@@ -99,15 +101,18 @@ class ServerBodyBase : public Body {
     server.from_ = From{envelope.from, envelope.serial};
     return idle_ == nullptr || interrupts_idleness(context, server, envelope);
   }
-  /// The reason to end that a message gives which is not the program's.
-  const ExitReason* asked_to_end(Context& context, const Envelope& envelope) const;
+  /// The reason to end that a message gives which is not the program's; null without one.
+  const ExitReason* asked_to_end(Context& context, const Envelope& envelope) const {
+    const bool may = envelope.message.is<Exit>() || envelope.message.is<StopServer>();
+    return may ? reason_to_end(context, envelope) : nullptr;
+  }
   /// Returns: whether it was one; then `task` is what is left to do.
   bool handle_system(Context& context, Envelope& envelope, Task<>& task);
   /// Counts it; the first of each type is logged, for this process.
   void unhandled_info(Context& context, const Envelope& envelope);
   /// Whether finish() has anything to do after a handler.
   [[nodiscard]] bool unfinished(const GenServer& server) const noexcept {
-    return server.next_ != nullptr || options_.hibernate_after;
+    return server.next_ != nullptr || (idle_ != nullptr && options_.hibernate_after);
   }
   /// Does what handlers have asked for.
   Task<> finish(Context& context, GenServer& server);
@@ -124,6 +129,7 @@ class ServerBodyBase : public Body {
   };
 
   [[nodiscard]] Pid parent(Context& context) const;
+  const ExitReason* reason_to_end(Context& context, const Envelope& envelope) const;
   void answer(Context& context, StartResult::Status status, const Pid& pid);
   Message use_state(const SysRequest& request);
   Task<> stay_suspended(Context& context);
@@ -133,7 +139,7 @@ class ServerBodyBase : public Body {
   ServerOptions options_;
   From starter_;
   std::vector<const MessageType*> unhandled_;  // types that were logged
-  std::unique_ptr<Idle> idle_;
+  std::unique_ptr<Idle> idle_;                 // null: no time was ever asked for
   bool suspended_ = false;
 };
 
@@ -274,7 +280,14 @@ class ServerBody final : public detail::ServerBodyBase {
       impl_->handle_call(std::move(message));
       return answer(context, Message::make<detail::Ok>());
     } else {
-      return answer(context, detail::answer_of<Reply>(impl_->handle_call(std::move(message))));
+      auto returned = impl_->handle_call(std::move(message));
+      if constexpr (std::is_same_v<Returned, Reply>) {
+        if (impl_->next_ == nullptr) [[likely]] {
+          context.reply<Reply>(impl_->from_, std::move(returned));
+          return {};
+        }
+      }
+      return answer(context, detail::answer_of<Reply>(std::move(returned)));
     }
   }
 
