@@ -201,7 +201,7 @@ INSTANTIATE_TEST_SUITE_P(InTheMidst, KilledNode,
                          testing::Values(std::pair{10, 10}, std::pair{15, 4}, std::pair{20, 6}));
 
 TEST(KilledStore, LosesNothingInTheMidstOfAWrite) {
-  for (int round = 0; round < 5; ++round) {
+  for (std::size_t round = 0; round < 5; ++round) {
     const TemporaryFolder folder{FolderIn::disk};
     const std::string diary = folder / "diary";
     const std::string file = folder / "vm.db";
@@ -209,10 +209,8 @@ TEST(KilledStore, LosesNothingInTheMidstOfAWrite) {
       RealWorld world{2};
       world.run([=](Context& context) -> Task<> {
         context.spawn_monitor(create_all, file, diary);
-        co_await context.sleep_for(std::chrono::milliseconds{100 + 37 * round});
-        const auto store = context.whereis("store");
-        EXPECT_TRUE(store) << "all was done too soon";
-        if (store) context.exit(*store, ExitReason::kill());
+        while (lines_of(diary).size() < 2 + 5 * round) co_await context.sleep_for(1ms);
+        if (const auto store = context.whereis("store")) context.exit(*store, ExitReason::kill());
         const Down down = co_await context.receive<Down>();
         EXPECT_EQ(down.reason, ExitReason::normal());
       });
