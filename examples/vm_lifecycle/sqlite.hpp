@@ -4,7 +4,6 @@
 #pragma once
 
 #include <grove/grove.hpp>
-#include <grove/node/blocking.hpp>
 
 #include <sqlite3.h>
 
