@@ -3,8 +3,8 @@
 
 #include "grove/node/node.hpp"
 
-#include "parent_table.hpp"
 #include "child_requests.hpp"
+#include "parent_table.hpp"
 
 namespace grove {
 namespace {

@@ -47,7 +47,7 @@ struct SpawnOptions {
   bool reply = false;  // the runtime's own: of spawn_request()
   Priority priority = Priority::normal;
   MailboxLimit mailbox = {};
-  std::uint64_t start_serial = 0;  // the runtime's own: of a server start that is awaited
+  std::uint64_t start_serial = 0;     // the runtime's own: of a server start that is awaited
   AliasMode alias = AliasMode::none;  // of the monitor: its reference is an alias, too
   std::uint64_t monitor_serial = 0;   // the runtime's own: of a monitor that is known beforehand
   std::string label = {};  // shown by inspection; the program's word for what this process is
