@@ -116,7 +116,7 @@ class ParentServer : public GenServer {
   [[nodiscard]] bool is_child(const Value& id) const;
   /// Nothing when there is no such child.
   [[nodiscard]] std::optional<Pid> child_pid(const Value& id) const;
-  [[nodiscard]] std::optional<Value> child_id(const Pid& child) const;
+  [[nodiscard]] std::optional<Value> child_id(const Pid& pid) const;
   [[nodiscard]] std::optional<Value> child_meta(const Value& id) const;
   /// Makes `update(meta)` the child's meta. Returns: false when there is no such child.
   bool update_child_meta(const Value& id, const std::function<Value(const Value&)>& update);
