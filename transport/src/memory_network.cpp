@@ -134,6 +134,11 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
   std::shared_ptr<bool> alive_ = life_.flag;
 };
 
+// What a partition holds may refer to the pipe that it is held in.
+MemoryNetwork::~MemoryNetwork() {
+  for (const auto& [number, pipe] : held_) pipe->held.clear();
+}
+
 std::unique_ptr<Transport> MemoryNetwork::endpoint() {
   return std::make_unique<MemoryEndpoint>(*this);
 }

@@ -36,6 +36,10 @@ class MemoryNetwork {
   MemoryNetwork(Clock& clock, Random& random, MemoryFaults faults = {})
       : clock_{clock}, random_{random}, faults_{faults} {}
 
+  ~MemoryNetwork();
+  MemoryNetwork(const MemoryNetwork&) = delete;
+  MemoryNetwork& operator=(const MemoryNetwork&) = delete;
+
   /// A transport on this network; it must not outlive it.
   [[nodiscard]] std::unique_ptr<Transport> endpoint();
 
