@@ -63,7 +63,7 @@ Task<StartResult> ParentServer::start_child(ChildSpec spec, Value meta, Timeout 
   co_return result;
 }
 
-/// Returns: already_started, or failed for now.
+/// Returns: already_started when the id has a child; else failed, without a reason.
 StartResult ParentServer::known(const Value& id) const {
   StartResult result;
   if (const auto* child = children_->find(id)) {

@@ -7,7 +7,6 @@
 
 #include "grove/node/supervisor.hpp"
 
-#include <functional>
 #include <iterator>
 #include <list>
 #include <optional>
@@ -64,13 +63,8 @@ class ParentTable {
 
  private:
   using Place = std::list<ParentedChild>::iterator;
-  struct Hash {
-    std::size_t operator()(const Value& id) const {
-      return std::hash<std::string>{}(to_string(id));  // equal values have equal texts
-    }
-  };
   std::list<ParentedChild> children_;
-  std::unordered_map<Value, Place, Hash> by_id_;
+  std::unordered_map<Value, Place> by_id_;
   std::unordered_map<Pid, Place> by_pid_;
 };
 

@@ -27,12 +27,15 @@ struct IsReady {
 };
 struct Prepare {};
 
-/// Takes 200 ms to be ready, after its start.
+/// Takes 200 ms to be ready, after its start: by handle_continue, or by a message to itself.
 class SlowStarter : public GenServer {
  public:
   using Handles = grove::Handles<IsReady, Prepare>;
-  explicit SlowStarter(bool continues) {
-    if (continues) {
+  SlowStarter(bool continues, Clock::Duration init_time)
+      : continues_{continues}, init_time_{init_time} {}
+  Task<> init() {
+    co_await context().sleep_for(init_time_);
+    if (continues_) {
       continue_with(Prepare{});
     } else {
       context().send(self(), Prepare{});
@@ -46,6 +49,8 @@ class SlowStarter : public GenServer {
   bool handle_call(IsReady) { return ready_; }
 
  private:
+  bool continues_;
+  Clock::Duration init_time_;
   bool ready_ = false;
 };
 
@@ -53,7 +58,7 @@ TEST(Continue, C1_StartReturnsBeforeTheSlowPartAndACallWaitsForIt) {
   LocalWorld world;
   world.run([&world](Context& context) -> Task<> {
     const auto begin = world.clock().now();
-    const StartResult server = co_await start_link<SlowStarter>(context, true);
+    const StartResult server = co_await start_link<SlowStarter>(context, true, 0ms);
     EXPECT_EQ(world.clock().now() - begin, 0ms);
     const bool ready = co_await context.call<IsReady>(server.pid);
     EXPECT_TRUE(ready);
@@ -67,45 +72,19 @@ Task<> impatient(Context& context, std::shared_ptr<std::optional<bool>> answer) 
   *answer = co_await context.call<IsReady>("slow");
 }
 
-/// Starts its slow part like SlowStarter, after an init of 10 ms.
-class SlowInit : public SlowStarter {
- public:
-  SlowInit(bool continues) : SlowStarter{continues}, continues_{continues} {}
-  Task<> init() { co_await context().sleep_for(10ms); }
-
- private:
-  bool continues_;
-};
-
-/// The message to oneself of a server that knows no handle_continue: sent at the end of init.
-class OldFashioned : public GenServer {
- public:
-  using Handles = grove::Handles<IsReady, Prepare>;
-  Task<> init() {
-    co_await context().sleep_for(10ms);
-    context().send(self(), Prepare{});
-  }
-  Task<> handle_info(Prepare) {
-    co_await context().sleep_for(200ms);
-    ready_ = true;
-  }
-  bool handle_call(IsReady) { return ready_; }
-
- private:
-  bool ready_ = false;
-};
-
 TEST(Continue, C2_OvertakesACallByNameThatCameDuringInit) {
   LocalWorld world;
   const auto by_message = std::make_shared<std::optional<bool>>();
   const auto by_continue = std::make_shared<std::optional<bool>>();
   world.run([&](Context& context) -> Task<> {
     context.spawn(impatient, by_message);
-    const StartResult first = co_await start_server<OldFashioned>(context, named("slow"));
+    const StartResult first =
+        co_await start_server<SlowStarter>(context, named("slow"), false, 10ms);
     co_await context.sleep_for(1s);
     co_await stop_server(context, first.pid);
     context.spawn(impatient, by_continue);
-    const StartResult second = co_await start_server<SlowInit>(context, named("slow"), true);
+    const StartResult second =
+        co_await start_server<SlowStarter>(context, named("slow"), true, 10ms);
     EXPECT_TRUE(second.ok());
     co_await context.sleep_for(1s);
   });
