@@ -140,12 +140,15 @@ Sessions::Actions Sessions::on_link_up(LinkId link, Clock::TimePoint now) {
   if (place == outbound_.end()) return take();
   Outbound& out = place->second;
   Hello hello;
+  hello.versions = config_.versions;
+  hello.features = config_.features;
   hello.life = config_.life;
   hello.epoch = out.epoch = ++last_epoch_;
   hello.nonce = config_.nonce();
   hello.cluster = config_.cluster;
   hello.name = config_.name;
   hello.address = config_.address;
+  hello.local = config_.local;
   out.hello = encode(hello);
   out.phase = Phase::hello_sent;
   out.deadline = now + config_.times.handshake;
@@ -184,8 +187,10 @@ void Sessions::drop_link(LinkId link, const std::string& why, Clock::TimePoint n
 // -- sessions -------------------------------------------------------------------------------
 
 SessionHeader Sessions::header_of(const Peer& peer) const {
-  return {config_.life, peer.life, outbound_.at(peer.link).epoch,
-          inbound_.at(peer.route).hello.epoch, 0};
+  const Outbound& out = outbound_.at(peer.link);
+  const Inbound& in = inbound_.at(peer.route);
+  // Each end chose one, and both see the same two.
+  return {config_.life, peer.life, out.epoch, in.hello.epoch, 0, std::min(out.version, in.version)};
 }
 
 void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now) {
@@ -199,7 +204,9 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
   peer.heard = now;
   peer.backoff = {};
   next_tick_ = std::min(next_tick_, heartbeat_at_);
-  act(Up{intern_node(name, peer.life), peer.session, peer.link, header_of(peer), peer.address});
+  act(Up{intern_node(name, peer.life), peer.session, peer.link, header_of(peer), peer.address,
+         config_.features & outbound_.at(peer.link).features &
+             inbound_.at(peer.route).hello.features});
 }
 
 void Sessions::end_session(const std::string& name, Peer& peer, const std::string& why,
@@ -238,7 +245,8 @@ void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame&
   const auto out = outbound_.find(peer.link);
   const bool ours = out != outbound_.end() && header->to_life == config_.life &&
                     header->from_life == hello.life && header->from_epoch == hello.epoch &&
-                    header->to_epoch == out->second.epoch;
+                    header->to_epoch == out->second.epoch &&
+                    header->version == std::min(out->second.version, place->second.version);
   if (!ours) {
     act(Count{Count::What::stale});
     return;

@@ -13,6 +13,11 @@ constexpr std::size_t k_handshakes_max = 4096;  // routes that said HELLO and pr
 
 Bytes copy(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }
 
+std::string reason_in(const Frame& frame) {
+  const auto refuse = parse_refuse(frame.bytes);
+  return refuse ? std::string{to_string(refuse->reason)} : "malformed refusal";
+}
+
 }  // namespace
 
 // -- answers to what we dialled -------------------------------------------------------------
@@ -54,6 +59,14 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
     drop_link(link, "wrong cookie", now);
     return;
   }
+  if (welcome.version < config_.versions.min || welcome.version > config_.versions.max) {
+    act(Count{Count::What::refused});
+    warn_once("refused " + welcome.name + " at " + out.address + ": " +
+              std::string{to_string(Refusal::version)});
+    act(Send{link, encode(RefuseFrame{Refusal::version, config_.name})});
+    drop_link(link, std::string{to_string(Refusal::version)}, now);
+    return;
+  }
   release(link, out, welcome.name, now);
   if (welcome.name == config_.name) {
     if (welcome.life == config_.life) {
@@ -86,6 +99,8 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   meet(welcome.name, peer, welcome.life, welcome.address, now);
   peer.link = link;
   out.peer = welcome.name;
+  out.version = welcome.version;
+  out.features = welcome.features;
   out.phase = Phase::auth_sent;
   act(Send{link, encode_auth(config_.cookie.prove("auth", out.hello, copy(parsed->signed_part)))});
 }
@@ -104,9 +119,7 @@ void Sessions::release(LinkId link, Outbound& out, const std::string& answered,
 }
 
 void Sessions::on_refuse(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now) {
-  const auto refuse = parse_refuse(frame.bytes);
-  const std::string why =
-      refuse ? std::string{to_string(refuse->reason)} : std::string{"malformed refusal"};
+  const std::string why = reason_in(frame);
   act(Count{Count::What::refused});
   warn_once("the node at " + out.address + " refused us: " + why);
   drop_link(link, why, now);
@@ -138,7 +151,7 @@ Sessions::Actions Sessions::on_frame(const Route& route, const Frame& frame, Clo
       if (place == inbound_.end() || place->second.proved) break;
       act(Count{Count::What::refused});
       warn_once("the node " + place->second.hello.name + " at " + place->second.hello.address +
-                " refused us: wrong cookie");
+                " refused us: " + reason_in(frame));
       inbound_.erase(place);
       break;
     }
@@ -161,6 +174,10 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
     return;
   }
   if (leaving_) return;
+  if (!is_handshake(frame.bytes)) {
+    refuse(route, Refusal::version, "a stranger");
+    return;
+  }
   const auto hello = parse_hello(frame.bytes);
   if (!hello) {
     act(Count{Count::What::malformed});
@@ -168,7 +185,8 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
     return;
   }
   const std::string who = hello->name + " at " + hello->address;
-  if (hello->version_min > k_protocol_version || hello->version_max < k_protocol_version) {
+  const auto version = common_version(hello->versions, config_.versions);
+  if (!version) {
     refuse(route, Refusal::version, who);
     return;
   }
@@ -178,12 +196,16 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
   }
   if (inbound_.size() >= k_handshakes_max) return;  // a flood: silence, and it times out
   Welcome welcome;
+  welcome.version = *version;
+  welcome.features = config_.features;
   welcome.life = config_.life;
   welcome.nonce = config_.nonce();
   welcome.name = config_.name;
   welcome.address = config_.address;
+  welcome.local = config_.local;
   Inbound inbound;
   inbound.hello = *hello;
+  inbound.version = *version;
   inbound.hello_bytes = copy(frame.bytes);
   inbound.welcome_bytes = encode(welcome);
   inbound.deadline = now + config_.times.handshake;
