@@ -13,6 +13,8 @@
 #include "shared_names.hpp"
 
 #include <algorithm>
+#include <cstdint>
+#include <map>
 #include <utility>
 
 namespace grove {
@@ -71,8 +73,29 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   Result<void> join(const std::string& address) {
     if (const auto parts = transport::split_address(address); !parts) return parts.error();
+    if (config_.auto_connect == transport::AutoConnect::never) {
+      return Error{Errc::refused, "this node connects only by hand"};
+    }
     transport_.post([this, address] { perform(sessions_->add_seed(address, now())); });
     return {};
+  }
+
+  void connect(const std::string& node, std::function<void(Result<std::string>)> done) {
+    transport_.post([this, node, done = std::move(done)]() mutable {
+      if (const auto address = transport::split_address(node); !address && !is_node_name(node)) {
+        return done(address.error());
+      }
+      connecting_.emplace(++last_connect_, std::move(done));
+      perform(sessions_->connect(last_connect_, node, now()));
+    });
+  }
+
+  void disconnect(const std::string& node, std::function<void(bool)> done) {
+    transport_.post([this, node, done = std::move(done)] {
+      const bool connected = links_.connected(node) != NodeId{};
+      perform(sessions_->disconnect(node, now()));
+      done(connected);
+    });
   }
 
   void leave(std::function<void()> done) {
@@ -190,6 +213,14 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
   void act(Sessions::Send& send) { transport_.send(send.link, send.frame); }
   void act(Sessions::Answer& answer) { transport_.answer(answer.route, std::move(answer.frame)); }
+  void act(Sessions::Connected& connected) {
+    const auto done = connecting_.extract(connected.id);
+    if (connected.node.empty()) {
+      done.mapped()(Error{Errc::noconnection, connected.why});
+    } else {
+      done.mapped()(connected.node);
+    }
+  }
   void act(Sessions::Say& say) {
     node_.log().write(say.warning ? LogLevel::warning : LogLevel::info, say.text);
   }
@@ -300,9 +331,11 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   const ClusterConfig config_;
   std::string address_;
   bool started_ = false;
-  std::unique_ptr<Sessions> sessions_;  // the loop's
-  std::function<void()> leaving_;       // the loop's
-  Clock::TimePoint leave_by_{};         // the loop's
+  std::unique_ptr<Sessions> sessions_;                                            // the loop's
+  std::map<std::uint64_t, std::function<void(Result<std::string>)>> connecting_;  // the loop's
+  std::uint64_t last_connect_ = 0;                                                // the loop's
+  std::function<void()> leaving_;                                                 // the loop's
+  Clock::TimePoint leave_by_{};                                                   // the loop's
   cluster::OnceLog once_;
   cluster::PeerLinks links_;
   cluster::Outgoing outgoing_;
@@ -317,6 +350,12 @@ Cluster::~Cluster() = default;
 Result<std::string> Cluster::start() { return impl_->start(); }
 void Cluster::stop() { impl_->stop(); }
 Result<void> Cluster::join(const std::string& address) { return impl_->join(address); }
+void Cluster::connect(const std::string& node, std::function<void(Result<std::string>)> done) {
+  impl_->connect(node, std::move(done));
+}
+void Cluster::disconnect(const std::string& node, std::function<void(bool)> done) {
+  impl_->disconnect(node, std::move(done));
+}
 void Cluster::leave(std::function<void()> done) { impl_->leave(std::move(done)); }
 void Cluster::members(std::function<void(std::vector<Member>)> use) {
   impl_->members(std::move(use));

@@ -33,6 +33,9 @@ Result<void> check(const ClusterConfig& config) {
   if (config.cluster.empty() || config.cluster.size() > k_name_bytes_max) {
     return Error{Errc::bad_argument, "a cluster's name has 1 to 255 bytes"};
   }
+  if (config.auto_connect == transport::AutoConnect::never && !config.seeds.empty()) {
+    return Error{Errc::bad_argument, "a node that connects only by hand has no seeds"};
+  }
   for (const std::string& seed : config.seeds) {
     if (const auto parts = transport::split_address(seed); !parts) return parts.error();
   }
@@ -49,6 +52,7 @@ transport::SessionsConfig sessions_config(const ClusterConfig& config, const Nod
   sessions.seeds = config.seeds;
   sessions.cookie = config.cookie;
   sessions.times = config.times;
+  sessions.auto_connect = config.auto_connect;
   sessions.random_seed = config.random_seed;
   sessions.nonce = config.nonce;
   return sessions;

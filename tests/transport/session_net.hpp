@@ -79,6 +79,7 @@ struct SessionHost {
   std::vector<Sessions::Down> downs;
   std::vector<Clock::TimePoint> down_at;
   std::vector<Sessions::Deliver> delivered;
+  std::vector<Sessions::Connected> connected;
   std::vector<std::string> says;
   std::map<Sessions::Count::What, int> counts;
   std::vector<std::pair<Route, Bytes>> heard;  // all that arrived at its address
@@ -93,6 +94,7 @@ class SessionNet {
     std::string address = {};  // empty: name:1
     transport::Versions versions = {};
     std::uint64_t features = transport::k_features;
+    transport::AutoConnect auto_connect = transport::AutoConnect::always;
   };
 
   SessionHost& add(const std::string& name, std::uint64_t life, Options options) {
@@ -105,6 +107,7 @@ class SessionNet {
     config.cookie = transport::Cookie{options.cookie};
     config.versions = options.versions;
     config.features = options.features;
+    config.auto_connect = options.auto_connect;
     config.random_seed = life;
     config.nonce = counting_nonces(life << 32U);
     hosts_.push_back(std::make_unique<SessionHost>(std::move(config)));
@@ -239,6 +242,9 @@ class SessionNet {
   }
   void act(SessionHost& host, const Sessions::Deliver& deliver) {
     host.delivered.push_back(deliver);
+  }
+  void act(SessionHost& host, const Sessions::Connected& connected) {
+    host.connected.push_back(connected);
   }
   void act(SessionHost& host, const Sessions::Say& say) { host.says.push_back(say.text); }
   void act(SessionHost& host, const Sessions::Count& count) { ++host.counts[count.what]; }

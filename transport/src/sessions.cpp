@@ -16,7 +16,10 @@ Sessions::Sessions(SessionsConfig config)
   for (const std::string& seed : config_.seeds) seeds_.emplace(seed, Seed{});
 }
 
-Sessions::Actions Sessions::take() { return std::exchange(actions_, {}); }
+Sessions::Actions Sessions::take() {
+  if (!requests_.empty()) finish_requests();
+  return std::exchange(actions_, {});
+}
 
 /// Both sides try again for ever: once is enough, until something changes.
 void Sessions::warn_once(const std::string& text) {
@@ -172,6 +175,7 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
     if (!up && due(out.deadline)) overdue.push_back(link);
   }
   for (const LinkId link : overdue) drop_link(link, "no answer in time", now);
+  for (Request& request : requests_) request.late = due(request.deadline);
   std::erase_if(inbound_, [&](const auto& entry) {
     return !entry.second.proved && entry.second.deadline <= now;
   });
@@ -190,7 +194,7 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
         act(Send{peer.link, std::move(frame)});
       }
     } else if (peer.link == 0 && !peer.left && !leaving_ && !peer.address.empty() &&
-               due(peer.redial_at)) {
+               config_.auto_connect == AutoConnect::always && due(peer.redial_at)) {
       dial(peer.address, name, {}, now);
     }
   }

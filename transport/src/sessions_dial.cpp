@@ -32,12 +32,14 @@ std::optional<std::string> Sessions::known_at(const std::string& address) const 
 }
 
 void Sessions::seed_failed(const std::string& seed, const std::string& why) {
+  requests_failed(seed, why);
   const auto place = seeds_.find(seed);
   if (place == seeds_.end() || std::exchange(place->second.trouble, why) == why) return;
   say(true, "cannot reach seed " + seed + ": " + why + "; trying again");
 }
 
 void Sessions::seed_answered(const std::string& seed, const std::string& node) {
+  requests_answered(seed, node);
   const auto place = seeds_.find(seed);
   if (place == seeds_.end()) return;
   // A DNS name may stand for several nodes, ourselves among them: another one says more.
@@ -57,6 +59,7 @@ Sessions::Actions Sessions::on_resolved(const std::string& seed,
                                         const std::vector<std::string>& addresses,
                                         Clock::TimePoint now) {
   if (stopped_ || leaving_) return take();
+  requests_resolved(seed, addresses, now);
   if (addresses.empty()) seed_failed(seed, "the name cannot be resolved");
   for (const std::string& address : addresses) {
     if (is_met(seed, address) || known_at(address)) continue;
@@ -76,7 +79,10 @@ Sessions::Actions Sessions::add_seed(const std::string& address, Clock::TimePoin
 
 Sessions::Actions Sessions::add_peer(const std::string& name, Life life, const std::string& address,
                                      Clock::TimePoint now) {
-  if (stopped_ || leaving_ || name == config_.name || !is_node_name(name)) return take();
+  if (stopped_ || leaving_ || name == config_.name || !is_node_name(name) ||
+      config_.auto_connect == AutoConnect::never) {
+    return take();
+  }
   const auto known = peers_.find(name);
   if (known != peers_.end() && life <= known->second.life) return take();
   Peer& peer = peers_[name];
@@ -142,6 +148,11 @@ void Sessions::drop_link(LinkId link, const std::string& why, Clock::TimePoint n
   if (peer.session != 0) {
     end_session(out.peer, peer, why, now);
   } else {
+    // It dialled us, and we cannot dial back: as nobody tries again, it should not wait.
+    if (config_.auto_connect == AutoConnect::never && !peer.route.empty()) {
+      act(Answer{peer.route, encode_empty(FrameKind::bye)});
+      inbound_.erase(std::exchange(peer.route, {}));
+    }
     schedule_redial(peer, now);
   }
 }

@@ -24,6 +24,8 @@ struct ClusterConfig {
   std::vector<std::string> seeds;  // nodes to join, host:port; a DNS name may stand for several
   transport::Cookie cookie;
   transport::SessionTimes times;
+  /// never: no seeds, no news of other nodes, no second attempt; see connect().
+  transport::AutoConnect auto_connect = transport::AutoConnect::always;
   std::uint64_t random_seed = 0;
   std::function<transport::Nonce()> nonce = transport::random_nonce;
 };
@@ -54,8 +56,19 @@ class Cluster {
   /// Closes the transport: peers see their connections end. For a good-bye, leave() first.
   void stop();
 
-  /// Adds a node to join; tried for ever. Errors: bad_address.
+  /// Adds a node to join; tried for ever. Errors: bad_address, refused (with AutoConnect::never).
   Result<void> join(const std::string& address);
+  /// Makes one attempt to open a session with a node: one known here, by its name, or whoever is at
+  /// an address. `done` runs on the transport's loop, within twice SessionTimes::handshake and the
+  /// time of a name look-up. Returns there: the node's name; also when there is a session already,
+  /// or it is this node. Errors there: noconnection (detail: why), bad_address.
+  /// Source: OTP, net_kernel:connect_node/1.
+  void connect(const std::string& node, std::function<void(Result<std::string>)> done);
+  /// Ends the session with a node, at once; what is on its way is lost, and links and monitors
+  /// across it hear noconnection. The other side hears of it, too. With AutoConnect::always both
+  /// dial again. `done` runs on the transport's loop: was there a session?
+  /// Source: OTP, erlang:disconnect_node/1.
+  void disconnect(const std::string& node, std::function<void(bool)> done);
   /// Says good-bye to all members; `done` runs when they have heard it, on the transport's loop.
   void leave(std::function<void()> done);
 

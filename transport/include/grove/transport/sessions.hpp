@@ -47,6 +47,12 @@ struct SessionTimes {
   Clock::Duration redial_max = std::chrono::seconds{2};
 };
 
+/// Whether a node makes connections by itself. Source: OTP, kernel's dist_auto_connect.
+enum class AutoConnect : std::uint8_t {
+  always,  // with its seeds, with whomever they know, and again for ever
+  never,   // connect() alone does, once; whoever dials us is let in all the same
+};
+
 struct SessionsConfig {
   std::string name;
   Life life;
@@ -58,6 +64,7 @@ struct SessionsConfig {
   Versions versions;
   std::uint64_t features = k_features;
   SessionTimes times;
+  AutoConnect auto_connect = AutoConnect::always;
   std::uint64_t random_seed = 0;  // spreads the redials of many nodes
   std::function<Nonce()> nonce = random_nonce;
 };
@@ -104,6 +111,12 @@ class Sessions {
     std::uint64_t session;
     Frame frame;
   };
+  /// What came of connect().
+  struct Connected {
+    std::uint64_t id;
+    std::string node;  // there is a session with it now, or it is ourselves; empty: there is none
+    std::string why;   // there is none
+  };
   struct Say {
     bool warning;
     std::string text;
@@ -111,7 +124,8 @@ class Sessions {
   struct Count {
     enum class What : std::uint8_t { stale, malformed, refused } what;
   };
-  using Action = std::variant<Dial, Resolve, HangUp, Send, Answer, Up, Down, Deliver, Say, Count>;
+  using Action =
+      std::variant<Dial, Resolve, HangUp, Send, Answer, Up, Down, Deliver, Connected, Say, Count>;
   using Actions = std::vector<Action>;
 
   explicit Sessions(SessionsConfig config);
@@ -128,6 +142,12 @@ class Sessions {
   Actions add_peer(const std::string& name, Life life, const std::string& address,
                    Clock::TimePoint now);
   Actions add_seed(const std::string& address, Clock::TimePoint now);
+  /// One attempt to open a session: with a peer, by its name, or with whoever is at an address.
+  /// Connected follows, within twice the handshake's time. Source: OTP, net_kernel:connect_node/1.
+  Actions connect(std::uint64_t id, const std::string& target, Clock::TimePoint now);
+  /// Ends what there is with a peer, at once; it hears of it. AutoConnect::always dials it anew.
+  /// Source: OTP, erlang:disconnect_node/1.
+  Actions disconnect(const std::string& name, Clock::TimePoint now);
   /// The peer said that it leaves: its end is no failure, and it is not redialled.
   void mark_left(const std::string& name);
   /// Ends a session from our side, for example because the peer sent nonsense.
@@ -199,6 +219,17 @@ class Sessions {
     std::string trouble;
   };
 
+  /// A connect() that is under way.
+  struct Request {
+    std::uint64_t id = 0;
+    std::string target;
+    std::string peer;  // who is meant, once that is known
+    std::string why;   // the latest failure, while it is not
+    bool looking_up = false;
+    bool late = false;
+    Clock::TimePoint deadline;
+  };
+
   void dial(const std::string& address, const std::string& peer, const std::string& seed,
             Clock::TimePoint now);
   void drop_link(LinkId link, const std::string& why, Clock::TimePoint now);
@@ -219,6 +250,13 @@ class Sessions {
   void schedule_redial(Peer& peer, Clock::TimePoint now);
   /// The node known to live at `address`: ourselves, or a peer that is dialled anyway.
   [[nodiscard]] std::optional<std::string> known_at(const std::string& address) const;
+  void reach_for(Request& request, const std::string& node, Clock::TimePoint now);
+  void requests_resolved(const std::string& target, const std::vector<std::string>& addresses,
+                         Clock::TimePoint now);
+  void requests_failed(const std::string& target, const std::string& why);
+  void requests_answered(const std::string& target, const std::string& node);
+  [[nodiscard]] bool is_pending(const Request& request) const;
+  void finish_requests();
   void seed_failed(const std::string& seed, const std::string& why);
   void seed_answered(const std::string& seed, const std::string& node);
   bool is_met(const std::string& seed, const std::string& address);
@@ -238,6 +276,7 @@ class Sessions {
   std::map<std::string, Seed> seeds_;
   std::set<std::string> own_addresses_;         // answered by ourselves
   std::map<std::string, std::string> aliases_;  // other addresses of peers, by address
+  std::vector<Request> requests_;
   std::map<LinkId, Outbound> outbound_;
   std::unordered_map<Route, Inbound> inbound_;
   std::set<std::string> warned_;
