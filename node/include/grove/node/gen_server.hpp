@@ -49,8 +49,8 @@ template <std::derived_from<GenServer> Impl, class... Args>
 }
 
 /// Asks a server to end with `reason` and waits until it has. Throws ProcessExit: noproc,
-/// noconnection, timeout (the request stays), or the reason it ended with instead. A server whose
-/// full mailbox drops messages may drop the request, too: give it a timeout.
+/// {nodedown, Node}, timeout (the request stays), or the reason it ended with instead. A server
+/// whose full mailbox drops messages may drop the request, too: give it a timeout.
 [[nodiscard]] Task<> stop_server(Context& context, ServerRef server,
                                  ExitReason reason = ExitReason::normal(),
                                  Timeout timeout = std::nullopt);
