@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random scenario scripts for the oracle (see SPEC.md, "What the generator avoids").
 
-    gen.py --level {1..5} --seed N --ops K  > script
+    gen.py --level {1..5} --seed N --ops K [--without OP...]  > script
 """
 import argparse
 import random
@@ -579,11 +579,14 @@ class Gen(SignalGen):
                     self.die(s, "bad")
 
 
-def script(level, seed, ops):
+def script(level, seed, ops, without=()):
     """The text of one script."""
-    g = Gen(random.Random(f"{level}:{seed}"), ops)
+    g = Gen(random.Random(f"{level}:{seed}"), ops, without)
     getattr(g, f"level{level}")()
-    return f"# gen.py --level {level} --seed {seed} --ops {ops}\n" + "\n".join(g.out) + "\n"
+    head = f"# gen.py --level {level} --seed {seed} --ops {ops}"
+    if without:
+        head += " --without " + " ".join(without)
+    return head + "\n" + "\n".join(g.out) + "\n"
 
 
 def main():
@@ -591,8 +594,9 @@ def main():
     ap.add_argument("--level", type=int, required=True)
     ap.add_argument("--seed", type=int, required=True)
     ap.add_argument("--ops", type=int, default=40)
+    ap.add_argument("--without", nargs="*", default=(), help="ops that are left out")
     args = ap.parse_args()
-    print(script(args.level, args.seed, args.ops), end="")
+    print(script(args.level, args.seed, args.ops, args.without), end="")
 
 
 if __name__ == "__main__":
