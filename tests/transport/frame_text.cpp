@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "transport/frame_text.hpp"
+
+#include "grove/core/message.hpp"
+#include "grove/node/envelope.hpp"
+#include "grove/transport/codec.hpp"
+
+#include "control.hpp"
+#include "remote_signals.hpp"
+#include "support/bytes.hpp"
+
+#include <charconv>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace grove::testkit {
+namespace {
+
+using namespace transport;
+
+std::string digits_of(std::span<const std::byte> bytes) {
+  std::string text = text_of(bytes);
+  std::erase(text, ' ');
+  return text;
+}
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte > 0x7e || c == '"' || c == '\\') {
+      out += "\\x" + digits_of({reinterpret_cast<const std::byte*>(&c), 1});
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+std::string hexadecimal(std::uint64_t number) {
+  char text[20] = "0x";
+  return {text, std::to_chars(text + 2, text + sizeof text, number, 16).ptr};
+}
+std::string place_of(std::uint64_t local) {
+  return std::to_string(local >> 32U) + '.' + std::to_string(local & 0xffffffffU);
+}
+
+/// Spells what a message's fields, or a term, consist of.
+class Speller final : public Writer {
+ public:
+  std::string text;
+
+  void nil() override { item("nil"); }
+  void boolean(bool value) override { item(value ? "true" : "false"); }
+  void integer(std::int64_t value) override { item(std::to_string(value)); }
+  void natural(std::uint64_t value) override { item(std::to_string(value)); }
+  void real(double value) override {
+    char shortest[40];
+    item("real " +
+         std::string{shortest, std::to_chars(shortest, shortest + sizeof shortest, value).ptr});
+  }
+  void string(std::string_view value) override { item(quoted(value)); }
+  void symbol(std::string_view value) override { item("symbol " + quoted(value)); }
+  void bytes(std::span<const std::byte> value) override { item("bytes <" + text_of(value) + ">"); }
+  void pid(const Pid& value) override {
+    item(value ? "pid " + node_name(value.node) + ' ' +
+                     std::to_string(node_life(value.node).value) + ' ' + place_of(local_id(value))
+               : "nobody");
+  }
+  void ref(const Ref& value) override {
+    item("ref " + node_name(value.node) + ' ' + std::to_string(node_life(value.node).value) + ' ' +
+         std::to_string(value.owner) + ' ' + std::to_string(value.serial));
+  }
+  void array(std::size_t size) override { open("[", "]", size); }
+  void tuple(std::size_t size) override { open("(", ")", size); }
+  void map(std::size_t size) override { open("{", "}", 2 * size); }
+
+ private:
+  struct Level {
+    std::size_t left;
+    std::string_view close;
+  };
+  void item(std::string_view value) {
+    begin();
+    text += value;
+    end();
+  }
+  void open(std::string_view opener, std::string_view closer, std::size_t size) {
+    begin();
+    text += opener;
+    levels_.push_back({size, closer});
+    end();
+  }
+  void begin() {
+    if (levels_.empty()) return;
+    --levels_.back().left;
+    if (text.back() != '[' && text.back() != '(' && text.back() != '{') text += ", ";
+  }
+  void end() {
+    for (; !levels_.empty() && levels_.back().left == 0; levels_.pop_back()) {
+      text += levels_.back().close;
+    }
+  }
+  std::vector<Level> levels_;
+};
+
+using Write = std::function<void(Writer&)>;
+
+/// Reads a body as the type of its record, and hands what writes it again to `use`.
+bool with_body(const Record& record, const std::function<void(const Write&)>& use) {
+  const auto kind = static_cast<SignalKind>(record.kind);
+  if (cluster::carries_message(kind) || record.kind == cluster::k_control) {
+    const MessageType* type = find_message_type(record.type);
+    if (type == nullptr) return false;
+    Message message = Message::make_default(*type);
+    if (!unpack(record.body, [&](Reader& in) { type->read(in, message.object()); })) return false;
+    use([&](Writer& out) { type->write(out, message.object()); });
+    return true;
+  }
+  if (kind == SignalKind::exit || kind == SignalKind::down) {
+    ExitReason reason;
+    if (!unpack(record.body, [&](Reader& in) { wire::read(in, reason); })) return false;
+    use([&](Writer& out) { wire::write(out, reason); });
+    return true;
+  }
+  return false;
+}
+
+std::string meaning_of(const Record& record) {
+  std::string text = "record kind=" + std::to_string(record.kind) +
+                     " flags=" + std::to_string(record.flags) + " from=" + place_of(record.from) +
+                     " to=" + place_of(record.to) + " serial=" + std::to_string(record.serial) +
+                     " type=" + hexadecimal(record.type) + " name=" + quoted(record.name);
+  const bool read = with_body(record, [&](const Write& write) {
+    Speller speller;
+    write(speller);
+    const MessageType* type = find_message_type(record.type);
+    text += " body: ";
+    if (type != nullptr) text += std::string{type->name} + ' ';
+    text += speller.text;
+  });
+  if (!read && !record.body.empty()) text += " body: <" + text_of(record.body) + ">";
+  return text;
+}
+
+std::string meaning_of(const SessionHeader& header) {
+  return "version=" + std::to_string(header.version) +
+         " lives=" + std::to_string(header.from_life.value) + '>' +
+         std::to_string(header.to_life.value) + " epochs=" + std::to_string(header.from_epoch) +
+         '>' + std::to_string(header.to_epoch) + " sequence=" + std::to_string(header.sequence);
+}
+
+std::string meaning_of_batch(std::span<const std::byte> frame) {
+  std::string text;
+  std::size_t offset = k_session_header_bytes;
+  bool malformed = false;
+  while (const auto record = next_record(frame, offset, malformed)) {
+    text += '\n' + meaning_of(*record);
+  }
+  return malformed ? text + "\nmalformed" : text;
+}
+
+std::string meaning_of(const Hello& hello) {
+  return "hello versions=" + std::to_string(hello.versions.min) + '-' +
+         std::to_string(hello.versions.max) + " features=" + hexadecimal(hello.features) +
+         " life=" + std::to_string(hello.life.value) + " epoch=" + std::to_string(hello.epoch) +
+         " nonce=" + digits_of(hello.nonce) + " cluster=" + quoted(hello.cluster) +
+         " name=" + quoted(hello.name) + " address=" + quoted(hello.address) +
+         " local=" + quoted(hello.local);
+}
+std::string meaning_of(const WelcomeAndProof& parsed) {
+  const Welcome& welcome = parsed.welcome;
+  return "welcome version=" + std::to_string(welcome.version) +
+         " features=" + hexadecimal(welcome.features) +
+         " life=" + std::to_string(welcome.life.value) + " nonce=" + digits_of(welcome.nonce) +
+         " name=" + quoted(welcome.name) + " address=" + quoted(welcome.address) +
+         " local=" + quoted(welcome.local) + " proof=" + digits_of(parsed.proof);
+}
+
+template <class T>
+std::string meaning_of(const std::optional<T>& parsed) {
+  return parsed ? meaning_of(*parsed) : "malformed";
+}
+
+Bytes batch_again(std::span<const std::byte> frame, const SessionHeader& header) {
+  Bytes again(k_session_header_bytes);
+  std::size_t offset = k_session_header_bytes;
+  bool malformed = false;
+  while (const auto record = next_record(frame, offset, malformed)) {
+    const std::size_t at = begin_record(again, *record);
+    const bool read = with_body(*record, [&](const Write& write) { pack(again, write); });
+    if (!read) again.insert(again.end(), record->body.begin(), record->body.end());
+    finish_record(again, at);
+  }
+  encode(FrameKind::batch, header, again);
+  return malformed ? Bytes{} : again;
+}
+
+}  // namespace
+
+std::string meaning_of(std::span<const std::byte> frame) {
+  const auto kind = kind_of(frame);
+  if (!kind) return "malformed";
+  switch (*kind) {
+    case FrameKind::hello: return meaning_of(parse_hello(frame));
+    case FrameKind::welcome: return meaning_of(parse_welcome(frame));
+    case FrameKind::auth: {
+      const auto proof = parse_auth(frame);
+      return proof ? "auth proof=" + digits_of(*proof) : "malformed";
+    }
+    case FrameKind::accept: return "accept";
+    case FrameKind::refuse: {
+      const auto refuse = parse_refuse(frame);
+      return refuse ? "refuse reason=" + std::to_string(static_cast<int>(refuse->reason)) +
+                          " text=" + quoted(refuse->text)
+                    : "malformed";
+    }
+    case FrameKind::bye: return "bye";
+    case FrameKind::heartbeat: return "heartbeat " + meaning_of(parse_session_header(frame));
+    case FrameKind::batch:
+      return "batch " + meaning_of(parse_session_header(frame)) + meaning_of_batch(frame);
+  }
+  return "malformed";
+}
+
+Bytes encoded_again(std::span<const std::byte> frame) {
+  const auto kind = kind_of(frame);
+  if (!kind) return {};
+  switch (*kind) {
+    case FrameKind::hello: {
+      const auto hello = parse_hello(frame);
+      return hello ? encode(*hello) : Bytes{};
+    }
+    case FrameKind::welcome: {
+      const auto parsed = parse_welcome(frame);
+      if (!parsed) return {};
+      Bytes again = encode(parsed->welcome);
+      again.insert(again.end(), parsed->proof.begin(), parsed->proof.end());
+      return again;
+    }
+    case FrameKind::auth: {
+      const auto proof = parse_auth(frame);
+      return proof ? encode_auth(*proof) : Bytes{};
+    }
+    case FrameKind::refuse: {
+      const auto refuse = parse_refuse(frame);
+      return refuse ? encode(*refuse) : Bytes{};
+    }
+    case FrameKind::accept:
+    case FrameKind::bye: return encode_empty(*kind);
+    case FrameKind::heartbeat:
+    case FrameKind::batch: {
+      const auto header = parse_session_header(frame);
+      if (!header) return {};
+      if (*kind == FrameKind::batch) return batch_again(frame, *header);
+      Bytes again(k_session_header_bytes);
+      encode(*kind, *header, again);
+      return again;
+    }
+  }
+  return {};
+}
+
+std::string meaning_of_term(std::span<const std::byte> body) {
+  Value value;
+  if (!unpack(body, [&](Reader& in) { wire::read(in, value); })) return "malformed";
+  Speller speller;
+  wire::write(speller, value);
+  return speller.text;
+}
+
+Bytes term_encoded_again(std::span<const std::byte> body) {
+  Value value;
+  Bytes again;
+  if (unpack(body, [&](Reader& in) { wire::read(in, value); })) {
+    pack(again, [&](Writer& out) { wire::write(out, value); });
+  }
+  return again;
+}
+
+}  // namespace grove::testkit
