@@ -74,12 +74,16 @@ class Play {
       case 8: answer(link, encode(RefuseFrame{Refusal{byte()}, "them"})); break;
       case 9: session_frame(route); break;
       case 10: tick(); break;
-      case 11: perform(us_.on_link_up(link, now_)); break;
+      case 11: link_up(link); break;
       case 12: perform(us_.on_link_down(link, "lost", now_)); break;
       case 13: perform(us_.on_resolved("seed:1", {name() + ":1", "seed:1"}, now_)); break;
       case 14: told_of(name()); break;
       default: rarely(); break;
     }
+  }
+  /// As a transport says it: once, of a link that was dialled.
+  void link_up(LinkId link) {
+    if (connecting_.erase(link) == 1) perform(us_.on_link_up(link, now_));
   }
   void told_of(const std::string& name) {
     perform(us_.add_peer(name, Life{byte()}, name + ":1", now_));
@@ -130,7 +134,8 @@ class Play {
   /// Of a session that is up, rightly addressed, its next one or not.
   void session_frame(const Route& from) {
     if (up_.empty()) return;
-    auto& [session, header] = std::next(up_.begin(), byte() % up_.size())->second;
+    auto& [peer, session_and_header] = *std::next(up_.begin(), byte() % up_.size());
+    SessionHeader& header = session_and_header.second;
     SessionHeader theirs = header;
     std::swap(theirs.from_life, theirs.to_life);
     std::swap(theirs.from_epoch, theirs.to_epoch);
@@ -138,7 +143,7 @@ class Play {
     theirs.sequence = how < 200 ? ++header.sequence : how;
     Bytes frame(k_session_header_bytes);
     encode(how % 4 == 0 ? FrameKind::heartbeat : FrameKind::batch, theirs, frame);
-    hear(from, std::move(frame));
+    hear(how % 8 == 1 ? from : proved_[node_name(peer)], std::move(frame));
   }
 
   void hear(const Route& from, Bytes frame) {
@@ -155,8 +160,14 @@ class Play {
       std::visit([this](const auto& one) { check(one); }, action);
     }
   }
-  void check(const Sessions::Dial& dial) { GROVE_CHECK(open_.insert(dial.link).second); }
-  void check(const Sessions::HangUp& hang_up) { GROVE_CHECK(open_.erase(hang_up.link) == 1); }
+  void check(const Sessions::Dial& dial) {
+    GROVE_CHECK(open_.insert(dial.link).second);
+    connecting_.insert(dial.link);
+  }
+  void check(const Sessions::HangUp& hang_up) {
+    GROVE_CHECK(open_.erase(hang_up.link) == 1);
+    connecting_.erase(hang_up.link);
+  }
   void check(const Sessions::Send& send) {
     GROVE_CHECK(open_.contains(send.link));
     const auto kind = kind_of(send.frame);
@@ -166,6 +177,9 @@ class Play {
   void check(const Sessions::Answer& answer) {
     const auto kind = kind_of(answer.frame);
     GROVE_CHECK(kind.has_value());
+    if (kind == FrameKind::accept) {
+      proved_[parse_hello(said_.at(answer.route).first)->name] = answer.route;
+    }
     if (kind != FrameKind::welcome) return;
     const auto welcome = parse_welcome(answer.frame);
     GROVE_CHECK(welcome.has_value());
@@ -208,8 +222,10 @@ class Play {
                 .random_seed = 1,
                 .nonce = [next = std::uint8_t{0}]() mutable { return Nonce{std::byte{++next}}; }}};
   std::set<LinkId> open_;                          // dialled and not hung up
+  std::set<LinkId> connecting_;                    // of these, whose end has not answered
   std::map<LinkId, Bytes> hello_of_;               // what we said there
   std::map<Route, std::pair<Bytes, Bytes>> said_;  // HELLO, and our WELCOME without its proof
+  std::map<std::string, Route> proved_;            // where a node proved itself last
   std::map<NodeId, std::pair<std::uint64_t, SessionHeader>> up_;
   std::uint64_t last_session_ = 0;
 };
