@@ -105,26 +105,16 @@ class Speller final : public Writer {
   std::vector<Level> levels_;
 };
 
-using Write = std::function<void(Writer&)>;
-
-/// Reads a body as the type of its record, and hands what writes it again to `use`.
-bool with_body(const Record& record, const std::function<void(const Write&)>& use) {
+bool has_body(const Record& record) {
   const auto kind = static_cast<SignalKind>(record.kind);
-  if (cluster::carries_message(kind) || record.kind == cluster::k_control) {
-    const MessageType* type = find_message_type(record.type);
-    if (type == nullptr) return false;
-    Message message = Message::make_default(*type);
-    if (!unpack(record.body, [&](Reader& in) { type->read(in, message.object()); })) return false;
-    use([&](Writer& out) { type->write(out, message.object()); });
-    return true;
-  }
-  if (kind == SignalKind::exit || kind == SignalKind::down) {
-    ExitReason reason;
-    if (!unpack(record.body, [&](Reader& in) { wire::read(in, reason); })) return false;
-    use([&](Writer& out) { wire::write(out, reason); });
-    return true;
-  }
-  return false;
+  return cluster::carries_message(kind) || record.kind == cluster::k_control ||
+         kind == SignalKind::exit || kind == SignalKind::down;
+}
+/// As which type it is read: none for a term, and for a type that we do not know.
+ReadBody body_of(const Record& record) {
+  const MessageType* type = find_message_type(record.type);
+  if (!has_body(record) || (record.type != 0 && type == nullptr)) return {};
+  return read_body(record.body, type);
 }
 
 std::string meaning_of(const Record& record) {
@@ -132,16 +122,11 @@ std::string meaning_of(const Record& record) {
                      " flags=" + std::to_string(record.flags) + " from=" + place_of(record.from) +
                      " to=" + place_of(record.to) + " serial=" + std::to_string(record.serial) +
                      " type=" + hexadecimal(record.type) + " name=" + quoted(record.name);
-  const bool read = with_body(record, [&](const Write& write) {
-    Speller speller;
-    write(speller);
-    const MessageType* type = find_message_type(record.type);
-    text += " body: ";
-    if (type != nullptr) text += std::string{type->name} + ' ';
-    text += speller.text;
-  });
-  if (!read && !record.body.empty()) text += " body: <" + text_of(record.body) + ">";
-  return text;
+  if (record.body.empty()) return text;
+  const ReadBody body = body_of(record);
+  if (body.again.empty()) return text + " body: <" + text_of(record.body) + ">";
+  const MessageType* type = find_message_type(record.type);
+  return text + " body: " + (type == nullptr ? "" : std::string{type->name} + ' ') + body.meaning;
 }
 
 std::string meaning_of(const SessionHeader& header) {
@@ -189,8 +174,9 @@ Bytes batch_again(std::span<const std::byte> frame, const SessionHeader& header)
   bool malformed = false;
   while (const auto record = next_record(frame, offset, malformed)) {
     const std::size_t at = begin_record(again, *record);
-    const bool read = with_body(*record, [&](const Write& write) { pack(again, write); });
-    if (!read) again.insert(again.end(), record->body.begin(), record->body.end());
+    const Bytes body = body_of(*record).again;
+    const auto kept = body.empty() ? record->body : std::span<const std::byte>{body};
+    again.insert(again.end(), kept.begin(), kept.end());
     finish_record(again, at);
   }
   encode(FrameKind::batch, header, again);
@@ -262,21 +248,16 @@ Bytes encoded_again(std::span<const std::byte> frame) {
   return {};
 }
 
-std::string meaning_of_term(std::span<const std::byte> body) {
-  Value value;
-  if (!unpack(body, [&](Reader& in) { wire::read(in, value); })) return "malformed";
+ReadBody read_body(std::span<const std::byte> body, const MessageType* type) {
+  if (type == nullptr) type = &k_message_type<Value>;
+  Message message = Message::make_default(*type);
+  if (!unpack(body, [&](Reader& in) { type->read(in, message.object()); })) return {};
+  ReadBody read;
   Speller speller;
-  wire::write(speller, value);
-  return speller.text;
-}
-
-Bytes term_encoded_again(std::span<const std::byte> body) {
-  Value value;
-  Bytes again;
-  if (unpack(body, [&](Reader& in) { wire::read(in, value); })) {
-    pack(again, [&](Writer& out) { wire::write(out, value); });
-  }
-  return again;
+  type->write(speller, message.object());
+  read.meaning = speller.text;
+  pack(read.again, [&](Writer& out) { type->write(out, message.object()); });
+  return read;
 }
 
 }  // namespace grove::testkit

@@ -5,6 +5,7 @@
 // here is printed by the code that logs use.
 #pragma once
 
+#include "grove/core/message.hpp"
 #include "grove/transport/frame.hpp"
 
 #include <span>
@@ -14,10 +15,14 @@ namespace grove::testkit {
 
 /// What the parsers make of a frame; "malformed" in place of what they refuse.
 [[nodiscard]] std::string meaning_of(std::span<const std::byte> frame);
-/// The same of a body that is a term.
-[[nodiscard]] std::string meaning_of_term(std::span<const std::byte> body);
 /// Parsed and encoded again, bodies too; nothing when it cannot be parsed.
 [[nodiscard]] transport::Bytes encoded_again(std::span<const std::byte> frame);
-[[nodiscard]] transport::Bytes term_encoded_again(std::span<const std::byte> body);
+
+/// A body read as a message of `type`, or as a term without one.
+struct ReadBody {
+  std::string meaning = "malformed";
+  transport::Bytes again;  // written anew
+};
+[[nodiscard]] ReadBody read_body(std::span<const std::byte> body, const MessageType* type);
 
 }  // namespace grove::testkit
