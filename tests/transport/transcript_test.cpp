@@ -6,13 +6,12 @@
 #include "grove/transport/cookie.hpp"
 
 #include "transport/frame_text.hpp"
+#include "transport/recorded.hpp"
 #include "transport/wire_messages.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -22,54 +21,11 @@ namespace {
 
 using namespace transport;
 
-struct Line {
-  char mark;  // n for a node's first
-  Step step;
-  std::string meaning;
-  int number;
-};
-bool has_frame(std::string_view words) {
-  return words.starts_with("frame ") || words.starts_with("send ") || words.starts_with("answer ");
-}
-
-/// The lines of a transcript, without its remarks.
-std::vector<Line> lines_of(const std::filesystem::path& path) {
-  std::ifstream file{path};
-  std::vector<Line> lines;
-  int number = 0;
-  for (std::string text; std::getline(file, text);) {
-    ++number;
-    if (text.empty() || text[0] == '#') continue;
-    if (text[0] == '=') {
-      std::string& meaning = lines.back().meaning;
-      meaning += (meaning.empty() ? "" : "\n") + text.substr(2);
-      continue;
-    }
-    Line line{text[0], {text.substr(text.find(' ') + 1), {}}, {}, number};
-    if (has_frame(line.step.words)) {
-      const auto at = line.step.words.rfind(' ');
-      line.step.frame = hex(line.step.words.substr(at));
-      line.step.words.resize(at);
-    }
-    lines.push_back(std::move(line));
-  }
-  return lines;
-}
-
 class Transcript : public testing::TestWithParam<std::filesystem::path> {
  protected:
   std::vector<Line> lines = lines_of(GetParam());
 };
 
-std::vector<std::filesystem::path> all_transcripts() {
-  const std::filesystem::path folder{GROVE_SOURCES "/tests/transport/transcripts"};
-  std::vector<std::filesystem::path> paths;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator{folder}) {
-    if (entry.path().extension() == ".txt") paths.push_back(entry.path());
-  }
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
 INSTANTIATE_TEST_SUITE_P(Recorded, Transcript, testing::ValuesIn(all_transcripts()),
                          [](const auto& row) {
                            return row.param.parent_path().filename().string() + "_" +
@@ -115,8 +71,7 @@ class Replay {
     if (kind == FrameKind::auth) sign(frame, "auth", {heard_[place], heard_[place]}, said_[place]);
     return steps_of(node_.hear(words, frame));
   }
-  /// Whether the node did as was recorded; remembers what it said, and what it should have.
-  ///
+  /// Remembers what the node said, and what it said when it was recorded.
   void expect(const Line& recorded, const Step& done) {
     ASSERT_EQ(done.words, recorded.step.words) << "line " << recorded.number;
     const auto kind = kind_of(recorded.step.frame);
