@@ -90,7 +90,7 @@ void Report::print_markdown() const {
   for (const Series& series : series_) {
     if (std::exchange(section, series.row->section) != series.row->section) {
       fmt::print(
-          "## {}\n\n| row | system | median | min–max | ratio | wanted |\n"
+          "\n## {}\n\n| row | system | median | min–max | ratio | wanted |\n"
           "| --- | --- | --- | --- | --- | --- |\n",
           section);
     }
