@@ -21,17 +21,12 @@ namespace {
 
 using namespace transport;
 
-std::string digits_of(std::span<const std::byte> bytes) {
-  std::string text = text_of(bytes);
-  std::erase(text, ' ');
-  return text;
-}
 std::string quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte > 0x7e || c == '"' || c == '\\') {
-      out += "\\x" + digits_of({reinterpret_cast<const std::byte*>(&c), 1});
+      out += "\\x" + hex_word({reinterpret_cast<const std::byte*>(&c), 1});
     } else {
       out += c;
     }
@@ -150,7 +145,7 @@ std::string meaning_of(const Hello& hello) {
   return "hello versions=" + std::to_string(hello.versions.min) + '-' +
          std::to_string(hello.versions.max) + " features=" + hexadecimal(hello.features) +
          " life=" + std::to_string(hello.life.value) + " epoch=" + std::to_string(hello.epoch) +
-         " nonce=" + digits_of(hello.nonce) + " cluster=" + quoted(hello.cluster) +
+         " nonce=" + hex_word(hello.nonce) + " cluster=" + quoted(hello.cluster) +
          " name=" + quoted(hello.name) + " address=" + quoted(hello.address) +
          " local=" + quoted(hello.local);
 }
@@ -158,9 +153,9 @@ std::string meaning_of(const WelcomeAndProof& parsed) {
   const Welcome& welcome = parsed.welcome;
   return "welcome version=" + std::to_string(welcome.version) +
          " features=" + hexadecimal(welcome.features) +
-         " life=" + std::to_string(welcome.life.value) + " nonce=" + digits_of(welcome.nonce) +
+         " life=" + std::to_string(welcome.life.value) + " nonce=" + hex_word(welcome.nonce) +
          " name=" + quoted(welcome.name) + " address=" + quoted(welcome.address) +
-         " local=" + quoted(welcome.local) + " proof=" + digits_of(parsed.proof);
+         " local=" + quoted(welcome.local) + " proof=" + hex_word(parsed.proof);
 }
 
 template <class T>
@@ -193,7 +188,7 @@ std::string meaning_of(std::span<const std::byte> frame) {
     case FrameKind::welcome: return meaning_of(parse_welcome(frame));
     case FrameKind::auth: {
       const auto proof = parse_auth(frame);
-      return proof ? "auth proof=" + digits_of(*proof) : "malformed";
+      return proof ? "auth proof=" + hex_word(*proof) : "malformed";
     }
     case FrameKind::accept: return "accept";
     case FrameKind::refuse: {

@@ -160,8 +160,9 @@ class Recorder {
 
  private:
   struct Side {
-    explicit Side(const std::string& words)
-        : node{words}, address{words.substr(words.find(':') - 1, 3)} {}
+    explicit Side(const std::string& words) : node{words} {
+      std::istringstream{words} >> address >> address >> address;  // the third of them
+    }
     TranscriptNode node;
     std::string address;
     std::ostringstream log;
@@ -179,7 +180,7 @@ class Recorder {
   std::vector<Step> happens(Side& side, const std::string& event, const Bytes& frame) {
     write(side, "> ", {event, frame});
     const Sessions::Actions actions = side.node.hear(event, frame);
-    const std::vector<Step> steps = steps_of(actions);
+    std::vector<Step> steps = steps_of(actions);
     for (const Step& step : steps) write(side, "< ", step);
     for (const auto& action : actions) act(side, action);
     return steps;

@@ -25,12 +25,6 @@
 
 namespace grove::testkit {
 
-[[nodiscard]] inline std::string hex_word(std::span<const std::byte> bytes) {
-  std::string text = text_of(bytes);
-  std::erase(text, ' ');
-  return text;
-}
-
 /// A line of a transcript, without its frame.
 struct Step {
   std::string words;
