@@ -252,6 +252,9 @@ class Node {
   detail::Process& claim(const Context* parent);
   void give_up(detail::Process& claimed, const Context* parent);
   Spawned launch(Context* parent, detail::Process& child, SpawnOptions&& options);
+  void bound_mailbox(detail::Process& child, const Pid& pid, const MailboxLimit& limit);
+  Ref relate(detail::Process& spawner, detail::Process& child, const Pid& pid,
+             const SpawnOptions& options);
   [[nodiscard]] Pid life_at(const Pid& to) const;
   detail::Delivery enter_bounded(detail::Process& process, Envelope& envelope);
 
