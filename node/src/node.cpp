@@ -89,7 +89,8 @@ detail::Process& Node::claim(const Context* parent) {
 }
 
 /// A claimed place whose life did not begin.
-void Node::give_up(detail::Process& claimed, const Context* parent) {
+void Node::give_up(detail::Process& claimed, const Context* parent) noexcept {
+  claimed.abandon();
   table_->release(claimed, worker_of(parent));
   if (!claimed.inbox_.park()) scheduler_->submit(claimed);  // late signals have come
 }
@@ -101,9 +102,16 @@ void Node::bound_mailbox(detail::Process& child, const Pid& pid, const MailboxLi
   child.marks_.store(detail::Process::k_bounded, std::memory_order_release);
 }
 
-/// Makes both sides of what a spawn ties the two together with. Returns: its reference, if any.
-Ref Node::relate(detail::Process& spawner, detail::Process& child, const Pid& pid,
-                 const SpawnOptions& options) {
+/// The reference of a spawn; none unless it was asked for one.
+Ref Node::reference_of(detail::Process& spawner, const SpawnOptions& options) const {
+  if (options.monitor_serial != 0) return {id_, spawner.pid().index, options.monitor_serial};
+  return options.monitor || options.reply ? spawner.make_ref() : Ref{};
+}
+
+/// Makes both sides of what a spawn ties the two together with.
+void Node::relate(detail::Process& spawner, detail::Process& child, const Spawned& spawned,
+                  const SpawnOptions& options) {
+  const auto& [pid, ref] = spawned;
   if (options.link) {
     spawner.relations().link(pid);
     child.relations().on_link(spawner.pid(), 0);
@@ -113,17 +121,20 @@ Ref Node::relate(detail::Process& spawner, detail::Process& child, const Pid& pi
                               {.target = pid, .kind = detail::Watch::Kind::call});
     child.relations().on_monitor({spawner.pid(), options.start_serial}, 0);
   }
-  Ref ref;
-  if (options.monitor_serial != 0) {
-    ref = {id_, spawner.pid().index, options.monitor_serial};
-  } else if (options.monitor || options.reply) {
-    ref = spawner.make_ref();
-  }
   if (options.monitor) {
     spawner.relations().watch(ref.serial, {.target = pid, .alias = options.alias});
     child.relations().on_monitor({spawner.pid(), ref.serial}, 0);
   }
-  return ref;
+}
+
+/// Undoes relate(), however far it came. The child's side goes with the child.
+void Node::unrelate(detail::Process& spawner, const Spawned& spawned,
+                    const SpawnOptions& options) noexcept {
+  if (spawner.extras_ == nullptr) return;
+  detail::Relations& relations = spawner.extras_->relations;
+  relations.drop_link(spawned.pid);
+  relations.drop_watch(options.start_serial);
+  if (options.monitor) relations.drop_watch(spawned.ref.serial);
 }
 
 Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& options) {
@@ -131,16 +142,23 @@ Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& opt
   Spawned spawned;
   spawned.pid = {id_, child.index_, child.generation_.load(std::memory_order_relaxed) + 1};
   EnvelopePtr reply;
-  bound_mailbox(child, spawned.pid, options.mailbox);
-  // Before the child can run, so that one that dies at once is not missed.
-  if (spawner != nullptr) {
-    spawned.ref = relate(*spawner, child, spawned.pid, options);
-    if (options.reply) {
-      reply = std::make_unique<Envelope>(SignalKind::told, spawned.pid, 0,
-                                         Message::make<SpawnReply>(spawned.ref, spawned.pid));
+  // All that takes memory comes first, while the child can neither run nor be found.
+  try {
+    bound_mailbox(child, spawned.pid, options.mailbox);
+    if (spawner != nullptr) {
+      spawned.ref = reference_of(*spawner, options);
+      relate(*spawner, child, spawned, options);
+      if (options.reply) {
+        reply = std::make_unique<Envelope>(SignalKind::told, spawned.pid, 0,
+                                           Message::make<SpawnReply>(spawned.ref, spawned.pid));
+      }
     }
+    child.begin(spawner != nullptr ? spawner->pid() : Pid{}, std::move(options));
+  } catch (...) {
+    if (spawner != nullptr) unrelate(*spawner, spawned, options);
+    give_up(child, parent);
+    throw;
   }
-  child.begin(spawner != nullptr ? spawner->pid() : Pid{}, std::move(options));
   child.generation_.store(spawned.pid.generation, std::memory_order_seq_cst);  // odd from now on
   if (reply != nullptr) deliver(spawner->pid(), std::move(reply));
   if (spawner != nullptr) spawner->charge(k_spawn_cost);
