@@ -29,7 +29,7 @@ class CountingScheduler final : public Scheduler {
   explicit CountingScheduler(std::unique_ptr<Scheduler> inner, Priority highest = Priority::max)
       : highest_{highest}, inner_{std::move(inner)} {}
 
-  void submit(Runnable& work) override {
+  void submit(Runnable& work) noexcept override {
     if (work.run_priority() > highest_) return inner_->submit(work);
     {
       const std::lock_guard lock{mutex_};
