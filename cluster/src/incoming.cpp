@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "incoming.hpp"
+
+#include "remote_signals.hpp"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace grove::cluster {
+
+bool Incoming::deliver(const PeerLinkPtr& link, const transport::Frame& batch) {
+  std::size_t offset = transport::k_session_header_bytes;
+  bool malformed = false;
+  for (;;) {
+    const std::size_t at = offset;
+    const auto record = transport::next_record(batch.bytes, offset, malformed);
+    if (!record) return !malformed;
+    const std::byte* start = batch.bytes.data() + at;
+    const bool good = record->kind == k_control ? control_(link, *record)
+                                                : signal(link, *record, {batch.owner, start});
+    if (!good) return false;
+  }
+}
+
+/// Returns: false when the record is malformed.
+bool Incoming::signal(const PeerLinkPtr& link, const transport::Record& record,
+                      detail::Packed packed) {
+  EnvelopePtr envelope = signal_of(link->peer, link->session, record, std::move(packed));
+  if (envelope == nullptr) return false;
+  const Pid to = target(record);
+  if (!to) {
+    no_such_name(link, *envelope);
+    return true;
+  }
+  if (relates(envelope->kind())) link->watch(to);
+  const bool is_call = envelope->kind() == SignalKind::call;
+  const Pid from = envelope->from;
+  if (is_call) {
+    auto monitor = std::make_unique<Envelope>(SignalKind::monitor, from, record.serial);
+    monitor->message = Message::make<detail::SessionMark>(link->session);
+    node_.deliver(to, std::move(monitor));
+  }
+  const detail::Delivery delivery = node_.deliver(to, std::move(envelope));
+  if (is_call && delivery >= detail::Delivery::dropped) call_refused(link, to, from, record.serial);
+  return true;
+}
+
+/// The caller of a call that a full mailbox did not take would wait in vain.
+void Incoming::call_refused(const PeerLinkPtr& link, const Pid& to, const Pid& caller,
+                            std::uint64_t serial) {
+  node_.deliver(to, std::make_unique<Envelope>(SignalKind::demonitor, caller, serial));
+  Envelope down{SignalKind::down, to, serial};
+  down.message = Message::make<detail::DownSignal>(ExitReason::symbol("mailbox_full"));
+  outgoing_.send(link, link->peer, transport::local_id(caller), {}, down);
+}
+
+Pid Incoming::target(const transport::Record& record) const {
+  if (record.name.empty()) return transport::pid_of(node_.id(), record.to);
+  return node_.whereis(record.name).value_or(Pid{});
+}
+
+void Incoming::no_such_name(const PeerLinkPtr& link, const Envelope& envelope) {
+  if (carries_message(envelope.kind())) node_.metrics().add(Metric::dead_letters_no_name);
+  if (envelope.kind() != SignalKind::monitor && envelope.kind() != SignalKind::call) return;
+  Envelope down{SignalKind::down, Pid{}, envelope.serial};
+  down.message = Message::make<detail::DownSignal>(ExitReason::noproc());
+  outgoing_.send(link, link->peer, transport::local_id(envelope.from), {}, down);
+}
+
+bool Incoming::unpack(Envelope& envelope, const Outgoing::End& end) {
+  std::uint64_t wire_id = 0;
+  switch (unpack_message(envelope, wire_id)) {
+    case Unpacked::ok: return true;
+    case Unpacked::unknown_type:
+      node_.metrics().add(Metric::dead_letters_unknown_type);
+      once_.warning("a message of a type that this program does not know came from " +
+                    node_name(envelope.from.node) + " (wire id " + std::to_string(wire_id) + ")");
+      return true;
+    case Unpacked::malformed:
+      node_.metrics().add(Metric::frames_malformed);
+      end(envelope.from.node, "sent a malformed " + std::string{find_message_type(wire_id)->name});
+      return false;
+  }
+  return false;
+}
+
+}  // namespace grove::cluster

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "outgoing.hpp"
+
+#include "remote_signals.hpp"
+#include "settings.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace grove::cluster {
+
+SessionId Outgoing::route(const Pid& to, Envelope& envelope) {
+  const PeerLinkPtr* used = used_this_turn(to.node, transport_);
+  return send(used != nullptr ? *used : links_.find(to.node), to.node, transport::local_id(to), {},
+              envelope);
+}
+
+SessionId Outgoing::route(NodeId node, const std::string& name, Envelope& envelope) {
+  if (name.size() > k_name_bytes_max) return Router::k_dead_life;  // nobody can have that name
+  return send(links_.find(node), node, 0, name, envelope);
+}
+
+SessionId Outgoing::no_session(NodeId node, const Envelope& envelope) {
+  if (carries_message(envelope.kind())) {
+    node_.metrics().add(Metric::dead_letters_no_connection);
+  }
+  if (node == NodeId{}) return Router::k_no_connection;
+  const std::string& name = node_name(node);
+  if (name == node_.name()) return Router::k_dead_life;
+  const NodeId now_connected = links_.connected(name);
+  return now_connected != NodeId{} && node_life(now_connected) > node_life(node)
+             ? Router::k_dead_life
+             : Router::k_no_connection;
+}
+
+SessionId Outgoing::send(const PeerLinkPtr& link, NodeId node, std::uint64_t to,
+                         std::string_view name, Envelope& envelope) {
+  if (link == nullptr) return no_session(node, envelope);
+  if (!is_sendable(envelope)) {
+    undeliverable(link, to, envelope, Metric::dead_letters_no_wire_form, "no_wire_form",
+                  "has no GROVE_MESSAGE declaration");
+    return link->session;
+  }
+  transport::Record record = record_of(envelope);
+  record.to = to;
+  record.name = name;
+  const Pid watcher = relates(envelope.kind()) ? envelope.from : Pid{};
+  switch (link->append(record, watcher,
+                       [&](transport::Bytes& out) { return write_body(envelope, out); })) {
+    case PeerLink::Appended::ok: mark_dirty(link); break;
+    case PeerLink::Appended::closed: return no_session(node, envelope);
+    case PeerLink::Appended::unsendable:
+      undeliverable(link, to, envelope, Metric::dead_letters_unsendable, "unsendable",
+                    "is too large, too deep, or failed to be written");
+      break;
+  }
+  return link->session;
+}
+
+/// What cannot be written stays here, counted and said once; but nobody waits for it in vain: a
+/// caller, the asker of a reply, and the other end of a link or monitor hear of it at least.
+void Outgoing::undeliverable(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope,
+                             Metric metric, const char* why, const std::string& detail) {
+  const SignalKind kind = envelope.kind();
+  const std::string type{carries_message(kind) ? envelope.message.type()->name : "exit reason"};
+  node_.metrics().add(metric);
+  once_.warning("a message of type " + type + " to another node was dropped: it " + detail);
+  const ExitReason reason = ExitReason::error(why, type);
+  if (kind == SignalKind::call) {
+    auto down = std::make_unique<Envelope>(SignalKind::down, Pid{}, envelope.serial);
+    down->message = Message::make<detail::DownSignal>(reason);
+    node_.deliver(envelope.from, std::move(down));
+  } else if (kind == SignalKind::reply || kind == SignalKind::down) {
+    Envelope down{SignalKind::down, envelope.from, envelope.serial};
+    down.message = Message::make<detail::DownSignal>(reason);
+    send(link, link->peer, to, {}, down);
+  } else if (const auto* exit = envelope.message.get<detail::ExitSignal>()) {
+    Envelope shorter{SignalKind::exit, envelope.from};
+    shorter.message = Message::make<detail::ExitSignal>(reason, exit->of_link);
+    send(link, link->peer, to, {}, shorter);
+  }
+}
+
+PeerLink::Pressure Outgoing::flush(PeerLink& link) {
+  const PeerLink::Pressure pressure = link.flush();
+  if (pressure == PeerLink::Pressure::over_budget) {
+    end_(link.peer, "too slow: its queue is over budget");
+  }
+  return pressure;
+}
+
+void Outgoing::flush() {
+  bool waiting = false;
+  for (const PeerLinkPtr& link : std::exchange(dirty_links(), {})) {
+    waiting = flush(*link) == PeerLink::Pressure::waiting || waiting;
+  }
+  // Once, until the loop has looked: it goes on by itself, at a pace of its own.
+  if (waiting && !retrying_.exchange(true)) transport_.post([] {});
+}
+
+bool Outgoing::flush_waiting() {
+  // Cleared first: who finds a full link meanwhile sets it again, and wakes the loop.
+  if (!retrying_.exchange(false)) return false;
+  bool waiting = false;
+  for (const PeerLinkPtr& link : links_.all()) {
+    waiting = flush(*link) == PeerLink::Pressure::waiting || waiting;
+  }
+  if (waiting) retrying_ = true;
+  return waiting;
+}
+
+}  // namespace grove::cluster
