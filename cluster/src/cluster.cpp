@@ -3,6 +3,7 @@
 
 #include "grove/core/check.hpp"
 #include "grove/transport/codec.hpp"
+#include "grove/transport/endpoint.hpp"
 
 #include "control.hpp"
 #include "incoming.hpp"
@@ -54,14 +55,14 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   Result<std::string> start() {
     if (const auto good = cluster::check(config_); !good) return good.error();
-    auto bound = transport_.listen(config_.listen);
-    if (!bound) return bound;
+    const auto bound = cluster::listen(config_, transport_, node_.log());
+    if (!bound) return bound.error();
     auto sessions = cluster::sessions_config(config_, node_, *bound);
     address_ = sessions.address;
     sessions_ = std::make_unique<Sessions>(std::move(sessions));
     transport_.start(*this);
     started_ = true;
-    return bound;
+    return bound->address;
   }
 
   void stop() {
@@ -72,19 +73,20 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   Result<void> join(const std::string& address) {
-    if (const auto parts = transport::split_address(address); !parts) return parts.error();
+    const auto valid = transport::parse_endpoint(address, transport::AddressUse::dial);
+    if (!valid) return valid.error();
     if (config_.auto_connect == transport::AutoConnect::never) {
       return Error{Errc::refused, "this node connects only by hand"};
     }
-    transport_.post([this, address] { perform(sessions_->add_seed(address, now())); });
+    transport_.post(
+        [this, seed = to_string(*valid)] { perform(sessions_->add_seed(seed, now())); });
     return {};
   }
 
   void connect(const std::string& node, std::function<void(Result<std::string>)> done) {
     transport_.post([this, node, done = std::move(done)]() mutable {
-      if (const auto address = transport::split_address(node); !address && !is_node_name(node)) {
-        return done(address.error());
-      }
+      const auto address = transport::parse_endpoint(node, transport::AddressUse::dial);
+      if (!address && !is_node_name(node)) return done(address.error());
       connecting_.emplace(++last_connect_, std::move(done));
       perform(sessions_->connect(last_connect_, node, now()));
     });
@@ -112,10 +114,11 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   void members(std::function<void(std::vector<Member>)> use) {
     transport_.post([this, use = std::move(use)] {
       std::vector<Member> members{
-          {node_.name(), node_.life(), address_, Member::State::up, true, {}}};
+          {node_.name(), node_.life(), address_, Member::State::up, true, {}, {}}};
       for (const Sessions::PeerView& peer : sessions_->peers()) {
         if (peer.life == Life{}) continue;  // an address of which nobody has answered yet
-        Member member{peer.name, peer.life, peer.address, Member::State::down, false, {}};
+        Member member{peer.name, peer.life, peer.address, Member::State::down,
+                      false,     {},        peer.over};
         if (peer.up) {
           member.state = Member::State::up;
         } else if (peer.left) {
@@ -131,6 +134,10 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   void seeds(std::function<void(std::vector<Sessions::SeedView>)> use) {
     transport_.post([this, use = std::move(use)] { use(sessions_->seeds()); });
+  }
+
+  void refused(std::function<void(std::vector<Sessions::RefusedView>)> use) {
+    transport_.post([this, use = std::move(use)] { use(sessions_->refused()); });
   }
 
   std::size_t sessions() const { return links_.size(); }
@@ -361,6 +368,9 @@ void Cluster::members(std::function<void(std::vector<Member>)> use) {
   impl_->members(std::move(use));
 }
 std::size_t Cluster::sessions() const { return impl_->sessions(); }
+void Cluster::refused(std::function<void(std::vector<Sessions::RefusedView>)> use) {
+  impl_->refused(std::move(use));
+}
 void Cluster::seeds(std::function<void(std::vector<Sessions::SeedView>)> use) {
   impl_->seeds(std::move(use));
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Connections by hand: Sessions' connect() and disconnect().
+#include "grove/transport/endpoint.hpp"
 #include "grove/transport/sessions.hpp"
 
 #include <algorithm>
@@ -21,13 +22,12 @@ Sessions::Actions Sessions::connect(std::uint64_t id, const std::string& target,
     request.peer = target;
   } else if (peers_.contains(target)) {
     reach_for(request, target, now);
-  } else if (const auto node = known_at(target)) {
-    reach_for(request, *node, now);
-  } else if (split_address(target)) {
-    request.looking_up = true;
-    act(Resolve{target});
+  } else if (const auto endpoint = parse_endpoint(target, AddressUse::dial); !endpoint) {
+    request.why = endpoint.error().detail;
   } else {
-    request.why = "no node of that name is known; give its address";
+    request.target = to_string(*endpoint);
+    request.looking_up = true;
+    act(Resolve{request.target});
   }
   requests_.push_back(std::move(request));
   return take();
@@ -44,19 +44,23 @@ void Sessions::reach_for(Request& request, const std::string& node, Clock::TimeP
   request.peer = node;
   if (node == config_.name) return;
   Peer& peer = peers_[node];
-  if (peer.session == 0 && peer.link == 0) dial(peer.address, node, {}, now);
+  if (peer.session == 0 && peer.link == 0 && !peer.looking_up) reach(node, peer, {}, now);
 }
 
-/// Addresses of nodes that are not known yet are dialled as a seed's.
-void Sessions::requests_resolved(const std::string& target,
-                                 const std::vector<std::string>& addresses, Clock::TimePoint now) {
+/// Reaches the nodes that are known; the other addresses are dialled as a seed's.
+/// Returns: whether there are such requests.
+bool Sessions::requests_resolved(const std::string& target, const std::vector<std::string>& found,
+                                 Clock::TimePoint now) {
+  bool any = false;
   for (Request& request : requests_) {
-    if (request.target != target) continue;
+    if (!request.looking_up || request.target != target) continue;
+    any = true;
     request.looking_up = false;
-    for (const std::string& address : addresses) {
+    for (const std::string& address : found) {
       if (const auto node = known_at(address)) reach_for(request, *node, now);
     }
   }
+  return any;
 }
 
 void Sessions::requests_failed(const std::string& target, const std::string& why) {
@@ -74,7 +78,7 @@ void Sessions::requests_answered(const std::string& target, const std::string& n
 bool Sessions::is_pending(const Request& request) const {
   if (request.looking_up) return true;
   const auto peer = peers_.find(request.peer);
-  if (peer != peers_.end()) return peer->second.link != 0;
+  if (peer != peers_.end()) return peer->second.link != 0 || peer->second.looking_up;
   return std::any_of(outbound_.begin(), outbound_.end(),
                      [&](const auto& entry) { return entry.second.seed == request.target; });
 }

@@ -19,9 +19,12 @@ namespace grove {
 
 struct ClusterConfig {
   std::string cluster = "grove";
+  // Addresses: see docs/nodes.md.
   std::string listen = "127.0.0.1:0";
   std::string advertise;           // empty: the address bound; port 0: the port bound
-  std::vector<std::string> seeds;  // nodes to join, host:port; a DNS name may stand for several
+  std::string local_path;          // of a socket for nodes of this machine; empty: none
+  bool meet_locally = true;        // false: peers are dialled over the network in any case
+  std::vector<std::string> seeds;  // nodes to join; a DNS name may stand for several
   transport::Cookie cookie;
   transport::SessionTimes times;
   /// never: no seeds, no news of other nodes, no second attempt; see connect().
@@ -37,6 +40,7 @@ struct Member {
   enum class State : std::uint8_t { up, down, left } state = State::down;
   bool self = false;
   std::string trouble;  // why a member that is down cannot be reached
+  std::string over;     // the address that the link to it goes to; empty: none is up
 };
 
 class Cluster {
@@ -77,6 +81,8 @@ class Cluster {
   [[nodiscard]] std::size_t sessions() const;
   /// Hands what became of each address to join to `use` on the transport's loop.
   void seeds(std::function<void(std::vector<transport::Sessions::SeedView>)> use);
+  /// Hands whoever was refused, or refused us, to `use` on the transport's loop.
+  void refused(std::function<void(std::vector<transport::Sessions::RefusedView>)> use);
 
  private:
   class Impl;
