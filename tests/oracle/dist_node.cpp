@@ -46,8 +46,8 @@ Task<> flush(Context& context, std::vector<std::string> nodes,
              std::shared_ptr<std::promise<void>> done) {
   for (const std::string& node : nodes) {
     try {
-      const RemoteName echo{k_echo, node};
-      co_await context.call_for<Ping>(std::nullopt, ServerRef{echo});
+      const ServerRef echo{RemoteName{k_echo, node}};
+      co_await context.call_for<Ping>(std::nullopt, echo);
     } catch (const ProcessExit&) {
       // The connection is no more: nothing is on its way there.
     }

@@ -49,8 +49,8 @@ Task<std::optional<Spawned>> start_actor_on(Self* self, std::string node, std::s
   Spawned spawned;
   try {
     const ServerRef spawner{RemoteName{k_spawner, node}};
-    spawned.pid =
-        co_await context.call_for<SpawnActor>(std::nullopt, spawner, name, bool{options.trap_exit});
+    const bool trap = options.trap_exit;
+    spawned.pid = co_await context.call_for<SpawnActor>(std::nullopt, spawner, name, trap);
   } catch (const ProcessExit&) {
     co_return std::nullopt;
   }

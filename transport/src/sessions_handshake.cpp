@@ -83,6 +83,7 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   }
   meet(welcome.name, peer, welcome.life, welcome.address, welcome.local, now);
   peer.link = link;
+  requests_answered(out.seed, welcome.name);  // from here on they follow the peer
   if (is_local(peer) && out.address != peer.local) {
     const std::string seed = out.seed;
     abandon(link);
