@@ -67,15 +67,9 @@ bool NodeAgent::disconnect(const std::string& node) {
   return await<bool>(wait_until_, [&](auto done) { cluster_.disconnect(node, done); });
 }
 
-/// By the loop's own word: then the processes here have been told what goes with a session.
 Nodes NodeAgent::nodes() {
-  const auto members =
-      await<std::vector<Member>>(wait_until_, [this](auto done) { cluster_.members(done); });
-  Nodes nodes;
-  for (const Member& member : members) {
-    if (!member.self && member.state == Member::State::up) nodes.names.push_back(member.name);
-  }
-  return nodes;
+  return {
+      await<std::vector<std::string>>(wait_until_, [this](auto done) { cluster_.nodes(done); })};
 }
 
 Happened NodeAgent::take() {

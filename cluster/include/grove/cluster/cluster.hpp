@@ -33,14 +33,24 @@ struct ClusterConfig {
   std::function<transport::Nonce()> nonce = transport::random_nonce;
 };
 
+/// One node as this one sees it.
 struct Member {
   std::string name;
   Life life;
   std::string address;
-  enum class State : std::uint8_t { up, down, left } state = State::down;
+  enum class State : std::uint8_t {
+    up,       // a member, and reached from here
+    partial,  // a member, and reached by another member though not from here
+    suspect,  // out of reach; the members have not agreed yet that it is dead
+    down,     // declared dead, or not met yet in this life
+    left,     // said good-bye
+  } state = State::down;
   bool self = false;
-  std::string trouble;  // why a member that is down cannot be reached
-  std::string over;     // the address that the link to it goes to; empty: none is up
+  std::uint64_t incarnation = 0;      // how often that life has refuted that it is dead
+  std::string trouble;                // why it cannot be reached
+  std::string over;                   // the address that the link to it goes to; empty: none is up
+  std::string reached_by;             // partial: by whom
+  std::vector<std::string> accusers;  // suspect: who could not reach it, as far as is known
 };
 
 class Cluster {
@@ -79,6 +89,9 @@ class Cluster {
   /// Hands all known members, this node first, to `use` on the transport's loop.
   void members(std::function<void(std::vector<Member>)> use);
   [[nodiscard]] std::size_t sessions() const;
+  /// Hands the names of the nodes that there is a session with to `use` on the transport's loop: of
+  /// others, whoever lost something with them here has been told. Source: OTP, nodes/0.
+  void nodes(std::function<void(std::vector<std::string>)> use);
   /// Hands what became of each address to join to `use` on the transport's loop.
   void seeds(std::function<void(std::vector<transport::Sessions::SeedView>)> use);
   /// Hands whoever was refused, or refused us, to `use` on the transport's loop.
