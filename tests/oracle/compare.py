@@ -181,15 +181,17 @@ def compare(otp_script, folder, modes_of, referee):
     return identical, differing
 
 
-def record():
+def record(levels):
     """Makes sample/ anew: OTP's logs of some generated scripts."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for level in LEVELS:
+        for level in levels:
             generate(*SAMPLE_SEEDS, (40, 120), level, folder)
         run_otp(folder)
-        shutil.rmtree(SAMPLE, ignore_errors=True)
-        SAMPLE.mkdir()
+        SAMPLE.mkdir(exist_ok=True)
+        for level in levels:
+            for old in SAMPLE.glob(f"l{level}_*"):
+                old.unlink()
         for log in folder.glob("*.log"):
             shutil.copy(log, SAMPLE)
 
@@ -210,7 +212,7 @@ def main():
         print("compare.py: this needs Elixir")
         return 77
     if args.record:
-        return record()
+        return record(args.levels or LEVELS)
     if args.otp_script is None:
         parser.error("which otp_script?")
 
