@@ -38,7 +38,10 @@ void Process::report_crash() {
   crashed_ = false;
   node_->metrics().add(Metric::processes_crashed);
   if (!node_->log().writes(LogLevel::error)) return;
-  node_->log().error("process " + who() + " terminated: " + to_string(extras_->exit_reason));
+  const Body* const body = code_.body();
+  const MessageType* const last = body == nullptr ? nullptr : body->last_message();
+  node_->log().error("process " + who() + " terminated: " + to_string(extras_->exit_reason) +
+                     (last == nullptr ? "" : ", last message " + std::string{last->name}));
 }
 
 /// For the log: its pid, and its name and label if it has them.

@@ -56,6 +56,8 @@ class Body {
   [[nodiscard]] virtual bool is_server() const noexcept { return false; }
   /// Whether one has suspended it.
   [[nodiscard]] virtual bool suspended() const noexcept { return false; }
+  /// The type of the message that it handled last, for a crash report; null: it does not know.
+  [[nodiscard]] virtual const MessageType* last_message() const noexcept { return nullptr; }
 
   Task<> running;  // the runtime's: the coroutine that start() or handle() returned, while it runs
 };
