@@ -230,6 +230,8 @@ int run_node(const Settings& settings, const App& app) {
     }
   } catch (const std::future_error&) {  // its end is no result
     code = fail(k_internal, "the root process was killed");
+  } catch (const std::invalid_argument& error) {  // see App::supervise()
+    code = fail(k_usage, error.what());
   } catch (const std::exception& error) {
     code = fail(k_internal, std::string{"the application failed: "} + error.what());
   }

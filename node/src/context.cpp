@@ -494,7 +494,7 @@ void CallWaiter::await_suspend(std::coroutine_handle<> handle) {
   const RuntimeSection runtime{current_turn()};
   auto& process = static_cast<Process&>(context());
   // While the call is open its answer is not in the mailbox: then only what comes can be it.
-  from_tail_ = process.relations().find_watch(serial_) != nullptr;
+  if (process.relations().find_watch(serial_) != nullptr) look_from_tail();
   Waiter::await_suspend(handle);
 }
 

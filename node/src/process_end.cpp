@@ -38,7 +38,10 @@ void Process::report_crash() {
   crashed_ = false;
   node_->metrics().add(Metric::processes_crashed);
   if (!node_->log().writes(LogLevel::error)) return;
-  node_->log().error("process " + who() + " terminated: " + to_string(extras_->exit_reason));
+  const Body* const body = code_.body();
+  const MessageType* const last = body == nullptr ? nullptr : body->last_message();
+  node_->log().error("process " + who() + " terminated: " + to_string(extras_->exit_reason) +
+                     (last == nullptr ? "" : ", last message " + std::string{last->name}));
 }
 
 /// For the log: its pid, and its name and label if it has them.
@@ -231,16 +234,16 @@ std::string readable_type(const std::exception& error) {
 }  // namespace
 
 ExitReason exit_reason_of(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const ProcessExit& exit) {
-    return exit.reason();
-  } catch (const std::exception& error) {
-    const char* what = error.what();
-    return ExitReason::error(readable_type(error), what == nullptr ? "" : what);
-  } catch (...) {
-    return ExitReason::error("unknown", "an exception that is no std::exception");
-  }
+  return *detail::failure_of([&failure] { std::rethrow_exception(failure); });
+}
+
+ExitReason exit_reason_of(const std::exception& error) {
+  const char* what = error.what();
+  return ExitReason::error(readable_type(error), what == nullptr ? "" : what);
+}
+
+ExitReason detail::reason_of_unknown_exception() {
+  return ExitReason::error("unknown", "an exception that is no std::exception");
 }
 
 }  // namespace grove

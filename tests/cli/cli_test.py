@@ -508,6 +508,12 @@ class Clusters(CliTest):
         self.assertEqual(a.pids(), pids)
 
 
+class Counters(CliTest):
+    def test_a_strategy_that_there_is_not_is_a_usage_error(self):
+        self.refused(USAGE, "no strategy: one_for_none", "run", "--strategy", "one_for_none",
+                     program="counter")
+
+
 class Trackers(CliTest):
     def labels(self, node):
         return [process["label"] for process in node.ask("ps")["processes"]]

@@ -45,10 +45,12 @@ class Waiter {
   [[nodiscard]] Envelope* taken() const noexcept { return taken_; }
   /// The same, as the program's own.
   [[nodiscard]] EnvelopePtr release();
+  /// Before it is awaited: only messages that come from now on can match, so those that are there
+  /// are not looked at.
+  void look_from_tail() noexcept { from_tail_ = true; }
 
  private:
   friend class Process;
-  friend class CallWaiter;
   Context& context_;
   Timeout timeout_;
   Clock::TimePoint deadline_ = Clock::TimePoint::max();
@@ -57,7 +59,7 @@ class Waiter {
   Envelope* taken_ = nullptr;
   Envelope* refused_ = nullptr;  // the last message of the mailbox that did not match
   const bool asks_user_code_;    // matches() calls the program's predicate
-  bool from_tail_ = false;       // set by a call: only messages that come from now on can match
+  bool from_tail_ = false;
 };
 
 /// A plain message: something that was sent, not a reply to a call.
