@@ -19,13 +19,15 @@ using testkit::text_of;
 
 // The protocol's bytes, as docs and other implementations know them. They never change.
 constexpr std::string_view k_hello =
-    "47 56 01 01  01 03 00 00  08 07 06 05 04 03 02 01  11 00 00 00 00 00 00 00"
+    "47 56 01 01  01 03 00 00  05 00 00 00 00 00 00 80"
+    "08 07 06 05 04 03 02 01  11 00 00 00 00 00 00 00"
     "00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f"
-    "05 67 72 6f 76 65  03 61 40 68  03 68 3a 31";
+    "05 67 72 6f 76 65  03 61 40 68  03 68 3a 31  02 6c 31";
 constexpr std::string_view k_welcome_signed =
-    "47 56 01 02  01 00 00 00  08 07 06 05 04 03 02 01"
+    "47 56 01 02  02 00 00 00  05 00 00 00 00 00 00 80"
+    "08 07 06 05 04 03 02 01"
     "00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f"
-    "03 61 40 68  03 68 3a 31";
+    "03 61 40 68  03 68 3a 31  02 6c 31";
 constexpr std::string_view k_proof =
     "a0 a1 a2 a3 a4 a5 a6 a7 a8 a9 aa ab ac ad ae af"
     "b0 b1 b2 b3 b4 b5 b6 b7 b8 b9 ba bb bc bd be bf";
@@ -71,21 +73,26 @@ Proof counting_proof() {
 }
 Hello hello() {
   Hello made;
-  made.version_max = 3;
+  made.versions.max = 3;
+  made.features = 0x8000000000000005;
   made.life = Life{0x0102030405060708};
   made.epoch = 0x11;
   made.nonce = counting_nonce();
   made.cluster = "grove";
   made.name = "a@h";
   made.address = "h:1";
+  made.local = "l1";
   return made;
 }
 Welcome welcome() {
   Welcome made;
+  made.version = 2;
+  made.features = 0x8000000000000005;
   made.life = Life{0x0102030405060708};
   made.nonce = counting_nonce();
   made.name = "a@h";
   made.address = "h:1";
+  made.local = "l1";
   return made;
 }
 SessionHeader header(std::uint64_t sequence) {
@@ -173,31 +180,53 @@ TEST(FrameBytes, ALocalIdIsIndexThenGeneration) {
 TEST(FrameParsing, AHelloComesBackWhole) {
   const auto parsed = parse_hello(hex(k_hello));
   ASSERT_TRUE(parsed);
-  EXPECT_EQ(parsed->version_min, 1);
-  EXPECT_EQ(parsed->version_max, 3);
+  EXPECT_EQ(parsed->versions.min, 1);
+  EXPECT_EQ(parsed->versions.max, 3);
+  EXPECT_EQ(parsed->features, hello().features);
   EXPECT_EQ(parsed->life, hello().life);
   EXPECT_EQ(parsed->epoch, 0x11U);
   EXPECT_EQ(parsed->nonce, counting_nonce());
   EXPECT_EQ(parsed->cluster, "grove");
   EXPECT_EQ(parsed->name, "a@h");
   EXPECT_EQ(parsed->address, "h:1");
+  EXPECT_EQ(parsed->local, "l1");
 }
 
-TEST(FrameParsing, AHelloMayGrowAtItsEnd) {
+TEST(FrameParsing, AHelloMayGrowAtItsEndUpToItsBound) {
   Bytes longer = hex(k_hello);
-  longer.resize(longer.size() + 10);
-  EXPECT_TRUE(parse_hello(longer));
+  longer.resize(k_handshake_bytes_max, std::byte{0xff});
+  const auto parsed = parse_hello(longer);
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->local, "l1");
+  longer.push_back(std::byte{0});
+  EXPECT_FALSE(parse_hello(longer)) << "a stranger's frame is kept until he has proved himself";
+}
+
+TEST(FrameParsing, AWelcomeMayGrowBeforeItsProofUpToItsBound) {
+  Bytes longer = hex(k_welcome_signed);
+  longer.resize(k_handshake_bytes_max - sizeof(Proof), std::byte{0xff});
+  const Proof proof = counting_proof();
+  longer.insert(longer.end(), proof.begin(), proof.end());
+  const auto parsed = parse_welcome(longer);
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->welcome.local, "l1");
+  EXPECT_EQ(parsed->proof, proof);
+  EXPECT_EQ(parsed->signed_part.size(), longer.size() - proof.size()) << "what is new is signed";
+  longer.push_back(std::byte{0});
+  EXPECT_FALSE(parse_welcome(longer));
 }
 
 TEST(FrameParsing, AWelcomeComesBackWholeAndKnowsItsSignedPart) {
   const Bytes frame = welcome_bytes();
   const auto parsed = parse_welcome(frame);
   ASSERT_TRUE(parsed);
-  EXPECT_EQ(parsed->welcome.version, 1);
+  EXPECT_EQ(parsed->welcome.version, 2);
+  EXPECT_EQ(parsed->welcome.features, welcome().features);
   EXPECT_EQ(parsed->welcome.life, welcome().life);
   EXPECT_EQ(parsed->welcome.nonce, counting_nonce());
   EXPECT_EQ(parsed->welcome.name, "a@h");
   EXPECT_EQ(parsed->welcome.address, "h:1");
+  EXPECT_EQ(parsed->welcome.local, "l1");
   EXPECT_EQ(parsed->proof, counting_proof());
   EXPECT_EQ(text_of(parsed->signed_part), text_of(hex(k_welcome_signed)));
 }
@@ -220,6 +249,19 @@ TEST(FrameParsing, ASessionHeaderComesBackWhole) {
   EXPECT_EQ(parsed->from_epoch, 0x21U);
   EXPECT_EQ(parsed->to_epoch, 0x22U);
   EXPECT_EQ(parsed->sequence, 5U);
+  EXPECT_EQ(parsed->version, 1);
+}
+
+TEST(FrameParsing, ASessionsFramesCarryTheVersionAgreedOn) {
+  SessionHeader of_nine = header(5);
+  of_nine.version = 9;
+  Bytes frame(k_session_header_bytes);
+  encode(FrameKind::heartbeat, of_nine, frame);
+  EXPECT_EQ(frame[2], std::byte{9});
+  EXPECT_EQ(kind_of(frame), FrameKind::heartbeat);
+  const auto parsed = parse_session_header(frame);
+  ASSERT_TRUE(parsed);
+  EXPECT_EQ(parsed->version, 9);
 }
 
 TEST(FrameParsing, RecordsComeBackInOrderAndThenEnd) {
@@ -270,14 +312,27 @@ TEST(FrameKinds, OtherMagicIsNoFrame) {
   }
 }
 
-TEST(FrameKinds, OfAnotherVersionOnlyHelloAndRefuseAreUnderstood) {
-  for (const int version : {0, 2, 255}) {
+TEST(FrameKinds, OfAnotherLayoutOnlyHelloAndRefuseAreUnderstoodOfHandshakes) {
+  for (const int version : {0, 1, 2, 255}) {
     for (const int kind : {1, 2, 3, 4, 5, 6, 16, 17}) {
       const Bytes frame{std::byte{'G'}, std::byte{'V'}, static_cast<std::byte>(version),
                         static_cast<std::byte>(kind)};
-      EXPECT_EQ(kind_of(frame).has_value(), kind == 1 || kind == 5) << version << ' ' << kind;
+      const bool known = version == 1 || kind == 1 || kind == 5 || kind >= 16;
+      EXPECT_EQ(kind_of(frame).has_value(), known) << version << ' ' << kind;
+      EXPECT_EQ(is_handshake(frame), version == 1);
     }
   }
+}
+
+TEST(FrameVersions, TheNewestThatBothSpeakIsChosen) {
+  EXPECT_EQ(common_version({1, 1}, {1, 1}), 1);
+  EXPECT_EQ(common_version({1, 3}, {2, 5}), 3);
+  EXPECT_EQ(common_version({2, 5}, {1, 3}), 3);
+  EXPECT_EQ(common_version({1, 9}, {4, 4}), 4);
+  EXPECT_EQ(common_version({1, 2}, {3, 4}), std::nullopt);
+  EXPECT_EQ(common_version({3, 4}, {1, 2}), std::nullopt);
+  EXPECT_EQ(common_version({3, 1}, {1, 3}), std::nullopt) << "a range that is none";
+  EXPECT_EQ(common_version({0, 0}, {1, 1}), std::nullopt);
 }
 
 // -- truncation -----------------------------------------------------------------------------
@@ -327,11 +382,8 @@ TEST(FrameTruncation, NothingAtAllIsNothing) {
   EXPECT_FALSE(parse_session_header({}));
 }
 
-TEST(FrameTruncation, MoreThanTheFrameIsRefusedWhereItIsSigned) {
-  Bytes longer = welcome_bytes();
-  longer.push_back(std::byte{0});
-  EXPECT_FALSE(parse_welcome(longer));
-  longer = auth_bytes();
+TEST(FrameTruncation, MoreThanAnAuthIsNone) {
+  Bytes longer = auth_bytes();
   longer.push_back(std::byte{0});
   EXPECT_FALSE(parse_auth(longer));
 }
@@ -358,11 +410,13 @@ TEST(FrameLies, TheLongestNodeNameFits) {
   told.name = std::string(63, 'a') + '@' + std::string(190, 'h');
   told.cluster = std::string(255, 'c');
   told.address = std::string(255, '1');
+  told.local = std::string(255, 'l');
   const auto parsed = parse_hello(encode(told));
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->name, told.name);
   EXPECT_EQ(parsed->cluster, told.cluster);
   EXPECT_EQ(parsed->address, told.address);
+  EXPECT_EQ(parsed->local, told.local);
 }
 
 // A stranger's address goes into the log before he has proved anything.
@@ -374,6 +428,14 @@ TEST(FrameLies, AnAddressOrClusterWithControlCharactersIsRefused) {
     told = hello();
     told.cluster = text;
     EXPECT_FALSE(parse_hello(encode(told)));
+    told = hello();
+    told.local = text;
+    EXPECT_FALSE(parse_hello(encode(told)));
+    Welcome answer = welcome();
+    answer.local = text;
+    Bytes frame = encode(answer);
+    frame.resize(frame.size() + 32);
+    EXPECT_FALSE(parse_welcome(frame));
   }
 }
 
@@ -384,7 +446,8 @@ TEST(FrameLies, NoLifeIsNoHello) {
 }
 
 TEST(FrameLies, ATextThatClaimsMoreThanTheFrameIsRefused) {
-  for (const std::size_t from_end : {14U, 8U, 4U}) {  // the lengths of cluster, name, address
+  // The lengths of cluster, name, address and local.
+  for (const std::size_t from_end : {17U, 11U, 7U, 3U}) {
     Bytes frame = hex(k_hello);
     frame[frame.size() - from_end] = std::byte{255};
     EXPECT_FALSE(parse_hello(frame)) << from_end;

@@ -47,8 +47,10 @@ class PlayedPeer : public testing::Test {
             .life = Life{k_our_life},
             .cluster = "grove",
             .address = "us:1",
+            .local = {},
             .seeds = {},
             .cookie = cookie,
+            .versions = {},
             .times = {},
             .random_seed = 1,
             .nonce = testkit::counting_nonces(1)}} {}
@@ -178,11 +180,8 @@ TEST_F(PlayedPeer, ABatchThatOvertakesTheAcceptBringsTheSessionUp) {
 TEST_F(PlayedPeer, WithoutACommonVersionIsRefused) {
   for (const auto& [least, most] : {std::pair{2, 3}, std::pair{0, 0}}) {
     Hello hello = hello_of_them();
-    hello.version_min = static_cast<std::uint8_t>(least);
-    hello.version_max = static_cast<std::uint8_t>(most);
-    Bytes bytes = encode(hello);
-    bytes[2] = static_cast<std::byte>(most);  // as its own version would write it
-    const Actions actions = hear("r1", bytes);
+    hello.versions = {static_cast<std::uint8_t>(least), static_cast<std::uint8_t>(most)};
+    const Actions actions = hear("r1", encode(hello));
     EXPECT_EQ(refusal(actions), Refusal::version);
     EXPECT_EQ(counted(actions, What::refused), 1);
     const auto said = only<Sessions::Say>(actions);
@@ -190,8 +189,58 @@ TEST_F(PlayedPeer, WithoutACommonVersionIsRefused) {
     for (const auto& line : said) EXPECT_NE(line.text.find("version"), std::string::npos);
   }
   Hello both = hello_of_them();
-  both.version_max = 9;
+  both.versions.max = 9;
   EXPECT_EQ(kind_of_only_answer(hear("r1", encode(both))), FrameKind::welcome);
+}
+
+TEST_F(PlayedPeer, WhoseHandshakeIsOfAnotherLayoutIsRefusedForItsVersion) {
+  Bytes bytes = encode(hello_of_them());
+  bytes[2] = std::byte{2};
+  EXPECT_EQ(refusal(hear("r1", bytes)), Refusal::version);
+  bytes.resize(4);  // whatever it is made of
+  EXPECT_EQ(refusal(hear("r1", bytes)), Refusal::version);
+}
+
+TEST_F(PlayedPeer, WhoAnswersWithAVersionThatWeDoNotSpeakIsRefused) {
+  const auto dials = only<Sessions::Dial>(us.on_resolved("seed:1", {"seed:1"}, now));
+  ASSERT_EQ(dials.size(), 1U);
+  const Bytes hello = reach(dials[0].link);
+  Welcome welcome;
+  welcome.version = 2;
+  welcome.life = Life{k_their_life};
+  welcome.name = "them";
+  Bytes bytes = encode(welcome);
+  const Proof proof = cookie.prove("welcome", hello, bytes);
+  bytes.insert(bytes.end(), proof.begin(), proof.end());
+  const Actions actions = answer(dials[0].link, bytes);
+  EXPECT_EQ(counted(actions, What::refused), 1);
+  EXPECT_EQ(only<Sessions::HangUp>(actions).size(), 1U);
+  const auto sent = only<Sessions::Send>(actions);
+  ASSERT_EQ(sent.size(), 1U);
+  const auto refused = parse_refuse(sent[0].frame);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->reason, Refusal::version);
+}
+
+TEST_F(PlayedPeer, ThatRefusesOurWelcomeIsQuotedWithItsReason) {
+  (void)hear("r1", encode(hello_of_them()));
+  const Actions actions = hear("r1", encode(RefuseFrame{Refusal::version, "them"}));
+  EXPECT_EQ(counted(actions, What::refused), 1);
+  ASSERT_EQ(only<Sessions::Say>(actions).size(), 1U);
+  EXPECT_NE(only<Sessions::Say>(actions)[0].text.find("no common protocol version"),
+            std::string::npos);
+}
+
+TEST_F(PlayedPeer, WhoseHelloIsLongerThanWeKnowIsProvedWithAllOfIt) {
+  Bytes said = encode(hello_of_them());
+  said.resize(said.size() + 100, std::byte{0x5a});  // of a later release
+  const auto answers = only<Sessions::Answer>(hear("r1", said));
+  ASSERT_EQ(answers.size(), 1U);
+  const auto welcome = parse_welcome(answers[0].frame);
+  ASSERT_TRUE(welcome);
+  EXPECT_TRUE(cookie.verify(welcome->proof, "welcome", said, welcome->signed_part));
+  const Actions proved = hear("r1", encode_auth(cookie.prove("auth", said, welcome->signed_part)));
+  EXPECT_EQ(kind_of_only_answer(proved), FrameKind::accept);
 }
 
 TEST_F(PlayedPeer, OfANewerVersionThatRefusesUsIsUnderstood) {
@@ -302,7 +351,7 @@ TEST_F(PlayedPeer, ThatSaysHelloWronglyInsideItsSessionKeepsIt) {
   Hello other_cluster = hello_of_them();
   other_cluster.cluster = "other";
   Hello other_version = hello_of_them();
-  other_version.version_min = other_version.version_max = 9;
+  other_version.versions = {9, 9};
   for (const Bytes& wrong : {encode_empty(FrameKind::hello), encode(other_cluster),
                              encode(other_version), encode_auth(Proof{})}) {
     const Actions actions = hear("r1", wrong);
@@ -344,6 +393,7 @@ INSTANTIATE_TEST_SUITE_P(
                     StaleCase{"of_a_newer_dial", [](SessionHeader& h) { ++h.from_epoch; }},
                     StaleCase{"to_an_older_dial", [](SessionHeader& h) { --h.to_epoch; }},
                     StaleCase{"to_a_newer_dial", [](SessionHeader& h) { ++h.to_epoch; }},
+                    StaleCase{"of_another_version", [](SessionHeader& h) { ++h.version; }},
                     StaleCase{"of_nobody", [](SessionHeader& h) { h = {}; }}),
     [](const auto& row) { return std::string{row.param.name}; });
 

@@ -91,6 +91,8 @@ class SessionNet {
     std::string cookie = "secret";
     std::string cluster = "grove";
     std::string address = {};  // empty: name:1
+    transport::Versions versions = {};
+    std::uint64_t features = transport::k_features;
   };
 
   SessionHost& add(const std::string& name, std::uint64_t life, Options options) {
@@ -101,6 +103,8 @@ class SessionNet {
     config.address = options.address.empty() ? name + ":1" : options.address;
     config.seeds = options.seeds;
     config.cookie = transport::Cookie{options.cookie};
+    config.versions = options.versions;
+    config.features = options.features;
     config.random_seed = life;
     config.nonce = counting_nonces(life << 32U);
     hosts_.push_back(std::make_unique<SessionHost>(std::move(config)));

@@ -57,6 +57,27 @@ TEST_F(TwoNodes, OneSeedMakesASessionBothWays) {
   EXPECT_TRUE(b->counts.empty());
 }
 
+TEST_F(TwoNodes, TheNewestVersionThatBothSpeakIsUsed) {
+  a = &net.add("a", 10, {.versions = {1, 3}});
+  b = &net.add("b", 20, {.seeds = {"a:1"}, .versions = {2, 5}});
+  net.pass(1min);
+  for (const SessionHost* host : {a, b}) {
+    ASSERT_EQ(host->ups.size(), 1U) << host->name;
+    EXPECT_EQ(host->ups[0].header.version, 3) << host->name;
+    EXPECT_TRUE(host->counts.empty()) << host->name << " understands the other's heartbeats";
+    EXPECT_TRUE(host->downs.empty()) << host->name;
+  }
+}
+
+TEST_F(TwoNodes, AFeatureIsUsedWhenBothHaveIt) {
+  a = &net.add("a", 10, {.features = 0b0111});
+  b = &net.add("b", 20, {.seeds = {"a:1"}, .features = 0b1101});
+  net.pass(1s);
+  ASSERT_TRUE(a->is_up() && b->is_up());
+  EXPECT_EQ(a->ups[0].features, 0b0101U);
+  EXPECT_EQ(b->ups[0].features, 0b0101U);
+}
+
 TEST_F(TwoNodes, AnIdleSessionStaysUp) {
   meet();
   net.pass(1h);
@@ -201,6 +222,19 @@ TEST_F(TwoNodes, NoCookieIsAlsoAnotherCookie) {
   net.pass(1min);
   EXPECT_TRUE(a->ups.empty());
   EXPECT_TRUE(b->ups.empty());
+}
+
+TEST_F(TwoNodes, WithoutACommonVersionBothSidesRefuseSayWhyAndCount) {
+  a = &net.add("a", 10, {.versions = {1, 2}});
+  b = &net.add("b", 20, {.seeds = {"a:1"}, .versions = {3, 4}});
+  net.pass(1min);
+  for (const SessionHost* host : {a, b}) {
+    EXPECT_TRUE(host->ups.empty()) << host->name;
+    EXPECT_EQ(host->times_said("no common protocol version"), host == a ? 1U : 2U) << host->name;
+    EXPECT_GE(host->count(What::refused), 1) << host->name;
+  }
+  ASSERT_EQ(b->sessions.seeds().size(), 1U);
+  EXPECT_NE(b->sessions.seeds()[0].trouble.find("version"), std::string::npos);
 }
 
 TEST_F(TwoNodes, AnotherClusterIsRefusedAndBothSidesSaySo) {

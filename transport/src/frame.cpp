@@ -12,6 +12,7 @@ namespace grove::transport {
 namespace {
 
 constexpr std::byte k_magic[2] = {std::byte{'G'}, std::byte{'V'}};
+constexpr std::byte k_handshake_version{1};
 constexpr std::size_t k_record_head = 40;  // kind to type, and the length before them: 4 + 36
 
 static_assert(std::endian::native == std::endian::little, "numbers are copied as they are");
@@ -34,7 +35,7 @@ void put_text(Bytes& out, std::string_view text) {
   put_bytes(out, std::as_bytes(std::span{text}));
 }
 Bytes begin(FrameKind kind) {
-  return {k_magic[0], k_magic[1], std::byte{k_protocol_version}, static_cast<std::byte>(kind)};
+  return {k_magic[0], k_magic[1], k_handshake_version, static_cast<std::byte>(kind)};
 }
 
 /// Takes bytes off the front; after the first shortage everything reads as zero.
@@ -110,27 +111,35 @@ std::string_view to_string(Refusal reason) noexcept {
 
 std::optional<FrameKind> kind_of(std::span<const std::byte> frame) noexcept {
   if (frame.size() < 4 || frame[0] != k_magic[0] || frame[1] != k_magic[1]) return std::nullopt;
-  // A hello or refuse of a newer version is understood far enough to refuse it.
+  // A hello or refuse of another layout is understood far enough to refuse it.
   const auto kind = std::to_integer<std::uint8_t>(frame[3]);
-  const bool our_version = std::to_integer<std::uint8_t>(frame[2]) == k_protocol_version;
-  if (kind == 1 || kind == 5) return static_cast<FrameKind>(kind);
-  if (our_version && ((kind >= 2 && kind <= 6) || kind == 16 || kind == 17)) {
-    return static_cast<FrameKind>(kind);
-  }
-  return std::nullopt;
+  const bool known = kind == 1 || kind == 5 || kind == 16 || kind == 17 ||
+                     (kind >= 2 && kind <= 6 && frame[2] == k_handshake_version);
+  return known ? std::optional{static_cast<FrameKind>(kind)} : std::nullopt;
+}
+
+bool is_handshake(std::span<const std::byte> frame) noexcept {
+  return frame.size() > 2 && frame[2] == k_handshake_version;
+}
+
+std::optional<std::uint8_t> common_version(Versions one, Versions other) noexcept {
+  const std::uint8_t newest = std::min(one.max, other.max);
+  return newest >= std::max(one.min, other.min) ? std::optional{newest} : std::nullopt;
 }
 
 Bytes encode(const Hello& hello) {
   Bytes out = begin(FrameKind::hello);
-  put(out, hello.version_min);
-  put(out, hello.version_max);
+  put(out, hello.versions.min);
+  put(out, hello.versions.max);
   put(out, std::uint16_t{0});
+  put(out, hello.features);
   put(out, hello.life.value);
   put(out, hello.epoch);
   put_bytes(out, hello.nonce);
   put_text(out, hello.cluster);
   put_text(out, hello.name);
   put_text(out, hello.address);
+  put_text(out, hello.local);
   return out;
 }
 
@@ -139,10 +148,12 @@ Bytes encode(const Welcome& welcome) {
   put(out, welcome.version);
   put(out, std::uint8_t{0});
   put(out, std::uint16_t{0});
+  put(out, welcome.features);
   put(out, welcome.life.value);
   put_bytes(out, welcome.nonce);
   put_text(out, welcome.name);
   put_text(out, welcome.address);
+  put_text(out, welcome.local);
   return out;
 }
 
@@ -165,7 +176,7 @@ void encode(FrameKind kind, const SessionHeader& header, std::span<std::byte> in
   GROVE_CHECK(into.size() >= k_session_header_bytes);
   into[0] = k_magic[0];
   into[1] = k_magic[1];
-  into[2] = std::byte{k_protocol_version};
+  into[2] = std::byte{header.version};
   into[3] = static_cast<std::byte>(kind);
   put_at(into, 4, std::uint32_t{0});
   put_at(into, 8, header.from_life.value);
@@ -197,37 +208,46 @@ void finish_record(Bytes& batch, std::size_t at) noexcept {
 std::optional<Hello> parse_hello(std::span<const std::byte> frame) {
   Cursor in = body_of(frame);
   Hello hello;
-  hello.version_min = in.number<std::uint8_t>();
-  hello.version_max = in.number<std::uint8_t>();
+  hello.versions.min = in.number<std::uint8_t>();
+  hello.versions.max = in.number<std::uint8_t>();
   in.number<std::uint16_t>();
+  hello.features = in.number<std::uint64_t>();
   hello.life.value = in.number<std::uint64_t>();
   hello.epoch = in.number<std::uint64_t>();
   hello.nonce = in.array<16>();
   hello.cluster = in.text();
   hello.name = in.text();
   hello.address = in.text();
-  if (!in.ok() || !is_node_name(hello.name) || hello.life.value == 0 || !is_plain(hello.cluster) ||
-      !is_plain(hello.address)) {
+  hello.local = in.text();
+  if (!in.ok() || frame.size() > k_handshake_bytes_max || !is_node_name(hello.name) ||
+      hello.life.value == 0 || !is_plain(hello.cluster) || !is_plain(hello.address) ||
+      !is_plain(hello.local)) {
     return std::nullopt;
   }
   return hello;
 }
 
 std::optional<WelcomeAndProof> parse_welcome(std::span<const std::byte> frame) {
-  Cursor in = body_of(frame);
   WelcomeAndProof parsed;
-  parsed.welcome.version = in.number<std::uint8_t>();
+  if (frame.size() < parsed.proof.size() || frame.size() > k_handshake_bytes_max) {
+    return std::nullopt;
+  }
+  parsed.signed_part = frame.first(frame.size() - parsed.proof.size());
+  const auto proof = frame.last(parsed.proof.size());
+  std::copy(proof.begin(), proof.end(), parsed.proof.begin());
+  Cursor in = body_of(parsed.signed_part);
+  Welcome& welcome = parsed.welcome;
+  welcome.version = in.number<std::uint8_t>();
   in.number<std::uint8_t>();
   in.number<std::uint16_t>();
-  parsed.welcome.life.value = in.number<std::uint64_t>();
-  parsed.welcome.nonce = in.array<16>();
-  parsed.welcome.name = in.text();
-  parsed.welcome.address = in.text();
-  if (!in.ok()) return std::nullopt;
-  parsed.signed_part = frame.first(frame.size() - in.left());
-  parsed.proof = in.array<32>();
-  if (!in.ok() || in.left() != 0 || !is_node_name(parsed.welcome.name) ||
-      parsed.welcome.life.value == 0) {
+  welcome.features = in.number<std::uint64_t>();
+  welcome.life.value = in.number<std::uint64_t>();
+  welcome.nonce = in.array<16>();
+  welcome.name = in.text();
+  welcome.address = in.text();
+  welcome.local = in.text();
+  if (!in.ok() || !is_node_name(welcome.name) || welcome.life.value == 0 ||
+      !is_plain(welcome.address) || !is_plain(welcome.local)) {
     return std::nullopt;
   }
   return parsed;
@@ -254,6 +274,7 @@ std::optional<SessionHeader> parse_session_header(std::span<const std::byte> fra
   Cursor in = body_of(frame);
   in.number<std::uint32_t>();
   SessionHeader header;
+  header.version = std::to_integer<std::uint8_t>(frame[2]);
   header.from_life.value = in.number<std::uint64_t>();
   header.to_life.value = in.number<std::uint64_t>();
   header.from_epoch = in.number<std::uint64_t>();

@@ -8,9 +8,6 @@ namespace grove::transport {
 namespace {
 
 constexpr std::size_t k_warnings_max = 256;  // texts remembered, so that strangers cannot fill us
-constexpr std::size_t k_handshakes_max = 4096;  // routes that said HELLO and proved nothing yet
-
-Bytes copy(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }
 
 }  // namespace
 
@@ -24,89 +21,6 @@ Sessions::Actions Sessions::take() { return std::exchange(actions_, {}); }
 /// Both sides try again for ever: once is enough, until something changes.
 void Sessions::warn_once(const std::string& text) {
   if (warned_.size() < k_warnings_max && warned_.insert(text).second) say(true, text);
-}
-
-// -- dialling -------------------------------------------------------------------------------
-
-void Sessions::dial(const std::string& address, const std::string& peer, const std::string& seed,
-                    Clock::TimePoint now) {
-  const LinkId link = ++last_link_;
-  Outbound out;
-  out.address = address;
-  out.peer = peer;
-  out.seed = seed;
-  out.deadline = now + config_.times.handshake;
-  outbound_.emplace(link, std::move(out));
-  if (!peer.empty()) peers_[peer].link = link;
-  act(Dial{link, address});
-}
-
-std::optional<std::string> Sessions::known_at(const std::string& address) const {
-  if (address == config_.address || own_addresses_.contains(address)) return config_.name;
-  const auto alias = aliases_.find(address);
-  if (alias != aliases_.end() && peers_.at(alias->second).session != 0) return alias->second;
-  for (const auto& [name, peer] : peers_) {
-    if (peer.address == address && !peer.left && peer.life != Life{}) return name;
-  }
-  return std::nullopt;
-}
-
-void Sessions::seed_failed(const std::string& seed, const std::string& why) {
-  const auto place = seeds_.find(seed);
-  if (place == seeds_.end() || std::exchange(place->second.trouble, why) == why) return;
-  say(true, "cannot reach seed " + seed + ": " + why + "; trying again");
-}
-
-void Sessions::seed_answered(const std::string& seed, const std::string& node) {
-  const auto place = seeds_.find(seed);
-  if (place == seeds_.end()) return;
-  // A DNS name may stand for several nodes, ourselves among them: another one says more.
-  if (node != config_.name || place->second.answered_by.empty()) place->second.answered_by = node;
-  place->second.trouble.clear();
-}
-
-/// Whether `seed`, which stands for `address`, needs no dialling: we are there, or in a session.
-bool Sessions::is_met(const std::string& seed, const std::string& address) {
-  const auto node = known_at(address);
-  if (!node || (*node != config_.name && peers_.at(*node).session == 0)) return false;
-  seed_answered(seed, *node);
-  return true;
-}
-
-Sessions::Actions Sessions::on_resolved(const std::string& seed,
-                                        const std::vector<std::string>& addresses,
-                                        Clock::TimePoint now) {
-  if (stopped_ || leaving_) return take();
-  if (addresses.empty()) seed_failed(seed, "the name cannot be resolved");
-  for (const std::string& address : addresses) {
-    if (is_met(seed, address) || known_at(address)) continue;
-    const bool on_its_way = std::any_of(outbound_.begin(), outbound_.end(), [&](const auto& entry) {
-      return entry.second.address == address;
-    });
-    if (!on_its_way) dial(address, {}, seed, now);
-  }
-  return take();
-}
-
-Sessions::Actions Sessions::add_seed(const std::string& address, Clock::TimePoint now) {
-  seeds_.try_emplace(address, Seed{});
-  seeds_[address].resolve_at = now;
-  return on_tick(now);
-}
-
-Sessions::Actions Sessions::add_peer(const std::string& name, Life life, const std::string& address,
-                                     Clock::TimePoint now) {
-  if (stopped_ || leaving_ || name == config_.name || !is_node_name(name)) return take();
-  const auto known = peers_.find(name);
-  if (known != peers_.end() && life <= known->second.life) return take();
-  Peer& peer = peers_[name];
-  if (peer.session == 0 && peer.link == 0) {
-    peer.address = address;
-    peer.left = false;
-    peer.redial_at = now;
-    return on_tick(now);
-  }
-  return take();
 }
 
 void Sessions::mark_left(const std::string& name) {
@@ -130,312 +44,13 @@ Sessions::Actions Sessions::leave() {
   return take();
 }
 
-void Sessions::schedule_redial(Peer& peer, Clock::TimePoint now) {
-  peer.backoff = std::clamp(peer.backoff * 2, config_.times.redial_min, config_.times.redial_max);
-  // Up to a quarter more, so that two nodes do not keep missing each other.
-  const auto spread = static_cast<std::uint64_t>(peer.backoff.count()) / 4 + 1;
-  peer.redial_at = now + peer.backoff + Clock::Duration{random_.below(spread)};
-  next_tick_ = std::min(next_tick_, peer.redial_at);
-}
-
-Sessions::Actions Sessions::on_link_up(LinkId link, Clock::TimePoint now) {
-  const auto place = outbound_.find(link);
-  if (place == outbound_.end()) return take();
-  Outbound& out = place->second;
-  Hello hello;
-  hello.life = config_.life;
-  hello.epoch = out.epoch = ++last_epoch_;
-  hello.nonce = config_.nonce();
-  hello.cluster = config_.cluster;
-  hello.name = config_.name;
-  hello.address = config_.address;
-  out.hello = encode(hello);
-  out.phase = Phase::hello_sent;
-  out.deadline = now + config_.times.handshake;
-  act(Send{link, out.hello});
-  return take();
-}
-
-Sessions::Actions Sessions::on_link_down(LinkId link, const std::string& why,
-                                         Clock::TimePoint now) {
-  drop_link(link, why, now);
-  return take();
-}
-
-/// The link is gone, or of no use: whatever hung on it ends.
-void Sessions::drop_link(LinkId link, const std::string& why, Clock::TimePoint now) {
-  const auto place = outbound_.find(link);
-  if (place == outbound_.end()) return;
-  const Outbound out = std::move(place->second);
-  outbound_.erase(place);
-  act(HangUp{link});
-  if (!out.seed.empty() && out.phase != Phase::accepted) {
-    seed_failed(out.seed, out.address + " " + why);
-  }
-  const auto known = peers_.find(out.peer);
-  if (known == peers_.end() || known->second.link != link) return;
-  Peer& peer = known->second;
-  peer.link = 0;
-  peer.trouble = why;
-  if (peer.session != 0) {
-    end_session(out.peer, peer, why, now);
-  } else {
-    schedule_redial(peer, now);
-  }
-}
-
-// -- answers to what we dialled -------------------------------------------------------------
-
-Sessions::Actions Sessions::on_answer(LinkId link, const Frame& frame, Clock::TimePoint now) {
-  const auto place = outbound_.find(link);
-  if (place == outbound_.end()) return take();
-  Outbound& out = place->second;
-  const auto kind = kind_of(frame.bytes);
-  if (kind == FrameKind::welcome && out.phase == Phase::hello_sent) {
-    on_welcome(link, out, frame, now);
-  } else if (kind == FrameKind::accept && out.phase >= Phase::auth_sent) {
-    // A first batch may have come before it, and said as much.
-    if (out.phase == Phase::auth_sent) accepted(out.peer, peers_[out.peer], now);
-  } else if (kind == FrameKind::refuse) {
-    on_refuse(link, out, frame, now);
-  } else if (kind == FrameKind::bye) {
-    drop_link(link, "the peer ended the session", now);
-  } else {
-    act(Count{Count::What::malformed});
-    drop_link(link, "what answers there does not speak Grove's protocol", now);
-  }
-  return take();
-}
-
-void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now) {
-  const auto parsed = parse_welcome(frame.bytes);
-  if (!parsed) {
-    act(Count{Count::What::malformed});
-    drop_link(link, "malformed handshake", now);
-    return;
-  }
-  const Welcome& welcome = parsed->welcome;
-  if (!config_.cookie.verify(parsed->proof, "welcome", out.hello, parsed->signed_part)) {
-    act(Count{Count::What::refused});
-    warn_once("refused " + welcome.name + " at " + out.address +
-              ": wrong cookie (set the same GROVE_COOKIE on both nodes)");
-    act(Send{link, encode(RefuseFrame{Refusal::cookie, config_.name})});
-    drop_link(link, "wrong cookie", now);
-    return;
-  }
-  release(link, out, welcome.name, now);
-  if (welcome.name == config_.name) {
-    if (welcome.life == config_.life) {
-      own_addresses_.insert(out.address);  // one of the seeds is ourselves
-      seed_answered(out.seed, config_.name);
-      act(HangUp{link});
-      outbound_.erase(link);
-    } else {
-      act(Count{Count::What::refused});
-      drop_link(link, "has our own name, " + config_.name + "; give one of them another --name",
-                now);
-    }
-    return;
-  }
-  Peer& peer = peers_[welcome.name];
-  if (welcome.life < peer.life) {
-    act(Count{Count::What::refused});
-    warn_once("refused " + welcome.name + " at " + out.address + ": " +
-              std::string{to_string(Refusal::older_life)});
-    drop_link(link, std::string{to_string(Refusal::older_life)}, now);
-    return;
-  }
-  if (peer.link != 0 && peer.link != link) {  // reached already, over another address
-    aliases_[out.address] = welcome.name;
-    seed_answered(out.seed, welcome.name);
-    act(HangUp{link});
-    outbound_.erase(link);
-    return;
-  }
-  meet(welcome.name, peer, welcome.life, welcome.address, now);
-  peer.link = link;
-  out.peer = welcome.name;
-  out.phase = Phase::auth_sent;
-  act(Send{link, encode_auth(config_.cookie.prove("auth", out.hello, copy(parsed->signed_part)))});
-}
-
-/// When a node other than the one dialled answers, that one is not on its way any more.
-void Sessions::release(LinkId link, Outbound& out, const std::string& answered,
-                       Clock::TimePoint now) {
-  if (out.peer.empty() || out.peer == answered) return;
-  Peer& dialled = peers_[out.peer];
-  if (dialled.link == link) {
-    dialled.link = 0;
-    dialled.trouble = answered + " lives at its address now";
-    schedule_redial(dialled, now);
-  }
-  out.peer.clear();
-}
-
-void Sessions::on_refuse(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now) {
-  const auto refuse = parse_refuse(frame.bytes);
-  const std::string why =
-      refuse ? std::string{to_string(refuse->reason)} : std::string{"malformed refusal"};
-  act(Count{Count::What::refused});
-  warn_once("the node at " + out.address + " refused us: " + why);
-  drop_link(link, why, now);
-}
-
-void Sessions::accepted(const std::string& name, Peer& peer, Clock::TimePoint now) {
-  Outbound& out = outbound_.at(peer.link);
-  out.phase = Phase::accepted;
-  out.deadline = now + config_.times.silence;  // for the peer to dial back
-  seed_answered(out.seed, name);
-  try_up(name, peer, now);
-}
-
-// -- what others dialled --------------------------------------------------------------------
-
-Sessions::Actions Sessions::on_frame(const Route& route, const Frame& frame, Clock::TimePoint now) {
-  const auto kind = kind_of(frame.bytes);
-  if (stopped_ || !kind) {
-    if (!kind) act(Count{Count::What::malformed});
-    return take();
-  }
-  switch (*kind) {
-    case FrameKind::hello: on_hello(route, frame, now); break;
-    case FrameKind::auth: on_auth(route, frame, now); break;
-    case FrameKind::heartbeat:
-    case FrameKind::batch: on_session_frame(route, *kind, frame, now); break;
-    case FrameKind::refuse: {
-      const auto place = inbound_.find(route);
-      if (place == inbound_.end() || place->second.proved) break;
-      act(Count{Count::What::refused});
-      warn_once("the node " + place->second.hello.name + " at " + place->second.hello.address +
-                " refused us: wrong cookie");
-      inbound_.erase(place);
-      break;
-    }
-    default: act(Count{Count::What::malformed}); break;
-  }
-  return take();
-}
-
-void Sessions::refuse(const Route& route, Refusal reason, const std::string& who) {
-  act(Count{Count::What::refused});
-  warn_once("refused " + who + ": " + std::string{to_string(reason)});
-  act(Answer{route, encode(RefuseFrame{reason, config_.name})});
-  inbound_.erase(route);
-}
-
-void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint now) {
-  const auto known = inbound_.find(route);
-  if (known != inbound_.end() && known->second.proved) {  // one link says hello once
-    act(Count{Count::What::malformed});
-    return;
-  }
-  if (leaving_) return;
-  const auto hello = parse_hello(frame.bytes);
-  if (!hello) {
-    act(Count{Count::What::malformed});
-    refuse(route, Refusal::malformed, "a stranger");
-    return;
-  }
-  const std::string who = hello->name + " at " + hello->address;
-  if (hello->version_min > k_protocol_version || hello->version_max < k_protocol_version) {
-    refuse(route, Refusal::version, who);
-    return;
-  }
-  if (hello->cluster != config_.cluster) {
-    refuse(route, Refusal::cluster, who);
-    return;
-  }
-  if (inbound_.size() >= k_handshakes_max) return;  // a flood: silence, and it times out
-  Welcome welcome;
-  welcome.life = config_.life;
-  welcome.nonce = config_.nonce();
-  welcome.name = config_.name;
-  welcome.address = config_.address;
-  Inbound inbound;
-  inbound.hello = *hello;
-  inbound.hello_bytes = copy(frame.bytes);
-  inbound.welcome_bytes = encode(welcome);
-  inbound.deadline = now + config_.times.handshake;
-  Bytes answer = inbound.welcome_bytes;
-  const Proof proof = config_.cookie.prove("welcome", inbound.hello_bytes, inbound.welcome_bytes);
-  answer.insert(answer.end(), proof.begin(), proof.end());
-  inbound_[route] = std::move(inbound);
-  act(Answer{route, std::move(answer)});
-}
-
-void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint now) {
-  const auto place = inbound_.find(route);
-  const auto proof = parse_auth(frame.bytes);
-  if (place == inbound_.end() || place->second.proved || !proof) {
-    act(Count{Count::What::malformed});
-    return;
-  }
-  if (leaving_) return;
-  Inbound& inbound = place->second;
-  const std::string name = inbound.hello.name;
-  const std::string who = name + " at " + inbound.hello.address;
-  if (!config_.cookie.verify(*proof, "auth", inbound.hello_bytes, inbound.welcome_bytes)) {
-    refuse(route, Refusal::cookie, who);
-    return;
-  }
-  if (name == config_.name) {  // ourselves are told by the welcome, and never get here
-    refuse(route, Refusal::name_in_use, who);
-    return;
-  }
-  Peer& peer = peers_[name];
-  if (inbound.hello.life < peer.life) {
-    refuse(route, Refusal::older_life, who);
-    return;
-  }
-  if (!peer.route.empty()) {
-    // A new dial of the same peer: the old direction is dead on its side.
-    const Route old = peer.route;
-    if (peer.session != 0) {
-      end_session(name, peer, "the peer dialled anew", now);
-    } else {
-      peer.route.clear();
-      inbound_.erase(old);
-    }
-  }
-  meet(name, peer, inbound.hello.life, inbound.hello.address, now);
-  inbound.proved = true;
-  peer.route = route;
-  act(Answer{route, encode_empty(FrameKind::accept)});
-  if (peer.link == 0) {
-    peer.backoff = {};
-    dial(peer.address, name, {}, now);
-  }
-  try_up(name, peer, now);
-}
-
-/// A life of a peer has proved itself.
-void Sessions::meet(const std::string& name, Peer& peer, Life life, const std::string& address,
-                    Clock::TimePoint now) {
-  if (life > peer.life && peer.life != Life{}) {
-    if (peer.session != 0) end_session(name, peer, "the node was restarted", now);
-    if (peer.link != 0) {  // dialled to the old life
-      const LinkId link = std::exchange(peer.link, 0);
-      const auto out = outbound_.find(link);
-      if (out != outbound_.end() && out->second.phase >= Phase::auth_sent) {
-        act(HangUp{link});
-        outbound_.erase(out);
-      } else {
-        peer.link = link;  // still on its way: it may find the new life
-      }
-    }
-    if (!peer.route.empty()) inbound_.erase(std::exchange(peer.route, {}));
-  }
-  peer.life = life;
-  peer.left = false;
-  if (!address.empty()) peer.address = address;
-  peer.trouble.clear();
-}
-
 // -- sessions -------------------------------------------------------------------------------
 
 SessionHeader Sessions::header_of(const Peer& peer) const {
-  return {config_.life, peer.life, outbound_.at(peer.link).epoch,
-          inbound_.at(peer.route).hello.epoch, 0};
+  const Outbound& out = outbound_.at(peer.link);
+  const Inbound& in = inbound_.at(peer.route);
+  // Each end chose one, and both see the same two.
+  return {config_.life, peer.life, out.epoch, in.hello.epoch, 0, std::min(out.version, in.version)};
 }
 
 void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now) {
@@ -449,7 +64,9 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
   peer.heard = now;
   peer.backoff = {};
   next_tick_ = std::min(next_tick_, heartbeat_at_);
-  act(Up{intern_node(name, peer.life), peer.session, peer.link, header_of(peer), peer.address});
+  act(Up{intern_node(name, peer.life), peer.session, peer.link, header_of(peer), peer.address,
+         config_.features & outbound_.at(peer.link).features &
+             inbound_.at(peer.route).hello.features});
 }
 
 void Sessions::end_session(const std::string& name, Peer& peer, const std::string& why,
@@ -488,7 +105,8 @@ void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame&
   const auto out = outbound_.find(peer.link);
   const bool ours = out != outbound_.end() && header->to_life == config_.life &&
                     header->from_life == hello.life && header->from_epoch == hello.epoch &&
-                    header->to_epoch == out->second.epoch;
+                    header->to_epoch == out->second.epoch &&
+                    header->version == std::min(out->second.version, place->second.version);
   if (!ours) {
     act(Count{Count::What::stale});
     return;

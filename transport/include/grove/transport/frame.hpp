@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The wire's fixed vocabulary: frames, handshakes, records. All integers little-endian.
+// docs/wire.md is the whole of it, with examples.
 //
 // Parsing is by hand, with bounds, and allocates only what the frame's own length allows; nothing
 // here knows MessagePack. A parse that fails returns nothing: the caller counts and refuses.
 //
 //   every frame     'G' 'V' version:u8 kind:u8
-//   hello           min:u8 max:u8 0:u16 life:u64 epoch:u64 nonce:16 cluster:s8 name:s8 address:s8
-//   welcome         version:u8 0:u8 0:u16 life:u64 nonce:16 name:s8 address:s8 proof:32
+//   hello           min:u8 max:u8 0:u16 features:u64 life:u64 epoch:u64 nonce:16
+//                   cluster:s8 name:s8 address:s8 local:s8  (more is skipped)
+//   welcome         version:u8 0:u8 0:u16 features:u64 life:u64 nonce:16
+//                   name:s8 address:s8 local:s8  (more is skipped)  proof:32
 //   auth            proof:32
 //   accept, bye     (nothing)
 //   refuse          reason:u8 text:s8
@@ -16,6 +19,9 @@
 //   record          length:u32 kind:u8 flags:u8 name_length:u16 from:u64 to:u64 serial:u64 type:u64
 //                   name body              (length counts everything after itself)
 //   s8              length:u8 and that many bytes
+//
+// Handshakes (kinds below 16) have version 1 in their header for ever, so that nodes of different
+// versions can agree on one; the frames of a session have the version agreed on.
 #pragma once
 
 #include "grove/core/ids.hpp"
@@ -33,7 +39,11 @@
 namespace grove::transport {
 
 inline constexpr std::uint8_t k_protocol_version = 1;
+/// What this node can do beyond that, a bit each: a session uses what both ends can. None yet.
+inline constexpr std::uint64_t k_features = 0;
 inline constexpr std::size_t k_frame_bytes_max = std::size_t{16} << 20U;
+/// A stranger's frames are kept until he has proved himself, so they are short.
+inline constexpr std::size_t k_handshake_bytes_max = 4096;
 
 using Bytes = std::vector<std::byte>;
 using Nonce = std::array<std::byte, 16>;
@@ -70,23 +80,34 @@ enum class Refusal : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(Refusal reason) noexcept;
 
+/// The versions of the protocol that a node speaks.
+struct Versions {
+  std::uint8_t min = k_protocol_version;
+  std::uint8_t max = k_protocol_version;
+};
+/// The newest version that both speak; nothing when there is none.
+[[nodiscard]] std::optional<std::uint8_t> common_version(Versions one, Versions other) noexcept;
+
 struct Hello {
-  std::uint8_t version_min = k_protocol_version;
-  std::uint8_t version_max = k_protocol_version;
+  Versions versions;
+  std::uint64_t features = k_features;
   Life life;
   std::uint64_t epoch = 0;
   Nonce nonce{};
   std::string cluster;
   std::string name;
   std::string address;  // where to dial back
+  std::string local;    // where nodes of the same host may; empty: nowhere else
 };
 
 struct Welcome {
   std::uint8_t version = k_protocol_version;
+  std::uint64_t features = k_features;
   Life life;
   Nonce nonce{};
   std::string name;
   std::string address;
+  std::string local;
 };
 
 struct RefuseFrame {
@@ -101,6 +122,7 @@ struct SessionHeader {
   std::uint64_t from_epoch = 0;
   std::uint64_t to_epoch = 0;
   std::uint64_t sequence = 0;
+  std::uint8_t version = k_protocol_version;  // the one agreed on
 };
 inline constexpr std::size_t k_session_header_bytes = 48;
 
@@ -123,8 +145,11 @@ struct Record {
   return {node, static_cast<std::uint32_t>(local >> 32U), static_cast<std::uint32_t>(local)};
 }
 
-/// The kind of a frame of our protocol and version; nothing for anything else.
+/// The kind of a frame of our protocol; nothing for anything else. A session's frames may be of any
+/// version: their header says of which.
 [[nodiscard]] std::optional<FrameKind> kind_of(std::span<const std::byte> frame) noexcept;
+/// Whether a handshake is laid out as this page says; else it is of nodes that are yet to come.
+[[nodiscard]] bool is_handshake(std::span<const std::byte> frame) noexcept;
 
 [[nodiscard]] Bytes encode(const Hello& hello);
 [[nodiscard]] Bytes encode(const Welcome& welcome);  // without its proof

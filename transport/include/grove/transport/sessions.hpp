@@ -52,8 +52,11 @@ struct SessionsConfig {
   Life life;
   std::string cluster = "grove";
   std::string address;             // where peers dial us
+  std::string local;               // where peers of this host may, see Hello
   std::vector<std::string> seeds;  // host:port, tried until they answer, and again for ever
   Cookie cookie;
+  Versions versions;
+  std::uint64_t features = k_features;
   SessionTimes times;
   std::uint64_t random_seed = 0;  // spreads the redials of many nodes
   std::function<Nonce()> nonce = random_nonce;
@@ -80,13 +83,15 @@ class Sessions {
     Route route;
     Bytes frame;
   };
-  /// From here on batches may be sent over `link` under `header` (sequence counts from 1).
+  /// From here on batches may be sent over `link` under `header` (sequence counts from 1; its
+  /// version is the one agreed on). `features` are those that both ends have.
   struct Up {
     NodeId peer;
     std::uint64_t session;
     LinkId link;
     SessionHeader header;
     std::string address;
+    std::uint64_t features;
   };
   struct Down {
     NodeId peer;
@@ -161,11 +166,14 @@ class Sessions {
     Phase phase = Phase::connecting;
     std::uint64_t epoch = 0;
     Bytes hello;
+    std::uint8_t version = 0;  // as WELCOME says, and its features
+    std::uint64_t features = 0;
     Clock::TimePoint deadline;
   };
   /// One route on which somebody said HELLO.
   struct Inbound {
     Hello hello;
+    std::uint8_t version = 0;  // that we chose
     Bytes hello_bytes;
     Bytes welcome_bytes;
     bool proved = false;
