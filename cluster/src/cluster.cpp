@@ -26,7 +26,6 @@ using transport::Sessions;
 
 namespace {
 
-constexpr auto k_retry = std::chrono::milliseconds{1};
 constexpr auto k_leave_wait = std::chrono::seconds{1};
 
 }  // namespace
@@ -38,8 +37,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
         transport_{transport},
         config_{std::move(config)},
         once_{node.log()},
-        outgoing_{node, transport, links_, once_,
-                  [this](NodeId peer, const std::string& why) { end_later(peer, why); }},
+        outgoing_{node, transport, links_, once_, config_.flow.when_busy},
         names_{node, links_, outgoing_},
         incoming_{node, outgoing_, once_, [this](const PeerLinkPtr& link, const Record& record) {
                     return control(link, record);
@@ -169,10 +167,20 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     perform(sessions_->on_link_down(link, why, now()));
   }
   Clock::TimePoint on_tick() override {
-    if (now() >= sessions_->next_tick()) perform(sessions_->on_tick(now()));
+    if (now() >= sessions_->next_tick()) {
+      perform(sessions_->on_tick(now()));
+      end_slow_ones();
+    }
     finish_leaving();
-    return outgoing_.flush_waiting() ? std::min(now() + k_retry, sessions_->next_tick())
-                                     : sessions_->next_tick();
+    return sessions_->next_tick();
+  }
+
+  void end_slow_ones() {
+    for (const PeerLinkPtr& link : links_.all()) {
+      if (!link->stalled(now(), config_.flow.slow_after)) continue;
+      node_.metrics().add(Metric::sessions_slow);
+      perform(sessions_->end(link->peer, "too slow: it takes less than is sent to it", now()));
+    }
   }
 
   void perform(Sessions::Actions actions) {
@@ -188,7 +196,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       perform(sessions_->on_resolved(seed, found, now()));
     });
   }
-  void act(Sessions::Send& send) { transport_.send(send.link, send.frame); }
+  void act(Sessions::Send& send) { transport_.send(send.link, std::move(send.frame), {}); }
   void act(Sessions::Answer& answer) { transport_.answer(answer.route, std::move(answer.frame)); }
   void act(Sessions::Say& say) {
     node_.log().write(say.warning ? LogLevel::warning : LogLevel::info, say.text);
@@ -205,7 +213,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     node_.metrics().add(Metric::sessions_up);
     node_.log().info("node " + node_name(up.peer) + " at " + up.address + " is up");
     transport_.share(up.link);
-    const auto link = std::make_shared<cluster::PeerLink>(transport_, up);
+    const auto link = std::make_shared<cluster::PeerLink>(transport_, up, config_.flow);
     links_.add(link);
     names_.greet(link);
     outgoing_.tell(link, peer_list());
@@ -223,11 +231,13 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     GROVE_CHECK(link != nullptr && link->session == down.session);
     links_.remove(down.peer);
     names_.drop(down.peer);  // before its processes: whoever hears of the loss finds them gone
-    for (const Pid& watcher : link->close()) {
+    const cluster::PeerLink::Closed closed = link->close();
+    for (const Pid& watcher : closed.watchers) {
       auto lost = std::make_unique<Envelope>(SignalKind::node_lost, Pid{down.peer, 0, 0});
       lost->message = Message::make<detail::NodeLost>(down.peer, down.session);
       node_.deliver(watcher, std::move(lost));
     }
+    outgoing_.give_room(down.peer, closed.waiting);
     finish_leaving();
   }
 
@@ -242,6 +252,13 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   void finish_leaving() {
     if (!leaving_ || (sessions() > 0 && now() < leave_by_)) return;
     std::exchange(leaving_, {})();
+  }
+
+  void act(Sessions::Acknowledged& acknowledged) {
+    const PeerLinkPtr link = links_.find(acknowledged.peer);
+    if (link == nullptr || outgoing_.acknowledged(link, acknowledged.sequence)) return;
+    node_.metrics().add(Metric::frames_malformed);
+    perform(sessions_->end(acknowledged.peer, "acknowledges what was never sent", now()));
   }
 
   void act(Sessions::Deliver& deliver) {

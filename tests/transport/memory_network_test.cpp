@@ -53,8 +53,7 @@ class Endpoint final : public Transport::Events {
   }
 
   SendResult send(LinkId link, const std::string& text) {
-    Bytes frame = frame_of(text);
-    return transport->send(link, frame);
+    return transport->send(link, frame_of(text), {});
   }
   std::vector<std::string> take() { return std::exchange(events, {}); }
 

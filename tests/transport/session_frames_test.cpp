@@ -161,6 +161,39 @@ TEST_F(PlayedPeer, BatchesAreDeliveredInOrderAndWhole) {
   }
 }
 
+TEST_F(PlayedPeer, AHeartbeatSaysWhichBatchCameLast) {
+  bring_up();
+  for (std::uint64_t sequence = 1; sequence <= 3; ++sequence) hear("r1", batch(right(sequence)));
+  now += SessionTimes{}.heartbeat;
+  const auto sent = only<Sessions::Send>(us.on_tick(now));
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(kind_of(sent[0].frame), FrameKind::heartbeat);
+  EXPECT_EQ(parse_session_header(sent[0].frame)->sequence, 3U);
+}
+
+TEST_F(PlayedPeer, MuchThatCameIsAcknowledgedAtOnce) {
+  bring_up();
+  Bytes half = batch(right(1));
+  half.resize(k_acknowledge_bytes / 2);
+  EXPECT_TRUE(only<Sessions::Send>(hear("r1", half)).empty());
+  Frame rest = Frame::own(batch(right(2)));
+  rest.tail = grove::Bytes{Bytes(k_acknowledge_bytes / 2)};
+  const auto sent = only<Sessions::Send>(us.on_frame("r1", rest, now));
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(parse_session_header(sent[0].frame)->sequence, 2U);
+  EXPECT_TRUE(only<Sessions::Send>(hear("r1", batch(right(3)))).empty());  // it counts anew
+}
+
+TEST_F(PlayedPeer, TheirHeartbeatAcknowledges) {
+  bring_up();
+  const auto heard =
+      only<Sessions::Acknowledged>(hear("r1", frame(FrameKind::heartbeat, right(17))));
+  ASSERT_EQ(heard.size(), 1U);
+  EXPECT_EQ(heard[0].peer, up.peer);
+  EXPECT_EQ(heard[0].session, up.session);
+  EXPECT_EQ(heard[0].sequence, 17U);
+}
+
 TEST_F(PlayedPeer, ABatchThatOvertakesTheAcceptBringsTheSessionUp) {
   const auto dials = only<Sessions::Dial>(prove("r1", hello_of_them()));
   ASSERT_EQ(dials.size(), 1U);
@@ -455,7 +488,8 @@ TEST_F(PlayedPeer, WhoseBatchComesTwiceLosesTheSession) {
 
 TEST_F(PlayedPeer, HeartbeatsHaveNoPlaceInTheOrder) {
   bring_up();
-  EXPECT_TRUE(hear("r1", frame(FrameKind::heartbeat, right(0))).empty());
+  const Actions beat = hear("r1", frame(FrameKind::heartbeat, right(0)));
+  EXPECT_EQ(only<Sessions::Acknowledged>(beat).size(), beat.size());
   EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
 }
 

@@ -79,6 +79,7 @@ struct SessionHost {
   std::vector<Sessions::Down> downs;
   std::vector<Clock::TimePoint> down_at;
   std::vector<Sessions::Deliver> delivered;
+  std::vector<std::uint64_t> acknowledged;
   std::vector<std::string> says;
   std::map<Sessions::Count::What, int> counts;
   std::vector<std::pair<Route, Bytes>> heard;  // all that arrived at its address
@@ -236,6 +237,9 @@ class SessionNet {
   void act(SessionHost& host, const Sessions::Down& down) {
     host.downs.push_back(down);
     host.down_at.push_back(now);
+  }
+  void act(SessionHost& host, const Sessions::Acknowledged& acknowledged) {
+    host.acknowledged.push_back(acknowledged.sequence);
   }
   void act(SessionHost& host, const Sessions::Deliver& deliver) {
     host.delivered.push_back(deliver);

@@ -201,8 +201,9 @@ std::size_t begin_record(Bytes& batch, const Record& record) {
   return at;
 }
 
-void finish_record(Bytes& batch, std::size_t at) noexcept {
-  put_at(std::span<std::byte>{batch}, at, static_cast<std::uint32_t>(batch.size() - at - 4));
+void finish_record(Bytes& batch, std::size_t at, std::size_t tail_bytes) noexcept {
+  put_at(std::span<std::byte>{batch}, at,
+         static_cast<std::uint32_t>(batch.size() - at - 4 + tail_bytes));
 }
 
 std::optional<Hello> parse_hello(std::span<const std::byte> frame) {
@@ -284,11 +285,16 @@ std::optional<SessionHeader> parse_session_header(std::span<const std::byte> fra
 }
 
 std::optional<Record> next_record(std::span<const std::byte> frame, std::size_t& offset,
-                                  bool& malformed) {
+                                  bool& malformed, std::size_t tail_bytes) {
   malformed = false;
-  if (offset == frame.size()) return std::nullopt;
+  if (offset == frame.size()) {
+    malformed = tail_bytes > 0 && offset == k_session_header_bytes;  // it continues nothing
+    return std::nullopt;
+  }
   Cursor in{frame.subspan(offset)};
-  const auto length = in.number<std::uint32_t>();
+  std::size_t length = in.number<std::uint32_t>();
+  const bool continued = tail_bytes > 0 && length == in.left() + tail_bytes;
+  if (continued) length = in.left();
   Cursor head{in.take(length)};
   Record record;
   record.kind = head.number<std::uint8_t>();
@@ -300,12 +306,13 @@ std::optional<Record> next_record(std::span<const std::byte> frame, std::size_t&
   record.type = head.number<std::uint64_t>();
   const auto name = head.take(name_length);
   record.body = head.take(head.left());
-  if (!in.ok() || !head.ok()) {
+  const bool tail_is_nobodys = tail_bytes > 0 && in.left() == 0 && !continued;
+  if (!in.ok() || !head.ok() || tail_is_nobodys) {
     malformed = true;
     return std::nullopt;
   }
   record.name = {reinterpret_cast<const char*>(name.data()), name.size()};
-  offset += 4 + std::size_t{length};
+  offset += 4 + length;
   return record;
 }
 

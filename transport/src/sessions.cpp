@@ -61,6 +61,7 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
   peer.session = ++last_session_;
   warned_.clear();
   peer.expected = 1;
+  peer.unacknowledged = 0;
   peer.heard = now;
   peer.backoff = {};
   next_tick_ = std::min(next_tick_, heartbeat_at_);
@@ -118,13 +119,27 @@ void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame&
     return;
   }
   peer.heard = now;
-  if (kind == FrameKind::heartbeat) return;
+  if (kind == FrameKind::heartbeat) {
+    act(Acknowledged{intern_node(name, peer.life), peer.session, header->sequence});
+    return;
+  }
   if (header->sequence != peer.expected) {
     end_session(name, peer, "frames are missing", now);
     return;
   }
   ++peer.expected;
   act(Deliver{intern_node(name, peer.life), peer.session, frame});
+  peer.unacknowledged += cost_of(frame);
+  if (peer.unacknowledged >= k_acknowledge_bytes) send_heartbeat(peer);
+}
+
+void Sessions::send_heartbeat(Peer& peer) {
+  peer.unacknowledged = 0;
+  SessionHeader header = header_of(peer);
+  header.sequence = peer.expected - 1;
+  Bytes frame(k_session_header_bytes);
+  encode(FrameKind::heartbeat, header, frame);
+  act(Send{peer.link, std::move(frame)});
 }
 
 Sessions::Actions Sessions::end(NodeId node, const std::string& why, Clock::TimePoint now) {
@@ -185,9 +200,7 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
       if (due(peer.heard + config_.times.silence)) {
         end_session(name, peer, "silent for too long", now);
       } else if (beat) {
-        Bytes frame(k_session_header_bytes);
-        encode(FrameKind::heartbeat, header_of(peer), frame);
-        act(Send{peer.link, std::move(frame)});
+        send_heartbeat(peer);
       }
     } else if (peer.link == 0 && !peer.left && !leaving_ && !peer.address.empty() &&
                due(peer.redial_at)) {

@@ -6,6 +6,7 @@
 // Thread-safety: all members, once started.
 #pragma once
 
+#include "grove/cluster/flow.hpp"
 #include "grove/node/node.hpp"
 #include "grove/transport/sessions.hpp"
 #include "grove/transport/transport.hpp"
@@ -24,6 +25,7 @@ struct ClusterConfig {
   std::vector<std::string> seeds;  // nodes to join, host:port; a DNS name may stand for several
   transport::Cookie cookie;
   transport::SessionTimes times;
+  FlowConfig flow;
   std::uint64_t random_seed = 0;
   std::function<transport::Nonce()> nonce = transport::random_nonce;
 };

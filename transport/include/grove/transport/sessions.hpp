@@ -98,6 +98,12 @@ class Sessions {
     std::uint64_t session;
     std::string why;
   };
+  /// The peer has got all our batches up to `sequence`.
+  struct Acknowledged {
+    NodeId peer;
+    std::uint64_t session;
+    std::uint64_t sequence;
+  };
   /// A batch of a session that is up, in order.
   struct Deliver {
     NodeId peer;
@@ -111,7 +117,8 @@ class Sessions {
   struct Count {
     enum class What : std::uint8_t { stale, malformed, refused } what;
   };
-  using Action = std::variant<Dial, Resolve, HangUp, Send, Answer, Up, Down, Deliver, Say, Count>;
+  using Action = std::variant<Dial, Resolve, HangUp, Send, Answer, Up, Down, Acknowledged, Deliver,
+                              Say, Count>;
   using Actions = std::vector<Action>;
 
   explicit Sessions(SessionsConfig config);
@@ -187,6 +194,7 @@ class Sessions {
     Route route;                // the proved one; empty: none
     std::uint64_t session = 0;  // 0: down
     std::uint64_t expected = 1;
+    std::size_t unacknowledged = 0;  // bytes of batches that came since our last heartbeat
     Clock::TimePoint heard;
     Clock::TimePoint redial_at;
     Clock::Duration backoff{};
@@ -223,6 +231,7 @@ class Sessions {
   void seed_answered(const std::string& seed, const std::string& node);
   bool is_met(const std::string& seed, const std::string& address);
   [[nodiscard]] SessionHeader header_of(const Peer& peer) const;
+  void send_heartbeat(Peer& peer);
   [[nodiscard]] Actions take();
   template <class A>
   void act(A action) {

@@ -24,8 +24,7 @@ using Route = std::string;     // opaque; differs for each link that somebody di
 
 enum class SendResult : std::uint8_t {
   sent,
-  full,  // the link takes no more for now; the frame is still the caller's
-  gone,  // the link is down
+  gone,  // the link is down, or about to be
 };
 
 class Transport {
@@ -67,8 +66,10 @@ class Transport {
                        std::function<void(std::vector<std::string>)> found) = 0;
 
   // From any thread:
-  /// Hands a frame over; moved from only when the result is `sent`. Never blocks.
-  virtual SendResult send(LinkId link, Bytes& frame) = 0;
+  /// Hands a frame over, in two parts when `tail` is not empty: that one is sent from where it
+  /// lies. Keeps what it is given until it has left; who sends must know when to stop. Never
+  /// blocks.
+  virtual SendResult send(LinkId link, Bytes frame, const grove::Bytes& tail) = 0;
   /// Runs `action` on the loop.
   virtual void post(std::function<void()> action) = 0;
 };
