@@ -70,13 +70,15 @@ bool SendQueue::finish(std::size_t at, Bytes tail) {
 }
 
 void SendQueue::seal(Bytes tail) {
-  waiting_bytes_ += batch_.size() - k_head + tail.size();
-  ++batches_sealed_;
   transport::Bytes next;
-  // The next one is likely to be as large.
+  // It is likely to be as large.
   next.reserve(std::min(batch_.size(), k_batch_bytes));
   next.resize(k_head);
-  sealed_.push_back({std::exchange(batch_, std::move(next)), std::move(tail)});
+  Frame& frame = sealed_.emplace_back();
+  waiting_bytes_ += batch_.size() - k_head + tail.size();
+  ++batches_sealed_;
+  frame.head = std::exchange(batch_, std::move(next));
+  frame.tail = std::move(tail);
 }
 
 // -- out ------------------------------------------------------------------------------------
