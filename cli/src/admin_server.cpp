@@ -320,7 +320,8 @@ class AdminServer::Impl {
                         {"life", to_base36(member.life.value)},
                         {"state", to_string(member.state)},
                         {"self", member.self},
-                        {"trouble", member.trouble}});
+                        {"trouble", member.trouble},
+                        {"queued_bytes", member.queued_bytes}});
       }
       respond(good({{"members", rows}}));
     });

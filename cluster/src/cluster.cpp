@@ -93,6 +93,8 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
         Member member{peer.name, peer.life, peer.address, Member::State::down, false, {}};
         if (peer.up) {
           member.state = Member::State::up;
+          const PeerLinkPtr link = links_.find(intern_node(peer.name, peer.life));
+          if (link != nullptr) member.queued_bytes = link->queued_bytes();
         } else if (peer.left) {
           member.state = Member::State::left;
         } else {

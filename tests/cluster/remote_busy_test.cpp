@@ -260,7 +260,7 @@ INSTANTIATE_TEST_SUITE_P(All, BusyPeerSignals,
                            return tested.param == BusyPolicy::fail ? "fail" : "drop";
                          });
 
-TEST_F(BusyPeer, TellsNobodyHereLater) {
+TEST_F(BusyPeer, TheEndOfASuspendedSenderIsHeardAtHomeAtOnce) {
   start_with(BusyPolicy::suspend_sender);
   clog();
   const Pid sender = send_from_a(1, 50);

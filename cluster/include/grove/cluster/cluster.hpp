@@ -36,7 +36,8 @@ struct Member {
   std::string address;
   enum class State : std::uint8_t { up, down, left } state = State::down;
   bool self = false;
-  std::string trouble;  // why a member that is down cannot be reached
+  std::string trouble;           // why a member that is down cannot be reached
+  std::size_t queued_bytes = 0;  // for it: not sent yet, or not acknowledged
 };
 
 class Cluster {
