@@ -48,7 +48,7 @@ SessionId Outgoing::send(const PeerLinkPtr& link, NodeId node, std::uint64_t to,
                               .process = envelope.from,
                               .when_busy = when_busy(envelope),
                               .watches = relates(envelope.kind())};
-  const auto write = [&](transport::Bytes& out, Bytes& tail) {
+  const auto write = [&](transport::Buffer& out, Bytes& tail) {
     return write_body(envelope, out, tail);
   };
   switch (link->append(record, terms, write)) {

@@ -43,7 +43,7 @@ class Outgoing {
     transport::Record record;
     record.kind = k_control;
     record.type = k_message_type<T>.wire_id;
-    const auto pack = [&](transport::Bytes& out, Bytes&) {
+    const auto pack = [&](transport::Buffer& out, Bytes&) {
       return transport::pack(out, [&](Writer& writer) { wire::write(writer, message); });
     };
     const auto appended = link->append(record, {.sender = k_this_node}, pack);

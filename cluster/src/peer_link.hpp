@@ -61,7 +61,7 @@ class PeerLink {
     if (!open_) return Appended::closed;
     const bool busy = terms.when_busy != WhenBusy::send && queue_.over_budget();
     if (busy && terms.when_busy == WhenBusy::refuse) return Appended::refused;
-    transport::Bytes& buffer = queue_.buffer_for(terms.sender);
+    transport::Buffer& buffer = queue_.buffer_for(terms.sender);
     const std::size_t at = transport::begin_record(buffer, record);
     Bytes tail;
     bool written = false;

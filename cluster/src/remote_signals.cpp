@@ -41,7 +41,7 @@ transport::Record record_of(const Envelope& envelope) {
   return record;
 }
 
-bool write_body(Envelope& envelope, transport::Bytes& out, Bytes& tail) {
+bool write_body(Envelope& envelope, transport::Buffer& out, Bytes& tail) {
   if (carries_message(envelope.kind())) {
     const MessageType* type = envelope.message.type();
     return transport::pack(out, tail,

@@ -28,7 +28,7 @@ namespace grove::cluster {
 [[nodiscard]] transport::Record record_of(const Envelope& envelope);
 /// Appends its body. Returns: false when it nests too deep.
 /// A large blob at its end becomes `tail`.
-bool write_body(Envelope& envelope, transport::Bytes& out, Bytes& tail);
+bool write_body(Envelope& envelope, transport::Buffer& out, Bytes& tail);
 
 /// The signal in a record; a message stays `packed` until its receiver's worker unpacks it.
 /// Returns: null when the record is malformed.

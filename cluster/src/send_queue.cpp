@@ -16,7 +16,7 @@ SendQueue::SendQueue(std::size_t budget_bytes, std::size_t record_bytes_max)
 
 // -- in -------------------------------------------------------------------------------------
 
-transport::Bytes& SendQueue::buffer_for(std::uint64_t sender) {
+transport::Buffer& SendQueue::buffer_for(std::uint64_t sender) {
   open_ = &batch_;
   open_lane_ = nullptr;
   open_sender_ = sender;
@@ -35,7 +35,7 @@ transport::Bytes& SendQueue::buffer_for(std::uint64_t sender) {
 }
 
 bool SendQueue::finish(std::size_t at, Bytes tail) {
-  transport::Bytes& buffer = *open_;
+  transport::Buffer& buffer = *open_;
   const std::size_t size = buffer.size() - at + tail.size();
   if (size > record_bytes_max_) {
     buffer.resize(at);
@@ -45,7 +45,7 @@ bool SendQueue::finish(std::size_t at, Bytes tail) {
   if (size > k_whole_bytes_max) {
     Records large{.head = {}, .tail = std::move(tail), .large = true};
     if (large.tail.empty()) {  // not copied: what stands before it in the buffer is
-      transport::Bytes before{buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(at)};
+      transport::Buffer before{buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(at)};
       large.tail = Bytes{std::exchange(buffer, std::move(before))}.slice(at);
     } else {
       large.head.assign(buffer.begin() + static_cast<std::ptrdiff_t>(at), buffer.end());
@@ -70,7 +70,7 @@ bool SendQueue::finish(std::size_t at, Bytes tail) {
 }
 
 void SendQueue::seal(Bytes tail) {
-  transport::Bytes next;
+  transport::Buffer next;
   // It is likely to be as large.
   next.reserve(std::min(batch_.size(), k_batch_bytes));
   next.resize(k_head);
@@ -133,7 +133,7 @@ SendQueue::Frame SendQueue::take_piece(std::list<Lane>::iterator lane) {
   const std::size_t from = lane->sent;
   const std::size_t to = std::min(from + k_piece_bytes, total);
   if (to == total) piece.flags = k_flag_last_piece;
-  Frame frame{transport::Bytes(k_head), {}};
+  Frame frame{transport::Buffer(k_head), {}};
   const std::size_t at = transport::begin_record(frame.head, piece);
   const std::size_t head = large.head.size();
   if (from < head) {
@@ -178,7 +178,7 @@ void SendQueue::go_on(std::list<Lane>::iterator lane) {
 }
 
 void SendQueue::clear() {
-  batch_ = transport::Bytes(k_head);
+  batch_ = transport::Buffer(k_head);
   sealed_.clear();
   lanes_.clear();
   streams_ = streams_bytes_ = waiting_bytes_ = 0;

@@ -46,7 +46,7 @@ class SendQueue {
   // -- in ------------------------------------------------------------------------------------
 
   /// Where the next record of `sender` is to be appended; finish() follows, or its removal.
-  transport::Bytes& buffer_for(std::uint64_t sender);
+  transport::Buffer& buffer_for(std::uint64_t sender);
   /// The last record of that buffer, which begins at `at`, is complete, with `tail`.
   /// Returns: false when it is too large: it is removed.
   bool finish(std::size_t at, Bytes tail);
@@ -54,7 +54,7 @@ class SendQueue {
   // -- out -----------------------------------------------------------------------------------
 
   struct Frame {
-    transport::Bytes head;  // begins with room for a session header
+    transport::Buffer head;  // begins with room for a session header
     Bytes tail;
     std::uint64_t sequence = 0;
   };
@@ -96,7 +96,7 @@ class SendQueue {
   };
   /// One record that goes in pieces, or several that go together.
   struct Records {
-    transport::Bytes head;
+    transport::Buffer head;
     Bytes tail;
     bool large = false;
     [[nodiscard]] std::size_t size() const noexcept { return head.size() + tail.size(); }
@@ -126,9 +126,9 @@ class SendQueue {
 
   const std::size_t budget_bytes_;
   const std::size_t record_bytes_max_;
-  transport::Bytes batch_;
-  transport::Bytes* open_ = nullptr;  // where a record is being appended
-  Lane* open_lane_ = nullptr;         // and whose that is; null: nobody's
+  transport::Buffer batch_;
+  transport::Buffer* open_ = nullptr;  // where a record is being appended
+  Lane* open_lane_ = nullptr;          // and whose that is; null: nobody's
   std::uint64_t open_sender_ = 0;
   std::deque<Frame> sealed_;
   std::uint64_t batches_sealed_ = 0;

@@ -34,7 +34,7 @@ inline bool push(SendQueue& queue, std::uint64_t sender, std::string_view text,
   transport::Record record;
   record.kind = 1;
   record.from = sender;
-  transport::Bytes& buffer = queue.buffer_for(sender);
+  transport::Buffer& buffer = queue.buffer_for(sender);
   const std::size_t at = transport::begin_record(buffer, record);
   const auto body = std::as_bytes(std::span{text});
   buffer.insert(buffer.end(), body.begin(), body.end());

@@ -23,9 +23,9 @@ class Wire final : public transport::Transport {
   void dial(transport::LinkId, const std::string&) override {}
   void hang_up(transport::LinkId) override {}
   void share(transport::LinkId) override {}
-  void answer(const transport::Route&, transport::Bytes) override {}
+  void answer(const transport::Route&, transport::Buffer) override {}
   void resolve(const std::string&, std::function<void(std::vector<std::string>)>) override {}
-  transport::SendResult send(transport::LinkId, transport::Bytes frame, const Bytes&) override {
+  transport::SendResult send(transport::LinkId, transport::Buffer frame, const Bytes&) override {
     if (broken) return transport::SendResult::gone;
     frames.push_back(std::move(frame));
     return transport::SendResult::sent;
@@ -33,7 +33,7 @@ class Wire final : public transport::Transport {
   void post(std::function<void()>) override {}
 
   bool broken = false;
-  std::vector<transport::Bytes> frames;
+  std::vector<transport::Buffer> frames;
 };
 
 class PeerLinkTest : public testing::Test {
@@ -46,7 +46,7 @@ class PeerLinkTest : public testing::Test {
     return link.append(
         record,
         {.sender = transport::local_id(process), .process = process, .when_busy = when_busy},
-        [size](transport::Bytes& buffer, Bytes&) {
+        [size](transport::Buffer& buffer, Bytes&) {
           buffer.resize(buffer.size() + size);
           return true;
         });
@@ -98,7 +98,7 @@ TEST_F(PeerLinkTest, KeepsNothingOfARecordThatCouldNotBeWritten) {
   transport::Record record;
   record.kind = 1;
   EXPECT_EQ(link.append(record, {},
-                        [](transport::Bytes& buffer, Bytes&) -> bool {
+                        [](transport::Buffer& buffer, Bytes&) -> bool {
                           buffer.resize(500);
                           throw 1;
                         }),

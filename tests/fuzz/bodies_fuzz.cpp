@@ -17,10 +17,10 @@ namespace {
 using namespace transport;
 
 template <class T>
-std::optional<Bytes> read_and_packed(Input body) {
+std::optional<Buffer> read_and_packed(Input body) {
   T value{};
   if (!unpack(body, [&](Reader& in) { wire::read(in, value); })) return std::nullopt;
-  Bytes packed;
+  Buffer packed;
   GROVE_CHECK(pack(packed, [&](Writer& out) { wire::write(out, value); }));
   return packed;
 }
@@ -50,7 +50,7 @@ void batch(Input bytes) {
     const auto record = next_record(frame.bytes, offset, malformed);
     if (!record) break;
     GROVE_CHECK(!malformed && offset > at);
-    Bytes again;
+    Buffer again;
     begin_record(again, *record);
     again.insert(again.end(), record->body.begin(), record->body.end());
     finish_record(again, 0);

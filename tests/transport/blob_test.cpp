@@ -44,24 +44,24 @@ using blob_test::Film;
 using blob_test::Picture;
 using blob_test::Scan;
 
-grove::Bytes blob(std::size_t size, int salt = 0) {
-  Bytes bytes(size);
+Bytes blob(std::size_t size, int salt = 0) {
+  Buffer bytes(size);
   for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i * 31 + salt);
-  return grove::Bytes{std::move(bytes)};
+  return Bytes{std::move(bytes)};
 }
-grove::Bytes short_one() { return blob(k_shared_bytes_min - 1); }
-grove::Bytes long_one(int salt = 0) { return blob(k_shared_bytes_min, salt); }
+Bytes short_one() { return blob(k_shared_bytes_min - 1); }
+Bytes long_one(int salt = 0) { return blob(k_shared_bytes_min, salt); }
 
 struct Packed {
-  grove::Bytes body;
-  grove::Bytes tail;
+  Bytes body;
+  Bytes tail;
 };
 template <class T>
 Packed packed(const T& message) {
-  Bytes out;
-  grove::Bytes tail;
+  Buffer out;
+  Bytes tail;
   EXPECT_TRUE(pack(out, tail, [&](Writer& writer) { wire::write(writer, message); }));
-  return {grove::Bytes{std::move(out)}, tail};
+  return {Bytes{std::move(out)}, tail};
 }
 template <class T>
 bool read(const Packed& packed, T& message) {
@@ -69,9 +69,9 @@ bool read(const Packed& packed, T& message) {
 }
 /// As somebody sends it who knows nothing of tails.
 Packed joined(const Packed& packed) {
-  Bytes all{packed.body.span().begin(), packed.body.span().end()};
+  Buffer all{packed.body.span().begin(), packed.body.span().end()};
   all.insert(all.end(), packed.tail.span().begin(), packed.tail.span().end());
-  return {grove::Bytes{std::move(all)}, {}};
+  return {Bytes{std::move(all)}, {}};
 }
 
 TEST(Blob, ALongOneAtTheEndIsSentFromWhereItLies) {
@@ -87,9 +87,9 @@ TEST(Blob, ALongOneAtTheEndIsSentFromWhereItLies) {
 
 TEST(Blob, ItIsTheSameBodyInOnePieceOrTwo) {
   const Picture picture{"sea", long_one()};
-  Bytes plain;
+  Buffer plain;
   ASSERT_TRUE(pack(plain, [&](Writer& writer) { wire::write(writer, picture); }));
-  EXPECT_EQ(joined(packed(picture)).body, grove::Bytes{plain});
+  EXPECT_EQ(joined(packed(picture)).body, Bytes{plain});
   Picture got;
   ASSERT_TRUE(unpack(plain, [&](Reader& in) { wire::read(in, got); }));
   EXPECT_EQ(got, picture);
@@ -128,17 +128,17 @@ TEST(Blob, LongOnesElsewhereComeWholeToo) {
 TEST(Blob, IsAMessageOfItsOwn) {
   const Packed out = packed(long_one());
   EXPECT_EQ(out.body.size(), 5U);
-  grove::Bytes got;
+  Bytes got;
   ASSERT_TRUE(read(out, got));
   EXPECT_EQ(got, long_one());
-  ASSERT_TRUE(read(packed(grove::Bytes{}), got));
+  ASSERT_TRUE(read(packed(Bytes{}), got));
   EXPECT_TRUE(got.empty());
 }
 
 TEST(Blob, IsReadAsAVectorToo) {
   Scan scan;
   ASSERT_TRUE(read(packed(Picture{"sea", long_one()}), scan));
-  EXPECT_EQ(grove::Bytes{scan.pixels}, long_one());
+  EXPECT_EQ(Bytes{scan.pixels}, long_one());
   Picture picture;
   ASSERT_TRUE(read(packed(scan), picture));
   EXPECT_EQ(picture.pixels, long_one());
@@ -155,18 +155,17 @@ TEST(Blob, ATailThatIsNotTheContentOfALastBlobIsRefused) {
   // Its head is the end of a text, in truth.
   std::string text = "ab\xc6";
   text += std::string{"\0\1\0\0", 4};
-  Bytes out;
+  Buffer out;
   ASSERT_TRUE(pack(out, [&](Writer& writer) { writer.string(text); }));
   std::string read_text;
-  EXPECT_FALSE(
-      unpack(grove::Bytes{out}, blob(0x10000), [&](Reader& in) { read_text = in.string(); }));
+  EXPECT_FALSE(unpack(Bytes{out}, blob(0x10000), [&](Reader& in) { read_text = in.string(); }));
 }
 
 // -- a batch in two parts -------------------------------------------------------------------
 
 /// A batch of one short record and one whose body goes on with `tail_bytes` elsewhere.
-Bytes batch_with(std::size_t tail_bytes) {
-  Bytes batch(k_session_header_bytes);
+Buffer batch_with(std::size_t tail_bytes) {
+  Buffer batch(k_session_header_bytes);
   for (const std::size_t bytes : {std::size_t{0}, tail_bytes}) {
     const std::size_t at = begin_record(batch, Record{.kind = 1});
     batch.resize(batch.size() + 3);
@@ -189,7 +188,7 @@ TEST(SecondPart, ContinuesTheLastRecord) {
 }
 
 TEST(SecondPart, OfAnotherLengthIsMalformed) {
-  const Bytes batch = batch_with(100);
+  const Buffer batch = batch_with(100);
   for (const std::size_t bytes : {0U, 1U, 99U, 101U, 1000U}) {
     EXPECT_EQ(records_in(batch, bytes), std::nullopt) << bytes;
   }
@@ -197,28 +196,28 @@ TEST(SecondPart, OfAnotherLengthIsMalformed) {
 
 TEST(SecondPart, ThatContinuesNothingIsMalformed) {
   EXPECT_EQ(records_in(batch_with(0), 100), std::nullopt);
-  const Bytes empty(k_session_header_bytes);
+  const Buffer empty(k_session_header_bytes);
   EXPECT_EQ(records_in(empty, 100), std::nullopt);
   EXPECT_EQ(records_in(empty, 0), 0);
 }
 
 TEST(SecondPart, NoPrefixOfItsBatchIsTaken) {
-  const Bytes batch = batch_with(100);
+  const Buffer batch = batch_with(100);
   for (std::size_t size = k_session_header_bytes; size < batch.size(); ++size) {
     EXPECT_EQ(records_in(std::span{batch}.first(size), 100), std::nullopt) << size;
   }
 }
 
 TEST(Bytes, SliceSharesAndStaysInside) {
-  const grove::Bytes all = blob(10);
-  const grove::Bytes part = all.slice(2, 5);
+  const Bytes all = blob(10);
+  const Bytes part = all.slice(2, 5);
   EXPECT_EQ(part.data(), all.data() + 2);
   EXPECT_EQ(part.size(), 5U);
   EXPECT_EQ(all.slice(8, 5).size(), 2U);
   EXPECT_TRUE(all.slice(11).empty());
   EXPECT_EQ(all.slice(0), all);
-  EXPECT_EQ(grove::Bytes::copy(all.span()), all);
-  EXPECT_NE(grove::Bytes::copy(all.span()).data(), all.data());
+  EXPECT_EQ(Bytes::copy(all.span()), all);
+  EXPECT_NE(Bytes::copy(all.span()).data(), all.data());
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using testkit::VirtualClock;
 
-Bytes frame_of(const std::string& text) {
+Buffer frame_of(const std::string& text) {
   const auto bytes = std::as_bytes(std::span{text});
   return {bytes.begin(), bytes.end()};
 }

@@ -22,7 +22,7 @@
 
 namespace grove::testkit {
 
-using transport::Bytes;
+using transport::Buffer;
 using transport::Frame;
 using transport::LinkId;
 using transport::Route;
@@ -82,7 +82,7 @@ struct SessionHost {
   std::vector<std::uint64_t> acknowledged;
   std::vector<std::string> says;
   std::map<Sessions::Count::What, int> counts;
-  std::vector<std::pair<Route, Bytes>> heard;  // all that arrived at its address
+  std::vector<std::pair<Route, Buffer>> heard;  // all that arrived at its address
 };
 
 class SessionNet {

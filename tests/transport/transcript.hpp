@@ -28,7 +28,7 @@ namespace grove::testkit {
 /// A line of a transcript, without its frame.
 struct Step {
   std::string words;
-  transport::Bytes frame;
+  transport::Buffer frame;
   friend bool operator==(const Step&, const Step&) = default;
 };
 
@@ -82,7 +82,7 @@ class TranscriptNode {
   /// Reads the words after `node`.
   explicit TranscriptNode(const std::string& words) : sessions_{config_of(words)} {}
 
-  Sessions::Actions hear(const std::string& event, const transport::Bytes& frame) {
+  Sessions::Actions hear(const std::string& event, const transport::Buffer& frame) {
     std::istringstream words{event};
     std::string what;
     std::string who;

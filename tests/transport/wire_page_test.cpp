@@ -36,14 +36,14 @@ GROVE_MESSAGE(page::Deposit, "bank.deposit", account, amount)
 namespace grove::testkit {
 namespace {
 
-using transport::Bytes;
+using transport::Buffer;
 using transport::FrameKind;
 using transport::Refusal;
 
 struct Block {
   std::string kind;  // frame, term, body, read
   std::string name;
-  Bytes bytes;
+  Buffer bytes;
   std::string meaning;
 };
 using Row = std::vector<std::string>;
@@ -83,8 +83,8 @@ Page read_page() {
       std::string& meaning = page.blocks.back().meaning;
       meaning += (meaning.empty() ? "" : "\n") + line.substr(2);
     } else if (in_block) {
-      const Bytes bytes = hex(line.substr(0, line.find('#')));
-      Bytes& all = page.blocks.back().bytes;
+      const Buffer bytes = hex(line.substr(0, line.find('#')));
+      Buffer& all = page.blocks.back().bytes;
       all.insert(all.end(), bytes.begin(), bytes.end());
     } else if (line.starts_with("#")) {
       heading = line.substr(line.find(' ') + 1);
@@ -141,7 +141,7 @@ TEST_F(WirePage, EachKindOfFrameHasABlock) {
 
 TEST_F(WirePage, ItsProofsAreThoseOfItsCookie) {
   const transport::Cookie cookie{"secret"};
-  const Bytes& hello = frame("hello").bytes;
+  const Buffer& hello = frame("hello").bytes;
   const auto welcome = transport::parse_welcome(frame("welcome").bytes);
   const auto auth = transport::parse_auth(frame("auth").bytes);
   ASSERT_TRUE(welcome && auth);

@@ -21,7 +21,7 @@ constexpr std::size_t k_tokens_kept = 4096;  // 64 KiB a thread
 
 /// What msgpack::packer writes to.
 struct Sink {
-  Bytes& bytes;
+  Buffer& bytes;
   void write(const char* data, std::size_t size) {
     const auto* begin = reinterpret_cast<const std::byte*>(data);
     bytes.insert(bytes.end(), begin, begin + size);
@@ -31,7 +31,7 @@ struct Sink {
 class PackWriter final : public Writer {
  public:
   /// `tail` may be null.
-  PackWriter(Bytes& out, grove::Bytes* tail) : sink_{out}, packer_{sink_}, tail_{tail} {}
+  PackWriter(Buffer& out, Bytes* tail) : sink_{out}, packer_{sink_}, tail_{tail} {}
 
   void nil() override {
     count();
@@ -73,7 +73,7 @@ class PackWriter final : public Writer {
     packer_.pack_bin_body(reinterpret_cast<const char*>(bytes.data()),
                           static_cast<std::uint32_t>(bytes.size()));
   }
-  void blob(const grove::Bytes& bytes) override {
+  void blob(const Bytes& bytes) override {
     if (tail_ == nullptr || bytes.size() < k_shared_bytes_min) return this->bytes(bytes.span());
     count();
     packer_.pack_bin(static_cast<std::uint32_t>(bytes.size()));
@@ -109,7 +109,7 @@ class PackWriter final : public Writer {
   /// One more value of the innermost container that is not full yet.
   void count() {
     if (has_tail_) {  // it was not the last value
-      const grove::Bytes blob = std::exchange(*tail_, {});
+      const Bytes blob = std::exchange(*tail_, {});
       has_tail_ = false;
       sink_.bytes.insert(sink_.bytes.end(), blob.span().begin(), blob.span().end());
     }
@@ -133,7 +133,7 @@ class PackWriter final : public Writer {
   msgpack::packer<Sink> packer_;
   std::array<std::size_t, k_depth_max> left_{};  // values that the open containers still want
   std::size_t depth_ = 0;
-  grove::Bytes* const tail_;
+  Bytes* const tail_;
   bool has_tail_ = false;
   bool ok_ = true;
 };
@@ -230,8 +230,7 @@ class Tokenizer : public msgpack::null_visitor {
 class TokenReader final : public Reader {
  public:
   /// `shared` keeps the body alive, or is empty.
-  TokenReader(const Tokens& tokens, std::string_view body, const grove::Bytes& shared,
-              const grove::Bytes& tail)
+  TokenReader(const Tokens& tokens, std::string_view body, const Bytes& shared, const Bytes& tail)
       : tokens_{tokens}, body_{body}, shared_{shared}, tail_{tail} {}
 
   Value::Kind peek() override {
@@ -267,11 +266,11 @@ class TokenReader final : public Reader {
     const auto bytes = bytes_of(next(Kind::bytes));
     return {bytes.begin(), bytes.end()};
   }
-  grove::Bytes blob() override {
+  Bytes blob() override {
     const Token& token = next(Kind::bytes);
     if (token.ext_type == k_in_tail) return tail_;
     const auto bytes = bytes_of(token);
-    if (bytes.size() < k_shared_bytes_min || shared_.empty()) return grove::Bytes::copy(bytes);
+    if (bytes.size() < k_shared_bytes_min || shared_.empty()) return Bytes::copy(bytes);
     return shared_.slice(token.number, token.size);
   }
   Pid pid() override {
@@ -352,8 +351,8 @@ class TokenReader final : public Reader {
 
   const Tokens& tokens_;
   const std::string_view body_;
-  const grove::Bytes& shared_;
-  const grove::Bytes& tail_;
+  const Bytes& shared_;
+  const Bytes& tail_;
   std::size_t at_ = 0;
 };
 
@@ -374,7 +373,7 @@ bool tokenize_but_tail(std::string_view body, Tokens& tokens) {
 }
 
 /// Reads `text`, which `shared` keeps alive if it is not empty; it ends with `tail` if that is not.
-bool unpack_text(std::string_view text, const grove::Bytes& shared, const grove::Bytes& tail,
+bool unpack_text(std::string_view text, const Bytes& shared, const Bytes& tail,
                  const std::function<void(Reader&)>& read) {
   // Kept from body to body, so that a small one allocates nothing.
   static thread_local Tokens kept;
@@ -400,13 +399,13 @@ std::string_view text_of(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-bool pack(Bytes& out, const std::function<void(Writer&)>& write) {
+bool pack(Buffer& out, const std::function<void(Writer&)>& write) {
   PackWriter writer{out, nullptr};
   write(writer);
   return writer.ok();
 }
 
-bool pack(Bytes& out, grove::Bytes& tail, const std::function<void(Writer&)>& write) {
+bool pack(Buffer& out, Bytes& tail, const std::function<void(Writer&)>& write) {
   PackWriter writer{out, &tail};
   write(writer);
   return writer.ok();
@@ -416,8 +415,7 @@ bool unpack(std::span<const std::byte> body, const std::function<void(Reader&)>&
   return unpack_text(text_of(body), {}, {}, read);
 }
 
-bool unpack(const grove::Bytes& body, const grove::Bytes& tail,
-            const std::function<void(Reader&)>& read) {
+bool unpack(const Bytes& body, const Bytes& tail, const std::function<void(Reader&)>& read) {
   if (tail.empty()) return unpack_text(text_of(body.span()), body, tail, read);
   constexpr std::size_t k_head = 5;  // of a bin 32
   std::string head{'\xc6'};

@@ -71,7 +71,7 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
   }
   void share(LinkId) override {}
 
-  SendResult send(LinkId link, Bytes bytes, const grove::Bytes& tail) override {
+  SendResult send(LinkId link, Buffer bytes, const Bytes& tail) override {
     const auto route = routes_.find(link);
     if (route == routes_.end()) return SendResult::gone;
     const auto place = network_.connections_.find(route->second);
@@ -92,7 +92,7 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
     return SendResult::sent;
   }
 
-  void answer(const Route& to, Bytes frame) override {
+  void answer(const Route& to, Buffer frame) override {
     const auto place = network_.connections_.find(to);
     if (place == network_.connections_.end() || place->second.listener != address_) return;
     network_.carry(place->second.back, [&network = network_, connection = place->second,

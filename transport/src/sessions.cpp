@@ -137,7 +137,7 @@ void Sessions::send_heartbeat(Peer& peer) {
   peer.unacknowledged = 0;
   SessionHeader header = header_of(peer);
   header.sequence = peer.expected - 1;
-  Bytes frame(k_session_header_bytes);
+  Buffer frame(k_session_header_bytes);
   encode(FrameKind::heartbeat, header, frame);
   act(Send{peer.link, std::move(frame)});
 }

@@ -72,15 +72,13 @@ zmq::message_t part_held_by(std::unique_ptr<T> keeper) {
   static_cast<void>(keeper.release());
   return part;
 }
-zmq::message_t part_of(Bytes frame) {
+zmq::message_t part_of(Buffer frame) {
   if (frame.size() <= k_copied_bytes_max) return {frame.data(), frame.size()};
-  return part_held_by(std::make_unique<Bytes>(std::move(frame)));
+  return part_held_by(std::make_unique<Buffer>(std::move(frame)));
 }
-zmq::message_t part_of(const grove::Bytes& tail) {
-  return part_held_by(std::make_unique<grove::Bytes>(tail));
-}
+zmq::message_t part_of(const Bytes& tail) { return part_held_by(std::make_unique<Bytes>(tail)); }
 
-grove::Bytes bytes_of(zmq::message_t part) {
+Bytes bytes_of(zmq::message_t part) {
   auto owner = std::make_shared<zmq::message_t>(std::move(part));
   const std::span<const std::byte> bytes{static_cast<const std::byte*>(owner->data()),
                                          owner->size()};
@@ -90,7 +88,7 @@ Frame frame_of(zmq::message_t head, zmq::message_t tail = {}) {
   auto owner = std::make_shared<zmq::message_t>(std::move(head));
   const std::span<const std::byte> bytes{static_cast<const std::byte*>(owner->data()),
                                          owner->size()};
-  return {std::move(owner), bytes, tail.size() == 0 ? grove::Bytes{} : bytes_of(std::move(tail))};
+  return {std::move(owner), bytes, tail.size() == 0 ? Bytes{} : bytes_of(std::move(tail))};
 }
 
 class ZmqTransport final : public Transport {
@@ -162,7 +160,7 @@ class ZmqTransport final : public Transport {
     if (const LinkPtr link = find(id)) link->shared = true;
   }
 
-  void answer(const Route& to, Bytes frame) override {
+  void answer(const Route& to, Buffer frame) override {
     look_again_ = true;
     try {
       zmq::message_t route{to.data(), to.size()};
@@ -189,7 +187,7 @@ class ZmqTransport final : public Transport {
     });
   }
 
-  SendResult send(LinkId id, Bytes frame, const grove::Bytes& tail) override {
+  SendResult send(LinkId id, Buffer frame, const Bytes& tail) override {
     const LinkPtr link = find(id);
     if (link == nullptr) return SendResult::gone;
     const std::lock_guard lock{link->mutex};

@@ -48,7 +48,7 @@ inline constexpr std::size_t k_frame_bytes_max = std::size_t{16} << 20U;
 /// A stranger's frames are kept until he has proved himself, so they are short.
 inline constexpr std::size_t k_handshake_bytes_max = 4096;
 
-using Bytes = std::vector<std::byte>;
+using Buffer = std::vector<std::byte>;
 using Nonce = std::array<std::byte, 16>;
 using Proof = std::array<std::byte, 32>;
 
@@ -56,9 +56,9 @@ using Proof = std::array<std::byte, 32>;
 struct Frame {
   std::shared_ptr<const void> owner;
   std::span<const std::byte> bytes;
-  grove::Bytes tail = {};
+  Bytes tail = {};
 
-  [[nodiscard]] static Frame own(Bytes bytes);
+  [[nodiscard]] static Frame own(Buffer bytes);
 };
 
 /// Pinned and append-only.
@@ -164,17 +164,17 @@ struct Record {
 /// Whether a handshake is laid out as this page says; else it is of nodes that are yet to come.
 [[nodiscard]] bool is_handshake(std::span<const std::byte> frame) noexcept;
 
-[[nodiscard]] Bytes encode(const Hello& hello);
-[[nodiscard]] Bytes encode(const Welcome& welcome);  // without its proof
-[[nodiscard]] Bytes encode_auth(const Proof& proof);
-[[nodiscard]] Bytes encode(const RefuseFrame& refuse);
-[[nodiscard]] Bytes encode_empty(FrameKind kind);
+[[nodiscard]] Buffer encode(const Hello& hello);
+[[nodiscard]] Buffer encode(const Welcome& welcome);  // without its proof
+[[nodiscard]] Buffer encode_auth(const Proof& proof);
+[[nodiscard]] Buffer encode(const RefuseFrame& refuse);
+[[nodiscard]] Buffer encode_empty(FrameKind kind);
 void encode(FrameKind kind, const SessionHeader& header, std::span<std::byte> into);
 /// Appends a record but for its body. Returns: where it starts, for finish_record.
-std::size_t begin_record(Bytes& batch, const Record& record);
+std::size_t begin_record(Buffer& batch, const Record& record);
 /// Sets the length of the record that starts at `at`, once its body is appended; of the last one,
 /// all but `tail_bytes` that follow in the second part.
-void finish_record(Bytes& batch, std::size_t at, std::size_t tail_bytes = 0) noexcept;
+void finish_record(Buffer& batch, std::size_t at, std::size_t tail_bytes = 0) noexcept;
 
 [[nodiscard]] std::optional<Hello> parse_hello(std::span<const std::byte> frame);
 struct WelcomeAndProof {

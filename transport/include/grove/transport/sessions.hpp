@@ -77,11 +77,11 @@ class Sessions {
   };
   struct Send {
     LinkId link;
-    Bytes frame;
+    Buffer frame;
   };
   struct Answer {
     Route route;
-    Bytes frame;
+    Buffer frame;
   };
   /// From here on batches may be sent over `link` under `header` (sequence counts from 1; its
   /// version is the one agreed on). `features` are those that both ends have.
@@ -172,7 +172,7 @@ class Sessions {
     std::string seed;  // the seed it came from, or empty
     Phase phase = Phase::connecting;
     std::uint64_t epoch = 0;
-    Bytes hello;
+    Buffer hello;
     std::uint8_t version = 0;  // as WELCOME says, and its features
     std::uint64_t features = 0;
     Clock::TimePoint deadline;
@@ -181,8 +181,8 @@ class Sessions {
   struct Inbound {
     Hello hello;
     std::uint8_t version = 0;  // that we chose
-    Bytes hello_bytes;
-    Bytes welcome_bytes;
+    Buffer hello_bytes;
+    Buffer welcome_bytes;
     bool proved = false;
     Clock::TimePoint deadline;
   };

@@ -60,7 +60,7 @@ class Transport {
   virtual void hang_up(LinkId link) = 0;
   /// From now on send() may be called from any thread.
   virtual void share(LinkId link) = 0;
-  virtual void answer(const Route& to, Bytes frame) = 0;
+  virtual void answer(const Route& to, Buffer frame) = 0;
   /// Looks up `host:port` off the loop and hands all its addresses to `found` on the loop.
   virtual void resolve(const std::string& address,
                        std::function<void(std::vector<std::string>)> found) = 0;
@@ -69,7 +69,7 @@ class Transport {
   /// Hands a frame over, in two parts when `tail` is not empty: that one is sent from where it
   /// lies. Keeps what it is given until it has left; who sends must know when to stop. Never
   /// blocks.
-  virtual SendResult send(LinkId link, Bytes frame, const grove::Bytes& tail) = 0;
+  virtual SendResult send(LinkId link, Buffer frame, const Bytes& tail) = 0;
   /// Runs `action` on the loop.
   virtual void post(std::function<void()> action) = 0;
 };
