@@ -176,6 +176,17 @@ std::uint64_t Context::begin_call(const ServerRef& server, Message request) {
   return begin_call(resolve(server).value_or(Pid{}), std::move(request));
 }
 
+namespace {
+
+/// Whoever has a name on the node `there`: the pid stays unknown here, the node says what the end
+/// of a session ends. Of a node that is not connected: of a life that never was.
+Pid somebody_on(NodeId there, const std::string& node) {
+  const bool nameable = there == NodeId{} && is_node_name(node);
+  return {nameable ? intern_node(node, Life{}) : there, 0, 0};
+}
+
+}  // namespace
+
 std::uint64_t Context::begin_call(const RemoteName& server, Message request) {
   if (server.node == node().name()) {
     return begin_call(whereis(server.name).value_or(Pid{}), std::move(request));
@@ -184,7 +195,8 @@ std::uint64_t Context::begin_call(const RemoteName& server, Message request) {
   detail::Process& process = process_of(*this);
   if (!process.alive()) throw ProcessExit{ExitReason::killed()};
   Router* router = node().router();
-  const Pid target{router != nullptr ? router->connected(server.node) : NodeId{}, 0, 0};
+  const NodeId there = router != nullptr ? router->connected(server.node) : NodeId{};
+  const Pid target = somebody_on(there, server.node);
   if (process.traced_) [[unlikely]]
     process.trace(sys::TraceEvent::Kind::sent, target, request);
   const std::uint64_t serial = process.next_serial();
@@ -195,7 +207,7 @@ std::uint64_t Context::begin_call(const RemoteName& server, Message request) {
     auto envelope = std::make_unique<Envelope>(SignalKind::call, self(), serial);
     envelope->message = std::move(request);
     process.routed_ = process.abroad_ = true;
-    session = router->route(target.node, server.name, std::move(envelope));
+    session = router->route(there, server.name, std::move(envelope));
   }
   process.settle_watch(serial, target, session);
   return serial;
@@ -333,8 +345,8 @@ Ref Context::monitor(const RemoteName& name) {
   const Ref ref = make_ref();
   if (!process.alive()) return ref;
   Router* router = node().router();
-  // Its pid stays unknown here; its node tells what the end of a session ends.
-  const Pid target{router != nullptr ? router->connected(name.node) : NodeId{}, 0, 0};
+  const NodeId there = router != nullptr ? router->connected(name.node) : NodeId{};
+  const Pid target = somebody_on(there, name.node);
   process.relations().watch(ref.serial, {.target = target});
   process.name_watch(ref.serial, name.name);
   SessionId session = Router::k_no_connection;
@@ -342,7 +354,7 @@ Ref Context::monitor(const RemoteName& name) {
     auto envelope = std::make_unique<Envelope>(SignalKind::monitor, self(), ref.serial);
     envelope->message = Message::make<detail::SessionMark>();
     process.routed_ = process.abroad_ = true;
-    session = router->route(target.node, name.name, std::move(envelope));
+    session = router->route(there, name.name, std::move(envelope));
   }
   process.settle_watch(ref.serial, target, session);
   return ref;

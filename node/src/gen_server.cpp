@@ -4,6 +4,7 @@
 #include "grove/node/node.hpp"
 #include "grove/node/sys.hpp"
 
+#include "node_down.hpp"
 #include "process.hpp"
 
 #include <algorithm>
@@ -288,7 +289,8 @@ Task<> stop_server(Context& context, ServerRef server, ExitReason reason, Timeou
     context.demonitor(ref, Flush::yes);
     throw ProcessExit{ExitReason::symbol("timeout")};
   }
-  if (down->reason != reason) throw ProcessExit{down->reason};
+  if (down->reason == reason) co_return;
+  throw ProcessExit{detail::failure_of_call(context.node().id(), down->pid.node, down->reason)};
 }
 
 }  // namespace grove

@@ -107,8 +107,12 @@ Buffer every_control() {
                  cluster::NamesSnapshot{3, {{"one", ours(1), 1234567}, {"two", ours(2), 8}}});
   append_control(batch, cluster::NamesDelta{4, {{"three", ours(3), 9}}, {"one", "two"}});
   append_control(batch, cluster::NamesRequest{});
-  append_control(batch, cluster::PeerList{{{"c", 3000, "c:1"}, {"d@host", 4000, "[::1]:9"}}});
-  append_control(batch, cluster::Leaving{});
+  append_control(batch, cluster::SwimMessage{
+                            cluster::SwimKind::request,
+                            7,
+                            "d@host",
+                            {{"c", 3000, 0, cluster::MemberState::alive, "c:1", ""},
+                             {"d@host", 4000, 2, cluster::MemberState::suspect, "[::1]:9", "c"}}});
   return batch;
 }
 /// What a later release may send: an unknown type, a longer message, an unknown control message.

@@ -219,9 +219,8 @@ TEST_F(WirePage, TypesHaveTheIdsThatItSays) {
   for (const MessageType* type :
        {&k_message_type<cluster::NamesSnapshot>, &k_message_type<cluster::NamesDelta>,
         &k_message_type<cluster::NamesRequest>, &k_message_type<cluster::NameEntry>,
-        &k_message_type<cluster::PeerList>, &k_message_type<cluster::PeerEntry>,
-        &k_message_type<cluster::Leaving>, &k_message_type<detail::Ok>,
-        &k_message_type<detail::StopServer>}) {
+        &k_message_type<cluster::SwimMessage>, &k_message_type<cluster::MemberClaim>,
+        &k_message_type<detail::Ok>, &k_message_type<detail::StopServer>}) {
     EXPECT_TRUE(named.contains(std::string{type->name})) << type->name;
   }
 }

@@ -16,7 +16,10 @@ Sessions::Sessions(SessionsConfig config)
   for (const std::string& seed : config_.seeds) seeds_.emplace(seed, Seed{});
 }
 
-Sessions::Actions Sessions::take() { return std::exchange(actions_, {}); }
+Sessions::Actions Sessions::take() {
+  if (!requests_.empty()) finish_requests();
+  return std::exchange(actions_, {});
+}
 
 /// Both sides try again for ever: once is enough, until something changes.
 void Sessions::warn_once(const std::string& text) {
@@ -60,6 +63,10 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
   }
   peer.session = ++last_session_;
   warned_.clear();
+  const std::string& over = outbound_.at(peer.link).address;
+  std::erase_if(refused_, [&](const RefusedView& refused) {
+    return refused.name == name || refused.address == peer.address || refused.address == over;
+  });
   peer.expected = 1;
   peer.unacknowledged = 0;
   peer.heard = now;
@@ -172,12 +179,14 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
     return false;
   };
   for (auto& [address, seed] : seeds_) {
-    if (leaving_ || !due(seed.resolve_at)) continue;
+    if (leaving_ || seed.looking_up || !due(seed.resolve_at)) continue;
     seed.backoff =
         std::clamp(seed.backoff * 2, config_.times.redial_min * 4, config_.times.redial_max);
     seed.resolve_at = now + seed.backoff;
     due(seed.resolve_at);
-    if (!is_met(address, address)) act(Resolve{address});
+    if (is_met(address, address)) continue;
+    seed.looking_up = true;
+    act(Resolve{address});
   }
   std::vector<LinkId> overdue;
   for (const auto& [link, out] : outbound_) {
@@ -187,6 +196,7 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
     if (!up && due(out.deadline)) overdue.push_back(link);
   }
   for (const LinkId link : overdue) drop_link(link, "no answer in time", now);
+  for (Request& request : requests_) request.late = due(request.deadline);
   std::erase_if(inbound_, [&](const auto& entry) {
     return !entry.second.proved && entry.second.deadline <= now;
   });
@@ -202,9 +212,10 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
       } else if (beat) {
         send_heartbeat(peer);
       }
-    } else if (peer.link == 0 && !peer.left && !leaving_ && !peer.address.empty() &&
+    } else if (peer.link == 0 && !peer.looking_up && !peer.left && !leaving_ &&
+               !peer.address.empty() && config_.auto_connect == AutoConnect::always &&
                due(peer.redial_at)) {
-      dial(peer.address, name, {}, now);
+      reach(name, peer, {}, now);
     }
   }
   return take();
@@ -213,7 +224,9 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
 std::vector<Sessions::PeerView> Sessions::peers() const {
   std::vector<PeerView> views;
   for (const auto& [name, peer] : peers_) {
-    views.push_back({name, peer.life, peer.address, peer.session != 0, peer.left, peer.trouble});
+    const bool up = peer.session != 0;
+    views.push_back({name, peer.life, peer.address, up, peer.left, peer.trouble,
+                     up ? outbound_.at(peer.link).address : ""});
   }
   return views;
 }

@@ -49,8 +49,8 @@ template <std::derived_from<GenServer> Impl, class... Args>
 }
 
 /// Asks a server to end with `reason` and waits until it has; a full mailbox takes the request all
-/// the same. Throws ProcessExit: noproc, noconnection, timeout (the request stays), or the reason it
-/// ended with instead.
+/// the same. Throws ProcessExit: noproc, {nodedown, Node}, timeout (the request stays), or the
+/// reason it ended with instead.
 [[nodiscard]] Task<> stop_server(Context& context, ServerRef server,
                                  ExitReason reason = ExitReason::normal(),
                                  Timeout timeout = std::nullopt);
