@@ -325,7 +325,8 @@ class AdminServer::Impl {
                         {"incarnation", member.incarnation},
                         {"trouble", member.trouble},
                         {"reached_by", member.reached_by},
-                        {"accusers", member.accusers}});
+                        {"accusers", member.accusers},
+                        {"queued_bytes", member.queued_bytes}});
       }
       respond(good({{"members", rows}}));
     });

@@ -32,7 +32,6 @@ using transport::Sessions;
 
 namespace {
 
-constexpr auto k_retry = std::chrono::milliseconds{1};
 constexpr auto k_leave_wait = std::chrono::seconds{1};
 
 }  // namespace
@@ -44,8 +43,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
         transport_{transport},
         config_{std::move(config)},
         once_{node.log()},
-        outgoing_{node, transport, links_, once_,
-                  [this](NodeId peer, const std::string& why) { end_later(peer, why); }},
+        outgoing_{node, transport, links_, once_, config_.flow.when_busy},
         names_{node, links_, outgoing_},
         incoming_{node, outgoing_, once_, [this](const PeerLinkPtr& link, const Record& record) {
                     return control(link, record);
@@ -126,6 +124,9 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       members[0].self = true;
       members[0].incarnation = membership_->incarnation();
       for (Member& member : cluster::member_list(membership_->members(), sessions_->peers())) {
+        if (const PeerLinkPtr link = links_.find(links_.connected(member.name))) {
+          member.queued_bytes = link->queued_bytes();
+        }
         members.push_back(std::move(member));
       }
       use(std::move(members));
@@ -207,12 +208,22 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     perform(sessions_->on_link_down(link, why, now()));
   }
   Clock::TimePoint on_tick() override {
-    if (now() >= sessions_->next_tick()) perform(sessions_->on_tick(now()));
+    if (now() >= sessions_->next_tick()) {
+      perform(sessions_->on_tick(now()));
+      end_slow_ones();
+    }
     if (now() >= membership_->next_tick()) perform(membership_->on_tick(now()));
     finish_leaving();
     flush();
-    const Clock::TimePoint next = std::min(sessions_->next_tick(), membership_->next_tick());
-    return outgoing_.flush_waiting() ? std::min(now() + k_retry, next) : next;
+    return std::min(sessions_->next_tick(), membership_->next_tick());
+  }
+
+  void end_slow_ones() {
+    for (const PeerLinkPtr& link : links_.all()) {
+      if (!link->stalled(now(), config_.flow.slow_after)) continue;
+      node_.metrics().add(Metric::sessions_slow);
+      perform(sessions_->end(link->peer, "too slow: it takes less than is sent to it", now()));
+    }
   }
 
   void perform(Sessions::Actions actions) {
@@ -228,7 +239,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       perform(sessions_->on_resolved(seed, found, now()));
     });
   }
-  void act(Sessions::Send& send) { transport_.send(send.link, send.frame); }
+  void act(Sessions::Send& send) { transport_.send(send.link, std::move(send.frame), {}); }
   void act(Sessions::Answer& answer) { transport_.answer(answer.route, std::move(answer.frame)); }
   void act(Sessions::Connected& connected) {
     const auto done = connecting_.extract(connected.id);
@@ -253,7 +264,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     node_.metrics().add(Metric::sessions_up);
     node_.log().info("node " + node_name(up.peer) + " at " + up.address + " is up");
     transport_.share(up.link);
-    const auto link = std::make_shared<cluster::PeerLink>(transport_, up);
+    const auto link = std::make_shared<cluster::PeerLink>(transport_, up, config_.flow);
     links_.add(link);
     names_.greet(link);
     perform(membership_->on_session_up(node_name(up.peer), node_life(up.peer), up.address, now()));
@@ -267,11 +278,13 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     GROVE_CHECK(link != nullptr && link->session == down.session);
     links_.remove(down.peer);
     names_.drop(down.peer);  // before its processes: whoever hears of the loss finds them gone
-    for (const Pid& watcher : link->close()) {
+    const cluster::PeerLink::Closed closed = link->close();
+    for (const Pid& watcher : closed.watchers) {
       auto lost = std::make_unique<Envelope>(SignalKind::node_lost, Pid{down.peer, 0, 0});
       lost->message = Message::make<detail::NodeLost>(down.peer, down.session);
       node_.deliver(watcher, std::move(lost));
     }
+    outgoing_.give_room(down.peer, closed.waiting);
     if (started_) perform(membership_->on_session_down(node_name(down.peer), now()));
     finish_leaving();
   }
@@ -315,6 +328,13 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   void finish_leaving() {
     if (!leaving_ || (sessions() > 0 && now() < leave_by_)) return;
     std::exchange(leaving_, {})();
+  }
+
+  void act(Sessions::Acknowledged& acknowledged) {
+    const PeerLinkPtr link = links_.find(acknowledged.peer);
+    if (link == nullptr || outgoing_.acknowledged(link, acknowledged.sequence)) return;
+    node_.metrics().add(Metric::frames_malformed);
+    perform(sessions_->end(acknowledged.peer, "acknowledges what was never sent", now()));
   }
 
   void act(Sessions::Deliver& deliver) {

@@ -19,6 +19,11 @@ const MessageType* type_of(std::uint64_t wire_id) noexcept {
   return last;
 }
 
+/// The record's body, with a hold on its memory.
+Bytes body_of(const detail::PackedBlob& blob, std::span<const std::byte> body) {
+  return blob.record.slice(static_cast<std::size_t>(body.data() - blob.record.data()));
+}
+
 }  // namespace
 
 bool is_sendable(const Envelope& envelope) noexcept {
@@ -36,10 +41,11 @@ transport::Record record_of(const Envelope& envelope) {
   return record;
 }
 
-bool write_body(Envelope& envelope, transport::Bytes& out) {
+bool write_body(Envelope& envelope, transport::Buffer& out, Bytes& tail) {
   if (carries_message(envelope.kind())) {
     const MessageType* type = envelope.message.type();
-    return transport::pack(out, [&](Writer& to) { type->write(to, envelope.message.object()); });
+    return transport::pack(out, tail,
+                           [&](Writer& to) { type->write(to, envelope.message.object()); });
   }
   if (const auto* exit = envelope.message.get<detail::ExitSignal>()) {
     return transport::pack(out, [&](Writer& to) { wire::write(to, exit->reason); });
@@ -51,7 +57,7 @@ bool write_body(Envelope& envelope, transport::Bytes& out) {
 }
 
 EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& record,
-                      detail::Packed packed) {
+                      Message packed) {
   const auto kind = static_cast<SignalKind>(record.kind);
   if (kind < SignalKind::info || kind > SignalKind::alias) return nullptr;
   auto envelope =
@@ -62,7 +68,7 @@ EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& r
       envelope->set_kind(SignalKind::told);
     }
     envelope->flags = Envelope::k_packed;
-    envelope->message = Message::make<detail::Packed>(std::move(packed));
+    envelope->message = std::move(packed);
   } else if (kind == SignalKind::exit || kind == SignalKind::down) {
     ExitReason reason;
     if (!transport::unpack(record.body, [&](Reader& in) { wire::read(in, reason); })) {
@@ -83,12 +89,16 @@ EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& r
 Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
   const Message packed_message = std::move(envelope.message);
   const auto* packed = packed_message.get<detail::Packed>();
-  GROVE_CHECK(packed != nullptr);
+  const auto* blob = packed_message.get<detail::PackedBlob>();
+  GROVE_CHECK(packed != nullptr || blob != nullptr);
   envelope.flags = envelope.flags & Envelope::k_counted;
   std::size_t offset = 0;
   bool malformed = false;
   const auto record =
-      transport::next_record({packed->record, transport::k_frame_bytes_max}, offset, malformed);
+      blob != nullptr
+          ? transport::next_record(blob->record.span(), offset, malformed, blob->tail.size())
+          : transport::next_record({packed->record, transport::k_frame_bytes_max}, offset,
+                                   malformed);
   GROVE_CHECK(record.has_value());  // it was parsed when it arrived
   wire_id = record->type;
   const MessageType* type = type_of(record->type);
@@ -99,9 +109,11 @@ Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
   Message message;
   try {  // constructors and fields are the user's
     message = Message::make_default(*type);
-    const bool read =
-        transport::unpack(record->body, [&](Reader& in) { type->read(in, message.object()); });
-    if (!read) return Unpacked::malformed;
+    const auto read = [&](Reader& in) { type->read(in, message.object()); };
+    const bool good = blob == nullptr
+                          ? transport::unpack(record->body, read)
+                          : transport::unpack(body_of(*blob, record->body), blob->tail, read);
+    if (!good) return Unpacked::malformed;
   } catch (...) {
     return Unpacked::malformed;
   }

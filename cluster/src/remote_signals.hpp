@@ -27,12 +27,13 @@ namespace grove::cluster {
 /// The fixed part of the envelope's record, but for its target.
 [[nodiscard]] transport::Record record_of(const Envelope& envelope);
 /// Appends its body. Returns: false when it nests too deep.
-bool write_body(Envelope& envelope, transport::Bytes& out);
+/// A large blob at its end becomes `tail`.
+bool write_body(Envelope& envelope, transport::Buffer& out, Bytes& tail);
 
-/// The signal in a record; a message stays packed until its receiver's worker unpacks it.
+/// The signal in a record; a message stays `packed` until its receiver's worker unpacks it.
 /// Returns: null when the record is malformed.
 [[nodiscard]] EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& record,
-                                    detail::Packed packed);
+                                    Message packed);
 
 enum class Unpacked : std::uint8_t { ok, unknown_type, malformed };
 /// Turns the packed message of an envelope into its type; of an unknown one into Opaque.

@@ -43,6 +43,13 @@ Result<void> check(const ClusterConfig& config) {
   if (config.cluster.empty() || config.cluster.size() > k_name_bytes_max) {
     return Error{Errc::bad_argument, "a cluster's name has 1 to 255 bytes"};
   }
+  constexpr std::size_t k_mib = std::size_t{1} << 20U;
+  const FlowConfig& flow = config.flow;
+  if (flow.budget_bytes == 0 || flow.message_bytes_max < 2 * k_mib ||
+      flow.message_bytes_max > 4095 * k_mib) {
+    return Error{Errc::bad_argument,
+                 "a budget has at least one byte, and the longest message 2 to 4095 MiB"};
+  }
   if (config.auto_connect == transport::AutoConnect::never && !config.seeds.empty()) {
     return Error{Errc::bad_argument, "a node that connects only by hand has no seeds"};
   }

@@ -19,6 +19,12 @@ const detail::Process& process_of(const Context& context) {
   return static_cast<const detail::Process&>(context);
 }
 
+/// But not in a destructor that runs because its process ends.
+void throw_if_refused(const detail::Process& process, NodeId at, SessionId session) {
+  if (session != Router::k_refused || process.doomed() || std::uncaught_exceptions() > 0) return;
+  throw ProcessExit{process.refusal_at(at)};
+}
+
 // Where two sides change, the signal is made first: when memory is too short, neither has.
 
 /// Monitors a process by its pid, or one of this node by `name`, which the pid then comes from.
@@ -91,12 +97,8 @@ void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message
   if (kind == SignalKind::reply) process.relations().on_demonitor({to, serial});
   if (process.traced_) [[unlikely]]
     process.trace(sys::TraceEvent::Kind::sent, to, message);
-  // A destructor that runs because its process ends must not throw.
-  if (process.emit(process.pid(), to, kind, serial, std::move(message)) ==
-          detail::Process::k_refused &&
-      !process.doomed() && std::uncaught_exceptions() == 0) {
-    throw ProcessExit{ExitReason::symbol("mailbox_full")};
-  }
+  throw_if_refused(process, to.node,
+                   process.emit(process.pid(), to, kind, serial, std::move(message)));
 }
 
 void Context::post_alias(const Ref& alias, Message message) {
@@ -149,7 +151,9 @@ void Context::post_name(const RemoteName& to, SignalKind kind, Message message) 
     process.trace(sys::TraceEvent::Kind::sent, {there, 0, 0}, envelope->message);
   }
   process.routed_ = process.abroad_ = true;
-  node().router()->route(there, to.name, std::move(envelope));
+  throw_if_refused(
+      process, there,
+      process.settle_route(there, node().router()->route(there, to.name, std::move(envelope))));
 }
 
 std::uint64_t Context::begin_call(const Pid& server, Message request) {

@@ -110,7 +110,7 @@ class alignas(64) Process final : public Context, public Runnable {
   }
 
   /// Sends a signal in the name of `from` (this process, or a former life of its place).
-  /// Returns: as Router::route(), or k_refused.
+  /// Returns: as Router::route(); k_refused also when a mailbox of this node refuses it.
   SessionId emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
                  Message&& message);
   /// The same for one that is made already: to a process of this node it takes no more memory.
@@ -128,8 +128,19 @@ class alignas(64) Process final : public Context, public Runnable {
   void settle_watch(std::uint64_t serial, const Pid& target, SessionId session);
   void name_watch(std::uint64_t serial, std::string name);
   void stop_watching(const Pid& self, std::uint64_t serial, const Watch& watch);
-  /// The mailbox of `at` is too full: after the running code, wait for room there.
+  /// The mailbox of `at`, or the way to its node, is too full: after the running code, wait for
+  /// room there.
   void wait_for_room(const Pid& at);
+  /// Why a message to that node is refused.
+  [[nodiscard]] ExitReason refusal_at(NodeId node) const {
+    return ExitReason::symbol(node == node_->id() ? "mailbox_full" : "busy");
+  }
+  /// After route() of a message to that node. Returns: the same.
+  SessionId settle_route(NodeId node, SessionId session) {
+    if (session == Router::k_crowded) [[unlikely]]
+      wait_for_room({node, 0, 0});
+    return session;
+  }
   /// See owned.hpp.
   bool own(std::shared_ptr<Owned> thing);
   void disown(const Owned& thing) noexcept;
@@ -147,9 +158,6 @@ class alignas(64) Process final : public Context, public Runnable {
   friend class NameTable;
   friend class ProcessTable;
   friend class Timers;
-
-  /// What emit() returns when the target's mailbox is full and refuses: the message is dropped.
-  static constexpr SessionId k_refused = ~SessionId{1};
 
   // Bits of marks_
   static constexpr std::uint8_t k_named = 1;    // may have a name

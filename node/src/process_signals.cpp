@@ -185,7 +185,7 @@ SessionId Process::emit(const Pid& to, EnvelopePtr envelope) {
       return Router::k_no_connection;
     }
     routed_ = abroad_ = true;
-    return node_->router_->route(to, std::move(envelope));
+    return settle_route(to.node, node_->router_->route(to, std::move(envelope)));
   }
   Process* const target = node_->table_->find(to.index);
   if (target != nullptr && (target->marks_.load(std::memory_order_relaxed) & k_bounded) == 0) {
@@ -200,9 +200,9 @@ SessionId Process::emit(const Pid& to, EnvelopePtr envelope) {
       if (kind != SignalKind::call) wait_for_room(node_->life_at(to));
       break;
     case Delivery::dropped:
-      if (kind == SignalKind::call) return k_refused;  // or its caller would wait in vain
+      if (kind == SignalKind::call) return Router::k_refused;  // or its caller would wait in vain
       break;
-    case Delivery::refused: return k_refused;
+    case Delivery::refused: return Router::k_refused;
   }
   return Router::k_no_connection;
 }
@@ -318,7 +318,7 @@ void Process::wait_for_room(const Pid& at) {
   if (at == pid() || std::find(places.begin(), places.end(), at) != places.end()) return;
   places.push_back(at);
   held_ = true;
-  emit(pid(), at, SignalKind::want_room, 0, {});
+  if (at.node == node_->id()) emit(pid(), at, SignalKind::want_room, 0, {});  // a router knows
 }
 
 // -- links and monitors ---------------------------------------------------------------------
@@ -364,8 +364,8 @@ void Process::on_node_lost(const NodeLost& lost) {
 
 void Process::settle_watch(std::uint64_t serial, const Pid& target, SessionId session) {
   ExitReason reason = ExitReason::noconnection();
-  if (session == k_refused) {
-    reason = ExitReason::symbol("mailbox_full");
+  if (session == Router::k_refused) {
+    reason = refusal_at(target.node);
   } else if (target.node == node_->id()) {
     return;
   } else if (session == Router::k_dead_life) {

@@ -17,10 +17,10 @@ namespace {
 using namespace transport;
 
 template <class T>
-std::optional<Bytes> read_and_packed(Input body) {
+std::optional<Buffer> read_and_packed(Input body) {
   T value{};
   if (!unpack(body, [&](Reader& in) { wire::read(in, value); })) return std::nullopt;
-  Bytes packed;
+  Buffer packed;
   GROVE_CHECK(pack(packed, [&](Writer& out) { wire::write(out, value); }));
   return packed;
 }
@@ -50,13 +50,14 @@ void batch(Input bytes) {
     const auto record = next_record(frame.bytes, offset, malformed);
     if (!record) break;
     GROVE_CHECK(!malformed && offset > at);
-    Bytes again;
+    Buffer again;
     begin_record(again, *record);
     again.insert(again.end(), record->body.begin(), record->body.end());
     finish_record(again, 0);
     GROVE_CHECK(std::ranges::equal(again, frame.bytes.subspan(at, offset - at)));
-    const EnvelopePtr signal =
-        cluster::signal_of(peer, 1, *record, {frame.owner, frame.bytes.data() + at});
+    const EnvelopePtr signal = cluster::signal_of(
+        peer, 1, *record,
+        Message::make<grove::detail::Packed>(frame.owner, frame.bytes.data() + at));
     if (signal == nullptr || !cluster::carries_message(signal->kind())) continue;
     std::uint64_t wire_id = 0;
     const auto unpacked = cluster::unpack_message(*signal, wire_id);

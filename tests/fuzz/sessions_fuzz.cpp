@@ -24,8 +24,8 @@ using Actions = Sessions::Actions;
 
 constexpr Life k_our_life{1000};
 
-Bytes copy(Input bytes) { return {bytes.begin(), bytes.end()}; }
-Bytes with_proof(Bytes frame, const Proof& proof) {
+Buffer copy(Input bytes) { return {bytes.begin(), bytes.end()}; }
+Buffer with_proof(Buffer frame, const Proof& proof) {
   frame.insert(frame.end(), proof.begin(), proof.end());
   return frame;
 }
@@ -50,7 +50,7 @@ class Play {
     script_ = script_.subspan(1);
     return value;
   }
-  Bytes chunk() {
+  Buffer chunk() {
     const std::size_t size = std::min<std::size_t>(byte(), script_.size());
     const Input front = script_.first(size);
     script_ = script_.subspan(size);
@@ -110,8 +110,8 @@ class Play {
     hello.cluster = "grove";
     hello.name = name();
     hello.address = hello.name + ":1";
-    Bytes bytes = encode(hello);
-    const Bytes more = chunk();
+    Buffer bytes = encode(hello);
+    const Buffer more = chunk();
     bytes.insert(bytes.end(), more.begin(), more.end());
     said_[from] = {bytes, {}};
     hear(from, std::move(bytes));
@@ -126,8 +126,8 @@ class Play {
     welcome.life = Life{byte()};
     welcome.name = byte() % 16 == 0 ? "us" : name();
     welcome.address = welcome.name + ":1";
-    Bytes bytes = encode(welcome);
-    const Bytes more = chunk();
+    Buffer bytes = encode(welcome);
+    const Buffer more = chunk();
     bytes.insert(bytes.end(), more.begin(), more.end());
     answer(to, with_proof(bytes, cookie_.prove("welcome", hello_of_[to], bytes)));
   }
@@ -141,15 +141,15 @@ class Play {
     std::swap(theirs.from_epoch, theirs.to_epoch);
     const std::uint8_t how = byte();
     theirs.sequence = how < 200 ? ++header.sequence : how;
-    Bytes frame(k_session_header_bytes);
+    Buffer frame(k_session_header_bytes);
     encode(how % 4 == 0 ? FrameKind::heartbeat : FrameKind::batch, theirs, frame);
     hear(how % 8 == 1 ? from : proved_[node_name(peer)], std::move(frame));
   }
 
-  void hear(const Route& from, Bytes frame) {
+  void hear(const Route& from, Buffer frame) {
     perform(us_.on_frame(from, Frame::own(std::move(frame)), now_));
   }
-  void answer(LinkId to, Bytes frame) {
+  void answer(LinkId to, Buffer frame) {
     perform(us_.on_answer(to, Frame::own(std::move(frame)), now_));
   }
 
@@ -200,6 +200,9 @@ class Play {
     GROVE_CHECK(up_.at(deliver.peer).first == deliver.session);
   }
   /// A stranger's words reach our log: they must not break its lines.
+  void check(const Sessions::Acknowledged& acknowledged) {
+    GROVE_CHECK(up_.contains(acknowledged.peer));
+  }
   void check(const Sessions::Say& say) {
     GROVE_CHECK(std::ranges::none_of(
         say.text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }));
@@ -221,11 +224,11 @@ class Play {
                 .times = {},
                 .random_seed = 1,
                 .nonce = [next = std::uint8_t{0}]() mutable { return Nonce{std::byte{++next}}; }}};
-  std::set<LinkId> open_;                          // dialled and not hung up
-  std::set<LinkId> connecting_;                    // of these, whose end has not answered
-  std::map<LinkId, Bytes> hello_of_;               // what we said there
-  std::map<Route, std::pair<Bytes, Bytes>> said_;  // HELLO, and our WELCOME without its proof
-  std::map<std::string, Route> proved_;            // where a node proved itself last
+  std::set<LinkId> open_;                            // dialled and not hung up
+  std::set<LinkId> connecting_;                      // of these, whose end has not answered
+  std::map<LinkId, Buffer> hello_of_;                // what we said there
+  std::map<Route, std::pair<Buffer, Buffer>> said_;  // HELLO, and our WELCOME without its proof
+  std::map<std::string, Route> proved_;              // where a node proved itself last
   std::map<NodeId, std::pair<std::uint64_t, SessionHeader>> up_;
   std::uint64_t last_session_ = 0;
 };

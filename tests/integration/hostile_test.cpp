@@ -168,7 +168,7 @@ TEST_F(Hostile, ZmqFramesThatAreNotOursAreCountedAndChangeNothing) {
     }
     stranger.send_parts({"several", "parts", "no frame"});
     ++malformed;
-    transport::Bytes batch(transport::k_session_header_bytes);
+    transport::Buffer batch(transport::k_session_header_bytes);
     transport::encode(transport::FrameKind::batch, {b->node().life(), a.node().life(), 1, 1, 1},
                       batch);
     stranger.send(batch);

@@ -26,6 +26,11 @@ struct RealNodeOptions {
   std::string listen = "127.0.0.1:0";
   std::string cookie = "integration";
   std::string cluster = "grove";
+  FlowConfig flow = {};
+  transport::SessionTimes times = {
+      // Only tests that say so may be about slowness: sanitizers and busy machines are slow.
+      .silence = std::chrono::hours{1},
+      .handshake = k_patience};
 };
 
 class RealNode {
@@ -43,9 +48,8 @@ class RealNode {
     config.seeds = options.seeds;
     config.cookie = transport::Cookie{options.cookie};
     config.random_seed = seed_from_system();
-    // Only tests that say so may be about slowness: sanitizers and busy machines are slow.
-    config.times.silence = std::chrono::hours{1};
-    config.times.handshake = k_patience;
+    config.flow = options.flow;
+    config.times = options.times;
     cluster_ = std::make_unique<Cluster>(*node_, *transport_, std::move(config));
   }
   ~RealNode() {

@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using testkit::VirtualClock;
 
-Bytes frame_of(const std::string& text) {
+Buffer frame_of(const std::string& text) {
   const auto bytes = std::as_bytes(std::span{text});
   return {bytes.begin(), bytes.end()};
 }
@@ -53,8 +53,7 @@ class Endpoint final : public Transport::Events {
   }
 
   SendResult send(LinkId link, const std::string& text) {
-    Bytes frame = frame_of(text);
-    return transport->send(link, frame);
+    return transport->send(link, frame_of(text), {});
   }
   std::vector<std::string> take() { return std::exchange(events, {}); }
 

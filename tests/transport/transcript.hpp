@@ -28,7 +28,7 @@ namespace grove::testkit {
 /// A line of a transcript, without its frame.
 struct Step {
   std::string words;
-  transport::Bytes frame;
+  transport::Buffer frame;
   friend bool operator==(const Step&, const Step&) = default;
 };
 
@@ -59,6 +59,7 @@ struct Step {
     Step operator()(const Sessions::Deliver& one) const {
       return {"deliver " + node_name(one.peer) + ' ' + std::to_string(one.session), {}};
     }
+    Step operator()(const Sessions::Acknowledged&) const { return {}; }  // nothing to be seen
     Step operator()(const Sessions::Say&) const { return {}; }
     Step operator()(const Sessions::Count& one) const {
       constexpr const char* names[] = {"stale", "malformed", "refused"};
@@ -81,7 +82,7 @@ class TranscriptNode {
   /// Reads the words after `node`.
   explicit TranscriptNode(const std::string& words) : sessions_{config_of(words)} {}
 
-  Sessions::Actions hear(const std::string& event, const transport::Bytes& frame) {
+  Sessions::Actions hear(const std::string& event, const transport::Buffer& frame) {
     std::istringstream words{event};
     std::string what;
     std::string who;

@@ -8,6 +8,7 @@
 #include "grove/transport/cookie.hpp"
 
 #include "control.hpp"
+#include "send_queue.hpp"
 #include "support/bytes.hpp"
 #include "transport/frame_text.hpp"
 
@@ -35,14 +36,14 @@ GROVE_MESSAGE(page::Deposit, "bank.deposit", account, amount)
 namespace grove::testkit {
 namespace {
 
-using transport::Bytes;
+using transport::Buffer;
 using transport::FrameKind;
 using transport::Refusal;
 
 struct Block {
   std::string kind;  // frame, term, body, read
   std::string name;
-  Bytes bytes;
+  Buffer bytes;
   std::string meaning;
 };
 using Row = std::vector<std::string>;
@@ -82,8 +83,8 @@ Page read_page() {
       std::string& meaning = page.blocks.back().meaning;
       meaning += (meaning.empty() ? "" : "\n") + line.substr(2);
     } else if (in_block) {
-      const Bytes bytes = hex(line.substr(0, line.find('#')));
-      Bytes& all = page.blocks.back().bytes;
+      const Buffer bytes = hex(line.substr(0, line.find('#')));
+      Buffer& all = page.blocks.back().bytes;
       all.insert(all.end(), bytes.begin(), bytes.end());
     } else if (line.starts_with("#")) {
       heading = line.substr(line.find(' ') + 1);
@@ -140,7 +141,7 @@ TEST_F(WirePage, EachKindOfFrameHasABlock) {
 
 TEST_F(WirePage, ItsProofsAreThoseOfItsCookie) {
   const transport::Cookie cookie{"secret"};
-  const Bytes& hello = frame("hello").bytes;
+  const Buffer& hello = frame("hello").bytes;
   const auto welcome = transport::parse_welcome(frame("welcome").bytes);
   const auto auth = transport::parse_auth(frame("auth").bytes);
   ASSERT_TRUE(welcome && auth);
@@ -185,7 +186,8 @@ TEST_F(WirePage, RecordsAreNumberedAsItSays) {
                                         {static_cast<int>(SignalKind::monitor), "monitor"},
                                         {static_cast<int>(SignalKind::demonitor), "demonitor"},
                                         {static_cast<int>(SignalKind::alias), "alias"},
-                                        {cluster::k_control, "control"}};
+                                        {cluster::k_control, "control"},
+                                        {cluster::k_fragment, "fragment"}};
   EXPECT_EQ(numbers("Kinds of records"), code);
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t k_handshakes_max = 4096;  // routes that said HELLO and proved nothing yet
 
-Bytes copy(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }
+Buffer copy(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }
 
 }  // namespace
 
@@ -177,7 +177,7 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
   inbound.hello_bytes = copy(frame.bytes);
   inbound.welcome_bytes = encode(welcome);
   inbound.deadline = now + config_.times.handshake;
-  Bytes answer = inbound.welcome_bytes;
+  Buffer answer = inbound.welcome_bytes;
   const Proof proof = config_.cookie.prove("welcome", inbound.hello_bytes, inbound.welcome_bytes);
   answer.insert(answer.end(), proof.begin(), proof.end());
   inbound_[route] = std::move(inbound);

@@ -23,7 +23,7 @@
 namespace grove::transport {
 namespace {
 
-constexpr int k_frames_waiting_max = 1000;  // per link, in ZeroMQ's pipe
+constexpr std::size_t k_copied_bytes_max = std::size_t{16} << 10U;  // longer parts are handed over
 constexpr auto k_tick_max = std::chrono::seconds{1};
 // Over a shared link only a good-bye comes back. Looking for it after every frame would have the
 // net thread and the senders wait for each other. A sender may also take the sign of it from the
@@ -64,11 +64,32 @@ struct Link {
 };
 using LinkPtr = std::shared_ptr<Link>;
 
-Frame frame_of(zmq::message_t message) {
-  auto owner = std::make_shared<zmq::message_t>(std::move(message));
+/// A message whose memory `keeper` holds until ZeroMQ has sent it.
+template <class T>
+zmq::message_t part_held_by(std::unique_ptr<T> keeper) {
+  void* const data = const_cast<std::byte*>(keeper->data());  // ZeroMQ only reads it
+  zmq::message_t part{data, keeper->size(), [](void*, void* held) { delete static_cast<T*>(held); },
+                      keeper.get()};
+  static_cast<void>(keeper.release());
+  return part;
+}
+zmq::message_t part_of(Buffer frame) {
+  if (frame.size() <= k_copied_bytes_max) return {frame.data(), frame.size()};
+  return part_held_by(std::make_unique<Buffer>(std::move(frame)));
+}
+zmq::message_t part_of(const Bytes& tail) { return part_held_by(std::make_unique<Bytes>(tail)); }
+
+Bytes bytes_of(zmq::message_t part) {
+  auto owner = std::make_shared<zmq::message_t>(std::move(part));
   const std::span<const std::byte> bytes{static_cast<const std::byte*>(owner->data()),
                                          owner->size()};
   return {std::move(owner), bytes};
+}
+Frame frame_of(zmq::message_t head, zmq::message_t tail = {}) {
+  auto owner = std::make_shared<zmq::message_t>(std::move(head));
+  const std::span<const std::byte> bytes{static_cast<const std::byte*>(owner->data()),
+                                         owner->size()};
+  return {std::move(owner), bytes, tail.size() == 0 ? Bytes{} : bytes_of(std::move(tail))};
 }
 
 class ZmqTransport final : public Transport {
@@ -128,7 +149,7 @@ class ZmqTransport final : public Transport {
     if (const LinkPtr link = find(id)) link->shared = true;
   }
 
-  void answer(const Route& to, Bytes frame) override {
+  void answer(const Route& to, Buffer frame) override {
     look_again_ = true;
     try {
       zmq::message_t route{to.data(), to.size()};
@@ -149,15 +170,20 @@ class ZmqTransport final : public Transport {
     });
   }
 
-  SendResult send(LinkId id, Bytes& frame) override {
+  SendResult send(LinkId id, Buffer frame, const Bytes& tail) override {
     const LinkPtr link = find(id);
     if (link == nullptr) return SendResult::gone;
     const std::lock_guard lock{link->mutex};
     if (!link->open) return SendResult::gone;
     if (!link->shared) look_again_ = true;
     try {
-      zmq::message_t message{frame.data(), frame.size()};
-      if (!link->dealer.send(message, zmq::send_flags::dontwait)) return SendResult::full;
+      zmq::message_t head = part_of(std::move(frame));
+      const auto more = tail.empty() ? zmq::send_flags::none : zmq::send_flags::sndmore;
+      // None of it waits for room: it is refused only when there is no connection.
+      if (!link->dealer.send(head, more | zmq::send_flags::dontwait)) return SendResult::gone;
+      if (tail.empty()) return SendResult::sent;
+      zmq::message_t rest = part_of(tail);
+      if (!link->dealer.send(rest, zmq::send_flags::dontwait)) return SendResult::gone;
     } catch (const zmq::error_t&) {
       return SendResult::gone;
     }
@@ -182,7 +208,7 @@ class ZmqTransport final : public Transport {
     dealer.set(zmq::sockopt::immediate, true);  // never queue for a peer that is not there
     dealer.set(zmq::sockopt::linger, 0);
     dealer.set(zmq::sockopt::reconnect_ivl, -1);  // a lost link stays lost: we redial ourselves
-    dealer.set(zmq::sockopt::sndhwm, k_frames_waiting_max);
+    dealer.set(zmq::sockopt::sndhwm, 0);          // bounded by who sends, in bytes
     dealer.set(zmq::sockopt::handshake_ivl, 3000);
     dealer.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(k_frame_bytes_max));
     dealer.set(zmq::sockopt::ipv6, address.find('[') != std::string::npos);
@@ -269,16 +295,18 @@ class ZmqTransport final : public Transport {
   void read_router() {
     for (int budget = 1000; budget > 0; --budget) {
       zmq::message_t route;
-      zmq::message_t body;
       if (!router_.recv(route, zmq::recv_flags::dontwait)) return;
-      bool more = route.more();
-      while (more) {
+      zmq::message_t head;
+      zmq::message_t tail;
+      int parts = 0;
+      for (bool more = route.more(); more; ++parts) {
         zmq::message_t part;
         if (!router_.recv(part, zmq::recv_flags::dontwait)) return;
         more = part.more();
-        body = std::move(part);  // a frame has one part; of more, the last one counts
+        (parts == 0 ? head : tail) = std::move(part);
       }
-      events_->on_frame(route.to_string(), frame_of(std::move(body)));
+      if (parts > 2) head.rebuild();  // no frame of ours: let it be malformed
+      events_->on_frame(route.to_string(), frame_of(std::move(head), std::move(tail)));
     }
     look_again_ = true;
   }

@@ -166,6 +166,12 @@ struct Packed {
   const std::byte* record = nullptr;
 };
 static_assert(!k_boxed<Packed>);
+/// The same with a record of its own, or of which `tail` is the end: so large that what is read of
+/// it shares its memory.
+struct PackedBlob {
+  Bytes record;
+  Bytes tail;
+};
 
 }  // namespace detail
 }  // namespace grove

@@ -19,13 +19,18 @@ class Router {
   /// What route() returns when there is no session: the node is out of reach, or that life is over.
   static constexpr SessionId k_no_connection = 0;
   static constexpr SessionId k_dead_life = ~SessionId{0};
+  /// And of a message whose peer takes less than is sent to it: it was dropped, and its sender
+  /// should know; or it is on its way, and its sender should wait for a `room` of {node, 0, 0}.
+  static constexpr SessionId k_refused = ~SessionId{1};
+  static constexpr SessionId k_crowded = ~SessionId{2};
 
   virtual ~Router() = default;
 
   /// Sends a signal to a process elsewhere, in order after all that this process sent before.
   /// Never blocks. A signal that makes a relation (link, monitor, call) also makes the sender hear
   /// `node_lost` when that session ends.
-  /// Returns: the session it goes over, or one of the two constants above (the signal is dropped).
+  /// Returns: the session it goes over, or one of the constants above. Never k_crowded for a call,
+  /// whose sender waits anyway, nor for what is not of a process.
   virtual SessionId route(const Pid& to, EnvelopePtr envelope) = 0;
   /// The same to whoever has a local name on that node.
   virtual SessionId route(NodeId node, const std::string& name, EnvelopePtr envelope) = 0;

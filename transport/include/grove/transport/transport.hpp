@@ -3,9 +3,9 @@
 // Transport: the seam for the network. It moves frames and says when links come and go; who is at
 // the other end, and what a frame means, is the sessions' business.
 //
-// A node listens at one address or more (endpoint.hpp). What it dials is a *link*: it sends frames there and may hear
-// answers. What arrives at its own address comes from a *route*, which it can answer.
-// Real: ZeroMQ, a ROUTER that receives and a DEALER per link. Simulated: MemoryNetwork.
+// A node listens at one address or more (endpoint.hpp). What it dials is a *link*: it sends frames
+// there and may hear answers. What arrives at its own address comes from a *route*, which it can
+// answer. Real: ZeroMQ, a ROUTER that receives and a DEALER per link. Simulated: MemoryNetwork.
 #pragma once
 
 #include "grove/core/clock.hpp"
@@ -24,8 +24,7 @@ using Route = std::string;     // opaque; differs for each link that somebody di
 
 enum class SendResult : std::uint8_t {
   sent,
-  full,  // the link takes no more for now; the frame is still the caller's
-  gone,  // the link is down
+  gone,  // the link is down, or about to be
 };
 
 class Transport {
@@ -62,15 +61,17 @@ class Transport {
   virtual void hang_up(LinkId link) = 0;
   /// From now on send() may be called from any thread.
   virtual void share(LinkId link) = 0;
-  virtual void answer(const Route& to, Bytes frame) = 0;
+  virtual void answer(const Route& to, Buffer frame) = 0;
   /// Looks up `address` off the loop, however long it takes, and hands all that it stands for to
   /// `found` on the loop: numeric, each once, in the system's order; empty: it stands for none.
   virtual void resolve(const std::string& address,
                        std::function<void(std::vector<std::string>)> found) = 0;
 
   // From any thread:
-  /// Hands a frame over; moved from only when the result is `sent`. Never blocks.
-  virtual SendResult send(LinkId link, Bytes& frame) = 0;
+  /// Hands a frame over, in two parts when `tail` is not empty: that one is sent from where it
+  /// lies. Keeps what it is given until it has left; who sends must know when to stop. Never
+  /// blocks.
+  virtual SendResult send(LinkId link, Buffer frame, const Bytes& tail) = 0;
   /// Runs `action` on the loop.
   virtual void post(std::function<void()> action) = 0;
 };
