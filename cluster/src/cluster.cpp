@@ -46,7 +46,10 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
                   }} {
     node_.set_router(this);
   }
-  ~Impl() { stop(); }
+  ~Impl() override {
+    stop();
+    flush();  // into nothing: this thread may know links of ours, if it ran processes
+  }
 
   // -- Cluster -------------------------------------------------------------------------------
 
@@ -122,6 +125,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
   NodeId connected(const std::string& name) const override { return links_.connected(name); }
   void flush() override { outgoing_.flush(); }
+  void flush_all() override { outgoing_.flush_all(); }
 
   bool unpack(Envelope& envelope) override {
     return incoming_.unpack(envelope,

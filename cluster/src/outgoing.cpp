@@ -4,8 +4,11 @@
 #include "remote_signals.hpp"
 #include "settings.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace grove::cluster {
 
@@ -90,12 +93,24 @@ PeerLink::Pressure Outgoing::flush(PeerLink& link) {
 }
 
 void Outgoing::flush() {
+  // The rest are another node's, whose turns on this thread are not to be flushed yet.
+  std::vector<PeerLinkPtr>& dirty = dirty_links();
+  const auto ours = std::partition(dirty.begin(), dirty.end(), [this](const PeerLinkPtr& link) {
+    return !link->uses(transport_);
+  });
+  const std::vector<PeerLinkPtr> links{std::move_iterator{ours}, std::move_iterator{dirty.end()}};
+  dirty.erase(ours, dirty.end());
   bool waiting = false;
-  for (const PeerLinkPtr& link : std::exchange(dirty_links(), {})) {
+  for (const PeerLinkPtr& link : links) {
     waiting = flush(*link) == PeerLink::Pressure::waiting || waiting;
   }
   // Once, until the loop has looked: it goes on by itself, at a pace of its own.
   if (waiting && !retrying_.exchange(true)) transport_.post([] {});
+}
+
+void Outgoing::flush_all() {
+  for (const PeerLinkPtr& link : links_.all()) mark_dirty(link);
+  flush();
 }
 
 bool Outgoing::flush_waiting() {

@@ -52,8 +52,6 @@ std::string Process::who() const {
 }
 
 void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
-  const bool owed = routed_;  // what the stuck thread has gathered it flushes itself
-  routed_ = false;
   if (!alive_) {
     take_inbox();
   } else {
@@ -77,8 +75,7 @@ void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
       answer_rest();
     }
   }
-  if (routed_) node_->router_->flush();
-  routed_ = owed;
+  no_turn().flush();  // what this thread owes, in whose name this was done
 }
 
 /// Once for each piece of code: while it is stuck the duration grows, with the next it begins anew.

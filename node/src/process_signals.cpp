@@ -179,7 +179,7 @@ SessionId Process::emit(const Pid& from, const Pid& to, SignalKind kind, std::ui
       }
       return Router::k_no_connection;
     }
-    routed_ = abroad_ = true;
+    goes_abroad();
     return node_->router_->route(to, std::move(envelope));
   }
   Process* const target = node_->table_->find(to.index);
@@ -200,6 +200,11 @@ SessionId Process::emit(const Pid& from, const Pid& to, SignalKind kind, std::ui
     case Delivery::refused: return k_refused;
   }
   return Router::k_no_connection;
+}
+
+void Process::goes_abroad() {
+  abroad_ = true;
+  current_turn().owe(*node_->router_, node_->clock());
 }
 
 // -- messages -------------------------------------------------------------------------------
@@ -380,7 +385,7 @@ void Process::stop_watching(const Pid& self, std::uint64_t serial, const Watch& 
     emit(self, watch.target, SignalKind::demonitor, serial, {});
   } else if (watch.target.node != NodeId{} && node_->router_ != nullptr) {
     // Monitored by its name there; the pid stayed unknown.
-    routed_ = true;
+    goes_abroad();
     node_->router_->route(watch.target.node, *watch.name,
                           std::make_unique<Envelope>(SignalKind::demonitor, self, serial));
   }

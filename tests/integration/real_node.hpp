@@ -26,13 +26,14 @@ struct RealNodeOptions {
   std::string listen = "127.0.0.1:0";
   std::string cookie = "integration";
   std::string cluster = "grove";
+  unsigned workers = 2;
 };
 
 class RealNode {
  public:
   RealNode(const std::string& name, const RealNodeOptions& options)
       : clock_{make_system_clock()},
-        scheduler_{make_thread_scheduler(2)},
+        scheduler_{make_thread_scheduler(options.workers)},
         log_{std::make_shared<RecordingLog>()},
         node_{std::make_unique<Node>(NodeConfig{
             .name = name, .clock = clock_.get(), .scheduler = scheduler_.get(), .log = log_})},

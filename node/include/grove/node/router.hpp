@@ -5,6 +5,7 @@
 #pragma once
 
 #include "grove/core/result.hpp"
+#include "grove/core/scheduler.hpp"
 #include "grove/node/envelope.hpp"
 #include "grove/node/names.hpp"
 
@@ -14,7 +15,8 @@
 
 namespace grove {
 
-class Router {
+/// Flushable: what route() has gathered.
+class Router : public Flushable {
  public:
   /// What route() returns when there is no session: the node is out of reach, or that life is over.
   static constexpr SessionId k_no_connection = 0;
@@ -31,8 +33,6 @@ class Router {
   virtual SessionId route(NodeId node, const std::string& name, EnvelopePtr envelope) = 0;
   /// The life of the node of that name that we have a session with; none: 0.
   [[nodiscard]] virtual NodeId connected(const std::string& node) const = 0;
-  /// Hands over what route() has gathered. Called at the end of a process's turn.
-  virtual void flush() = 0;
 
   /// Turns a message in wire form into its type, on the receiver's worker.
   /// Returns: false when the bytes are not a value of that type (counted, session closed).
