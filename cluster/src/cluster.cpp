@@ -135,10 +135,10 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   void forget(const Pid& pid) override {
     for (const PeerLinkPtr& link : links_.all()) link->forget(pid);
   }
-  void process_ended(const Pid& pid) override {
-    names_.remove_all(pid);
+  bool process_ended(const Pid& pid, bool named) override {
+    const bool told = named && names_.remove_all(pid);
     forget(pid);
-    flush();
+    return told;
   }
 
   Result<void> register_name(const std::string& name, const Pid& pid) override {

@@ -41,8 +41,9 @@ class Router : public Flushable {
   /// The process was dead when somebody elsewhere wanted a relation with it.
   virtual void forget(const Pid& pid) = 0;
 
-  /// The process is gone; it had remote relations or cluster-wide names.
-  virtual void process_ended(const Pid& pid) = 0;
+  /// The process is gone; it had dealt with others elsewhere, or was `named`: may have had
+  /// cluster-wide names. Returns: whether that has left something to flush.
+  virtual bool process_ended(const Pid& pid, bool named) = 0;
 
   /// Cluster-wide names. Errors: name_taken (detail: the holder's pid), bad_argument.
   virtual Result<void> register_name(const std::string& name, const Pid& pid) = 0;
