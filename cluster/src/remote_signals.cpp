@@ -80,22 +80,18 @@ Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
   const auto* packed = packed_message.get<detail::Packed>();
   GROVE_CHECK(packed != nullptr);
   envelope.flags = envelope.flags & Envelope::k_counted;
-  std::size_t offset = 0;
-  bool malformed = false;
-  const auto record =
-      transport::next_record({packed->record, transport::k_frame_bytes_max}, offset, malformed);
-  GROVE_CHECK(record.has_value());  // it was parsed when it arrived
-  wire_id = record->type;
-  const MessageType* type = type_of(record->type);
+  const transport::Content content = transport::content_of(packed->record);
+  wire_id = content.type;
+  const MessageType* type = type_of(wire_id);
   if (type == nullptr) {
-    envelope.message = Message::make<Opaque>(record->type);
+    envelope.message = Message::make<Opaque>(wire_id);
     return Unpacked::unknown_type;
   }
   Message message;
   try {  // constructors and fields are the user's
     message = Message::make_default(*type);
     const bool read =
-        transport::unpack(record->body, [&](Reader& in) { type->read(in, message.object()); });
+        transport::unpack(content.body, [&](Reader& in) { type->read(in, message.object()); });
     if (!read) return Unpacked::malformed;
   } catch (...) {
     return Unpacked::malformed;

@@ -309,4 +309,14 @@ std::optional<Record> next_record(std::span<const std::byte> frame, std::size_t&
   return record;
 }
 
+Content content_of(const std::byte* record) noexcept {
+  const auto number = [record]<class T>(std::size_t at, T value) {
+    std::memcpy(&value, record + at, sizeof value);
+    return value;
+  };
+  const std::size_t body = k_record_head + number(6, std::uint16_t{});
+  const std::size_t end = 4 + std::size_t{number(0, std::uint32_t{})};
+  return {number(32, std::uint64_t{}), {record + body, end - body}};
+}
+
 }  // namespace grove::transport

@@ -157,6 +157,12 @@ struct Record {
 [[nodiscard]] Bytes encode(const RefuseFrame& refuse);
 [[nodiscard]] Bytes encode_empty(FrameKind kind);
 void encode(FrameKind kind, const SessionHeader& header, std::span<std::byte> into);
+/// Type and body of a record that next_record() has found good, from its first byte on.
+struct Content {
+  std::uint64_t type = 0;
+  std::span<const std::byte> body;
+};
+[[nodiscard]] Content content_of(const std::byte* record) noexcept;
 /// Appends a record but for its body. Returns: where it starts, for finish_record.
 std::size_t begin_record(Bytes& batch, const Record& record);
 /// Sets the length of the record that starts at `at`, once its body is appended.
