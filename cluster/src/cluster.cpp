@@ -133,7 +133,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   void forget(const Pid& pid) override {
-    for (const PeerLinkPtr& link : links_.all()) link->forget(pid);
+    links_.for_each([&pid](const PeerLinkPtr& link) { link->forget(pid); });
   }
   bool process_ended(const Pid& pid, bool named) override {
     const bool told = named && names_.remove_all(pid);
