@@ -84,6 +84,8 @@ bool is_reason(const std::string& text) {
 std::string_view to_string(Member::State state) {
   switch (state) {
     case Member::State::up: return "up";
+    case Member::State::partial: return "partial";
+    case Member::State::suspect: return "suspect";
     case Member::State::down: return "down";
     case Member::State::left: return "left";
   }
@@ -320,7 +322,10 @@ class AdminServer::Impl {
                         {"life", to_base36(member.life.value)},
                         {"state", to_string(member.state)},
                         {"self", member.self},
-                        {"trouble", member.trouble}});
+                        {"incarnation", member.incarnation},
+                        {"trouble", member.trouble},
+                        {"reached_by", member.reached_by},
+                        {"accusers", member.accusers}});
       }
       respond(good({{"members", rows}}));
     });

@@ -1,54 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.hpp"
 
-namespace grove::cluster {
-namespace {
+#include "grove/transport/endpoint.hpp"
+#include "grove/transport/local.hpp"
 
-bool is_loopback(const std::string& address) {
-  const auto parts = transport::split_address(address);
-  return parts &&
-         (parts->host.starts_with("127.") || parts->host == "::1" || parts->host == "localhost");
-}
+namespace grove::cluster {
+
+using transport::AddressUse;
+using transport::parse_endpoint;
+
+namespace {
 
 /// Port 0 stands for the port that was bound.
 std::string advertised(const std::string& wanted, const std::string& bound) {
   if (wanted.empty()) return bound;
-  const auto parts = transport::split_address(wanted);
-  const auto got = transport::split_address(bound);
-  if (!parts || !got || parts->port != "0") return wanted;
-  return transport::join_address(parts->host, got->port);
+  auto endpoint = parse_endpoint(wanted, AddressUse::advertise);
+  const auto got = parse_endpoint(bound, AddressUse::listen);
+  if (!endpoint || !got) return wanted;  // checked before
+  if (endpoint->port == 0) endpoint->port = got->port;
+  return to_string(*endpoint);
 }
 
 }  // namespace
 
+std::string dialled(const std::string& address) {
+  const auto endpoint = parse_endpoint(address, AddressUse::dial);
+  return endpoint ? to_string(*endpoint) : address;
+}
+
 Result<void> check(const ClusterConfig& config) {
-  if (config.cookie.empty() && !is_loopback(config.listen)) {
+  const auto listen = parse_endpoint(config.listen, AddressUse::listen);
+  if (!listen) return listen.error();
+  if (config.cookie.empty() && !listen->is_local()) {
     return Error{Errc::refused,
                  "without a cookie a node listens on this machine's loopback only, not on " +
                      config.listen + "; set GROVE_COOKIE (the same on all nodes)"};
   }
-  if (config.advertise.size() > k_name_bytes_max) {
-    return Error{Errc::bad_address, "the address to advertise is longer than 255 bytes"};
+  if (!config.advertise.empty()) {
+    const auto advertise = parse_endpoint(config.advertise, AddressUse::advertise);
+    if (!advertise) return advertise.error();
   }
   if (config.cluster.empty() || config.cluster.size() > k_name_bytes_max) {
     return Error{Errc::bad_argument, "a cluster's name has 1 to 255 bytes"};
   }
+  if (config.auto_connect == transport::AutoConnect::never && !config.seeds.empty()) {
+    return Error{Errc::bad_argument, "a node that connects only by hand has no seeds"};
+  }
   for (const std::string& seed : config.seeds) {
-    if (const auto parts = transport::split_address(seed); !parts) return parts.error();
+    if (const auto valid = parse_endpoint(seed, AddressUse::dial); !valid) return valid.error();
   }
   return {};
 }
 
+Result<Bound> listen(const ClusterConfig& config, transport::Transport& transport, Log& log) {
+  auto bound = transport.listen(config.listen);
+  if (!bound) return bound.error();
+  Bound all{*std::move(bound), {}};
+  if (config.local_path.empty()) return all;
+  if (const auto local = transport.listen("ipc://" + config.local_path); local) {
+    all.local = config.local_path;
+  } else {
+    log.warning("nodes of this machine reach this one over the network only: " +
+                local.error().detail);
+  }
+  return all;
+}
+
 transport::SessionsConfig sessions_config(const ClusterConfig& config, const Node& node,
-                                          const std::string& bound) {
+                                          const Bound& bound) {
   transport::SessionsConfig sessions;
   sessions.name = node.name();
   sessions.life = node.life();
   sessions.cluster = config.cluster;
-  sessions.address = advertised(config.advertise, bound);
-  sessions.seeds = config.seeds;
+  sessions.address = advertised(config.advertise, bound.address);
+  sessions.machine = config.meet_locally ? transport::this_machine() : "";
+  sessions.local = transport::local_text(sessions.machine, bound.local);
+  for (const std::string& seed : config.seeds) sessions.seeds.push_back(dialled(seed));
   sessions.cookie = config.cookie;
   sessions.times = config.times;
+  sessions.auto_connect = config.auto_connect;
   sessions.random_seed = config.random_seed;
   sessions.nonce = config.nonce;
   return sessions;

@@ -12,8 +12,20 @@ inline constexpr std::size_t k_name_bytes_max = 255;
 /// Errors: refused (no cookie, and not loopback), bad_address, bad_argument.
 [[nodiscard]] Result<void> check(const ClusterConfig& config);
 
+/// Where a node listens.
+struct Bound {
+  std::string address;
+  std::string local;  // a socket's path; empty: none
+};
+/// Errors: address_in_use, bad_address. A local path that cannot be used is a warning.
+[[nodiscard]] Result<Bound> listen(const ClusterConfig& config, transport::Transport& transport,
+                                   Log& log);
+
+/// An address to dial, as sessions call it.
+[[nodiscard]] std::string dialled(const std::string& address);
+
 /// The settings of this node's sessions when it listens on `bound`.
 [[nodiscard]] transport::SessionsConfig sessions_config(const ClusterConfig& config,
-                                                        const Node& node, const std::string& bound);
+                                                        const Node& node, const Bound& bound);
 
 }  // namespace grove::cluster

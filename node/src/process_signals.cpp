@@ -3,6 +3,7 @@
 // What a process does with the signals that reach it. They act when they reach the process, not
 // when its mailbox gets to them: only messages, and what becomes one, wait there.
 #include "mailbox_bounds.hpp"
+#include "node_down.hpp"
 #include "process.hpp"
 #include "process_table.hpp"
 
@@ -170,8 +171,12 @@ void Process::act_stale(Envelope* envelope) {
 
 SessionId Process::emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
                         Message&& message) {
+  return emit(to, EnvelopePtr{new Envelope{kind, from, serial, std::move(message)}});
+}
+
+SessionId Process::emit(const Pid& to, EnvelopePtr envelope) {
   charge(1);
-  EnvelopePtr envelope{new Envelope{kind, from, serial, std::move(message)}};
+  const SignalKind kind = envelope->kind();
   if (to.node != node_->id()) {
     if (node_->router_ == nullptr) {
       if (is_message(kind) || kind == SignalKind::reply) {
@@ -339,7 +344,8 @@ void Process::on_down(const Pid& from, std::uint64_t serial, const ExitReason& r
   std::optional<Watch> watch = extras_->relations.end_watch(serial);
   if (!watch) return;
   if (watch->kind == Watch::Kind::call) {
-    append_new(SignalKind::reply, from, serial, Message::make<ExitReason>(reason));
+    append_new(SignalKind::reply, from, serial,
+               Message::make<ExitReason>(failure_of_call(node_->id(), from.node, reason)));
     return;
   }
   Metric metric = Metric::downs_other;

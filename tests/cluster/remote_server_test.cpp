@@ -46,14 +46,16 @@ class RemoteServer : public testing::Test {
   RemoteServer() {
     for (const char* name : {"a", "b", "c"}) {
       world.add_node(name);
-      if (std::string{name} == "c") continue;  // no server there
-      world.run(name, [](Context& context) -> Task<> {
-        ServerOptions options = named("here");
-        options.link = false;
-        co_await start_server<Here>(context, options);
-      });
+      if (std::string{name} != "c") start(name);  // no server there
     }
     EXPECT_TRUE(world.run_until([this] { return world.all_connected(); }, 10s));
+  }
+  void start(const std::string& name) {
+    world.run(name, [](Context& context) -> Task<> {
+      ServerOptions options = named("here");
+      options.link = false;
+      co_await start_server<Here>(context, options);
+    });
   }
   SimWorld world{7};
 };
@@ -72,7 +74,7 @@ TEST_F(RemoteServer, IsCalledByItsNameThere) {
     EXPECT_EQ(co_await ask(context, "b"), "b");
     EXPECT_EQ(co_await ask(context, "a"), "a");
     EXPECT_EQ(co_await ask(context, "c"), "noproc");
-    EXPECT_EQ(co_await ask(context, "nowhere"), "noconnection");
+    EXPECT_EQ(co_await ask(context, "nowhere"), "{nodedown,nowhere}");
     EXPECT_EQ(co_await ask(context, "b", 5000), "timeout");
     co_await context.sleep_for(10s);
     EXPECT_EQ(co_await context.receive_any(0s), nullptr);  // no late answer
@@ -80,6 +82,67 @@ TEST_F(RemoteServer, IsCalledByItsNameThere) {
     co_await stop_server(context, there);
     EXPECT_EQ(co_await ask(context, "b"), "noproc");
   });
+}
+
+// GEN-14, GEN-33. Whom a monitor tells `noconnection`.
+TEST_F(RemoteServer, OutOfReachFailsItsCallersWithItsNode) {
+  auto waiting = world["a"].node().async(
+      [](Context& context) -> Task<std::string> { co_return co_await ask(context, "b", 900); });
+  world.run_for(100ms);
+  world.kill("b");
+  world.run_for(1s);
+  EXPECT_EQ(SimWorld::ready(waiting), "{nodedown,b}");
+  world.run("a", [](Context& context) -> Task<> {
+    EXPECT_EQ(co_await ask(context, "b"), "{nodedown,b}");
+    try {
+      const RemoteName there{"here", "b"};
+      co_await stop_server(context, there);
+      ADD_FAILURE() << "it cannot have stopped";
+    } catch (const ProcessExit& failed) {
+      EXPECT_EQ(to_string(failed.reason()), "{nodedown,b}");
+    }
+    context.monitor(RemoteName{"here", "b"});
+    const Down down = co_await context.receive<Down>();
+    EXPECT_EQ(down.reason, ExitReason::noconnection());
+    EXPECT_EQ(node_name(down.pid.node), "b");
+  });
+}
+
+// As OTP, which does not ask why a server ended so; but one at home is in reach.
+TEST_F(RemoteServer, ThatEndsWithNoconnectionIsOutOfReachUnlessItIsAtHome) {
+  for (const auto& [caller, seen] : {std::pair{"a", "{nodedown,b}"}, {"b", "noconnection"}}) {
+    auto asked = world[caller].node().async(
+        [](Context& context) -> Task<std::string> { co_return co_await ask(context, "b", 900); });
+    world.run_for(100ms);
+    world["b"].node().exit(*world["b"].node().whereis("here"), ExitReason::noconnection());
+    world.run_for(1s);
+    EXPECT_EQ(SimWorld::ready(asked), seen);
+    start("b");
+  }
+}
+
+/// Takes a second for each of what it is told.
+class Slow : public GenServer {
+ public:
+  using Handles = grove::Handles<WhereAreYou>;
+  Task<> handle_info(WhereAreYou) { co_await context().sleep_for(1s); }
+};
+
+TEST_F(RemoteServer, IsStoppedThoughItsMailboxIsFull) {
+  for (const bool by_name : {false, true}) {
+    const Pid full = world.run("b", [](Context& context) -> Task<Pid> {
+      ServerOptions options = named("full");
+      options.link = false;
+      options.mailbox = {.messages = 2, .policy = MailboxPolicy::drop_newest};
+      const StartResult server = co_await start_server<Slow>(context, options);
+      for (int i = 0; i < 4; ++i) context.send(server.pid, WhereAreYou{});
+      co_return server.pid;
+    });
+    world.run("a", [full, by_name](Context& context) -> Task<> {
+      const ServerRef server = by_name ? ServerRef{RemoteName{"full", "b"}} : ServerRef{full};
+      co_await stop_server(context, server, ExitReason::normal(), 1min);
+    });
+  }
 }
 
 // GEN-20.

@@ -39,7 +39,8 @@ void on_down(Self& self, const Down& down) {
     return;
   }
   const auto label = self.labels.find(down.ref);
-  const std::string who = down.name.empty() ? recorder.text_of(down.pid) : "@" + down.name;
+  const auto named = self.named.find(down.ref);
+  const std::string who = named == self.named.end() ? recorder.text_of(down.pid) : named->second;
   log(self, Event::Kind::death, who,
       "down " + (label == self.labels.end() ? "?" : label->second) + " " + who + " " +
           recorder.text_of(down.reason));

@@ -40,3 +40,6 @@ void received(Self& self, const Message& message);
 Task<> run_helper(Context& context, World* world, Op op);
 
 }  // namespace grove::oracle
+
+GROVE_MESSAGE(grove::oracle::ScriptMessage, "oracle.message", from, value)
+GROVE_MESSAGE(grove::oracle::BurstMessage, "oracle.burst", from, index, count)

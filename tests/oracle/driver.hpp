@@ -5,12 +5,11 @@
 
 #include "report.hpp"
 #include "script.hpp"
-#include "world.hpp"
+#include "stage.hpp"
 
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace grove::oracle {
@@ -20,12 +19,10 @@ struct Outcome {
   std::string log;
 };
 
-/// Runs a script's text on a world of its own. Blocks.
-[[nodiscard]] Outcome run_script(std::string_view text, Engine& engine);
-
 class Driver {
  public:
-  explicit Driver(World& world) : world_{world} {}
+  explicit Driver(Stage& stage) : stage_{stage} {}
+  /// Blocks.
   Outcome run(const std::vector<Op>& ops);
 
  private:
@@ -35,9 +32,9 @@ class Driver {
   std::string pause(const Op& op);
   std::string resume(const Op& op);
   /// Why nothing can be done with this actor; nothing when it lives.
-  std::optional<std::string> absence(const std::string& actor) const;
+  std::optional<std::string> absence(const std::string& actor);
 
-  World& world_;
+  Stage& stage_;
   std::map<Pid, std::vector<Op>> paused_;  // with the ops that wait for resume
   std::map<int, Owed> pending_;
 };

@@ -74,8 +74,14 @@ ServerName server_name(const std::string& text) {
   return text;
 }
 
+ServerRef named_ref(const std::string& target) {
+  const std::size_t slash = target.find('/');
+  if (slash == std::string::npos) return target.substr(1);
+  return RemoteName{target.substr(1, slash - 1), target.substr(slash + 1)};
+}
+
 ServerRef server_ref(Self& self, const std::string& target) {
-  if (target.starts_with('@')) return target.substr(1);
+  if (target.starts_with('@')) return named_ref(target);
   if (target.starts_with('%')) return Global{target.substr(1)};
   if (target.starts_with('~')) return via(target.substr(1));
   return pid_of(self, target);

@@ -24,6 +24,7 @@ struct Self {
   World& world;
   std::map<std::string, Ref> monitors = {};  // by label
   std::map<Ref, std::string> labels = {};    // the same, the other way round
+  std::map<Ref, std::string> named = {};     // by monitor: the name that it is of, as printed
   std::map<Pid, int> bursts = {};            // under way, by sender: the next number
   std::map<std::string, std::optional<AsyncTask<Value>>> tasks = {};  // none: gone
   std::map<Ref, std::string> task_names = {};
@@ -83,8 +84,22 @@ Task<std::string> or_call_exit(Self* self, Op op) {
 [[nodiscard]] Pid pid_of(Self& self, const std::string& name);
 /// `NAME`, `%NAME` or `~REG:KEY`.
 [[nodiscard]] ServerName server_name(const std::string& text);
+/// `@NAME` or `@NAME/NODE`.
+[[nodiscard]] ServerRef named_ref(const std::string& target);
 /// A target of the language. Throws ScriptError as pid_of().
 [[nodiscard]] ServerRef server_ref(Self& self, const std::string& target);
+/// Sends a message to a target. Throws as OTP does, for a name that nobody has here: badarg.
+template <class T>
+void send_to(Self& self, const std::string& target, T message) {
+  const ServerRef to = server_ref(self, target);
+  if (const auto* remote = to.get<RemoteName>()) {
+    self.context.send(*remote, std::move(message));
+  } else if (const auto pid = self.context.resolve(to)) {
+    self.context.send(*pid, std::move(message));
+  } else {
+    throw ProcessExit{ExitReason::symbol("badarg")};
+  }
+}
 /// The op count_children, and dyn_count.
 Task<std::string> count_of_children(Self* self, Op op);
 /// How a start went, as it is printed.

@@ -36,6 +36,11 @@ std::string Recorder::name_of(const Pid& pid) const {
   return place == names_.end() ? std::string{} : place->second;
 }
 
+std::vector<std::pair<Pid, std::string>> Recorder::names() const {
+  const std::lock_guard lock{mutex_};
+  return {names_.begin(), names_.end()};
+}
+
 int Recorder::born(const std::string& path, const Pid& pid) {
   const std::lock_guard lock{mutex_};
   const int number = ++births_[path];

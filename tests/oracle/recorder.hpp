@@ -6,6 +6,7 @@
 #pragma once
 
 #include "grove/core/exit_reason.hpp"
+#include "grove/core/message.hpp"
 #include "grove/core/value.hpp"
 
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace grove::oracle {
@@ -22,6 +24,7 @@ namespace grove::oracle {
 struct Event {
   enum class Kind : std::uint8_t {
     result,    // of the op of `step`
+    gone,      // an actor, with its node
     own,       // of an actor's own making
     received,  // from `source`
     death,     // a received exit or down; those of one source have no order among themselves
@@ -30,7 +33,7 @@ struct Event {
     terminate,  // of a supervised process: its terminate() runs
     down,       // a supervised process has ended
   };
-  Kind kind;
+  Kind kind = Kind::result;
   int step = 0;
   Pid pid = {};
   std::string source = {};
@@ -44,6 +47,8 @@ class Recorder {
   [[nodiscard]] std::optional<Pid> find(const std::string& name) const;
   /// Empty when it has none.
   [[nodiscard]] std::string name_of(const Pid& pid) const;
+  /// All that have one.
+  [[nodiscard]] std::vector<std::pair<Pid, std::string>> names() const;
 
   /// Names the latest start of a supervised process: `path#n`. Returns: n.
   int born(const std::string& path, const Pid& pid);
@@ -83,3 +88,5 @@ class Recorder {
 };
 
 }  // namespace grove::oracle
+
+GROVE_MESSAGE(grove::oracle::Event, "oracle.event", kind, step, pid, source, text)

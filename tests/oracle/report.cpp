@@ -48,6 +48,7 @@ void sort_deaths(std::vector<const Event*>& events) {
 }
 
 bool is_actors_own(const Event& event) { return event.kind <= Event::Kind::died; }
+bool is_printed(const Event& event) { return event.kind > Event::Kind::gone; }
 
 /// In their order; but deaths beside the kill of a supervisor, or below a dynamic one, have none.
 std::vector<std::string> life_lines(const std::vector<Event>& events, const Recorder& recorder) {
@@ -76,7 +77,7 @@ std::vector<std::string> actor_lines(const std::vector<Event>& events, const std
                                      const Recorder& recorder) {
   std::map<Key, std::vector<const Event*>> groups;
   for (const Event& event : events) {
-    if (event.kind == Event::Kind::result || !is_actors_own(event)) continue;
+    if (!is_printed(event) || !is_actors_own(event)) continue;
     const Part part = part_of(event.kind);
     // What it received in the step it died in: whether it handled it before is a race.
     if (part == Part::received && dead.contains(event.pid)) continue;
@@ -95,7 +96,10 @@ std::vector<std::string> actor_lines(const std::vector<Event>& events, const std
 std::set<Pid> died_in(const std::vector<Event>& events) {
   std::set<Pid> dead;
   for (const Event& event : events) {
-    if (event.kind == Event::Kind::died || event.kind == Event::Kind::down) dead.insert(event.pid);
+    if (event.kind == Event::Kind::died || event.kind == Event::Kind::down ||
+        event.kind == Event::Kind::gone) {
+      dead.insert(event.pid);
+    }
   }
   return dead;
 }

@@ -22,7 +22,7 @@ struct Owed {
   bool last = false;  // the op ends its actor
 };
 
-/// The actors that died in this step.
+/// The actors that died in this step, or went with their node.
 [[nodiscard]] std::set<Pid> died_in(const std::vector<Event>& events);
 
 /// The lines of one step. `now`: the op's result, when the controller itself had one. Results that

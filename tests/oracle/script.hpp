@@ -5,6 +5,7 @@
 // Thread-safety: as values.
 #pragma once
 
+#include "grove/core/message.hpp"
 #include "grove/core/value.hpp"
 
 #include <cstddef>
@@ -24,6 +25,7 @@ class ScriptError : public std::runtime_error {
 /// One line of a script.
 class Op {
  public:
+  Op() = default;  // to be read into
   Op(int step, std::vector<std::string> tokens) : step_{step}, tokens_{std::move(tokens)} {}
 
   [[nodiscard]] int step() const noexcept { return step_; }
@@ -38,7 +40,8 @@ class Op {
   [[nodiscard]] ScriptError unknown() const;
 
  private:
-  int step_;
+  friend struct MessageTraits<Op>;
+  int step_ = 0;
   std::vector<std::string> tokens_;
 };
 
@@ -51,3 +54,5 @@ class Op {
 [[nodiscard]] int parse_integer(std::string_view text);
 
 }  // namespace grove::oracle
+
+GROVE_MESSAGE(grove::oracle::Op, "oracle.op", step_, tokens_)

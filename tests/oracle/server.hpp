@@ -77,3 +77,5 @@ class Server : public GenServer {
 };
 
 }  // namespace grove::oracle
+
+GROVE_MESSAGE(grove::oracle::Command, "oracle.command", from, text)

@@ -66,9 +66,7 @@ std::string cast(Self& self, const Op& op) {
 }
 
 std::string info(Self& self, const Op& op) {
-  const auto to = self.context.resolve(server_ref(self, op.at(2)));
-  if (!to) throw ProcessExit{ExitReason::symbol("badarg")};
-  self.context.send(*to, Command{self.context.self(), op.at(3)});
+  send_to(self, op.at(2), Command{self.context.self(), op.at(3)});
   return "ok";
 }
 

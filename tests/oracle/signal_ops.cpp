@@ -3,6 +3,7 @@
 // Level 1: signals, timers, names. SPEC.md, section 5.
 #include "actor.hpp"
 #include "ops.hpp"
+#include "remote_spawn.hpp"
 
 #include <algorithm>
 #include <array>
@@ -14,25 +15,6 @@ namespace {
 
 [[noreturn]] void raise_badarg() { throw ProcessExit{ExitReason::symbol("badarg")}; }
 std::string yes_no(bool value) { return value ? "true" : "false"; }
-
-/// Whom a signal goes to: an actor, or a registered name.
-struct Target {
-  Pid pid;
-  std::string name;  // empty: an actor
-};
-
-Target target(Self& self, const Op& op, std::size_t index) {
-  const std::string& token = op.at(index);
-  if (!token.starts_with('@')) return {pid_of(self, token), {}};
-  return {{}, token.substr(1)};
-}
-
-/// The process that a message goes to. OTP's sending to a name that nobody has is an error.
-Pid receiver(Self& self, const std::string& to) {
-  const auto pid = self.context.resolve(server_ref(self, to));
-  if (!pid) raise_badarg();
-  return *pid;
-}
 
 // -- the actor's ------------------------------------------------------------------------------
 
@@ -47,17 +29,33 @@ Task<std::string> spawn(Self* self, Op op) {
   co_return "ok";
 }
 
+/// `... on NODE`, for another one.
+std::optional<std::string> node_option(Self& self, const Op& op) {
+  if (op.size() < 2 || op.at(op.size() - 2) != "on") return std::nullopt;
+  const std::string& node = op.at(op.size() - 1);
+  return node == self.context.node().name() ? std::nullopt : std::optional{node};
+}
+
+/// Here, or where the op says. Returns: nothing when that cannot be reached.
+Task<std::optional<Spawned>> start_somewhere(Self* self, Op op, SpawnOptions options) {
+  const auto node = node_option(*self, op);
+  const std::string name = op.at(2);
+  if (node) co_return co_await start_actor_on(self, *node, name, options);
+  co_return co_await start_actor(self, name, options);
+}
+
 Task<std::string> spawn_link(Self* self, Op op) {
   const SpawnOptions options{.link = true, .trap_exit = op.has("trap", 3)};
-  co_await start_actor(self, op.at(2), options);
-  co_return "ok";
+  const auto spawned = co_await start_somewhere(self, std::move(op), options);
+  co_return spawned ? "ok" : "unreachable";
 }
 
 Task<std::string> spawn_monitor(Self* self, Op op) {
-  const std::string& name = op.at(3);
+  const std::string name = op.at(3);
   const SpawnOptions options{.monitor = true, .trap_exit = op.has("trap", 4)};
-  const Spawned spawned = co_await start_actor(self, op.at(2), options);
-  label(*self, spawned.ref, name);
+  const auto spawned = co_await start_somewhere(self, std::move(op), options);
+  if (!spawned) co_return "unreachable";
+  label(*self, spawned->ref, name);
   co_return "ok";
 }
 
@@ -71,12 +69,22 @@ std::string unlink(Self& self, const Op& op) {
   return "true";
 }
 
+Ref monitor_named(Self& self, const std::string& target) {
+  const ServerRef ref = named_ref(target);
+  const auto* remote = ref.get<RemoteName>();
+  const Ref monitor = remote != nullptr
+                          ? self.context.monitor(*remote)
+                          : self.context.monitor(std::string_view{*ref.get<std::string>()});
+  self.named.emplace(monitor, target);
+  return monitor;
+}
+
 std::string monitor(Self& self, const Op& op) {
-  const Target to = target(self, op, 2);
+  const std::string& target = op.at(2);
   const std::string& name = op.at(3);
   label(self,
-        to.name.empty() ? self.context.monitor(to.pid)
-                        : self.context.monitor(std::string_view{to.name}),
+        target.starts_with('@') ? monitor_named(self, target)
+                                : self.context.monitor(pid_of(self, target)),
         name);
   return "ok";
 }
@@ -107,26 +115,25 @@ std::string trap(Self& self, const Op& op) {
 }
 
 std::string send(Self& self, const Op& op) {
-  const Pid to = receiver(self, op.at(2));
-  self.context.send(to, ScriptMessage{self.context.self(), parse_value(op.at(3))});
+  send_to(self, op.at(2), ScriptMessage{self.context.self(), parse_value(op.at(3))});
   return "ok";
 }
 
 std::string burst(Self& self, const Op& op) {
   const int count = parse_integer(op.at(3));
   for (int i = 1; i <= count; ++i) {
-    self.context.send(receiver(self, op.at(2)), BurstMessage{self.context.self(), i, count});
+    send_to(self, op.at(2), BurstMessage{self.context.self(), i, count});
   }
   return "ok";
 }
 
 std::string send_after(Self& self, const Op& op) {
-  const Target to = target(self, op, 2);
+  const std::string& target = op.at(2);
+  const TimerTarget to =
+      target.starts_with('@') ? TimerTarget{target.substr(1)} : TimerTarget{pid_of(self, target)};
   const std::chrono::milliseconds delay{parse_integer(op.at(3))};
   TimerFired message{.label = op.at(5), .value = parse_value(op.at(4))};
-  self.world.timers().start(self.context,
-                            to.name.empty() ? TimerTarget{to.pid} : TimerTarget{to.name}, delay,
-                            std::move(message));
+  self.world.timers().start(self.context, to, delay, std::move(message));
   return "ok";
 }
 
@@ -176,7 +183,7 @@ struct Inspected {
   std::vector<ProcessInfo> rows;
 };
 
-using Column = std::vector<std::string> (*)(const Recorder& recorder, const ProcessInfo& info);
+using Column = std::vector<std::string> (*)(const World& world, const ProcessInfo& info);
 
 std::vector<std::string> names_of(const Recorder& recorder, const std::vector<Pid>& pids) {
   std::vector<std::string> names;
@@ -184,20 +191,28 @@ std::vector<std::string> names_of(const Recorder& recorder, const std::vector<Pi
   return names;
 }
 
-std::vector<std::string> links(const Recorder& recorder, const ProcessInfo& info) {
-  return names_of(recorder, info.links);
+std::vector<std::string> links(const World& world, const ProcessInfo& info) {
+  return names_of(world.recorder(), info.links);
 }
 
-std::vector<std::string> monitors(const Recorder& recorder, const ProcessInfo& info) {
-  std::vector<std::string> names = names_of(recorder, info.monitors);
+/// With its node, where there are several.
+std::string name_text(const World& world, const std::string& name, const Pid& monitored) {
+  const Node& node = world.node();
+  if (node.router() == nullptr) return '@' + name;
+  return '@' + name + '/' + node_name(monitored.node == NodeId{} ? node.id() : monitored.node);
+}
+
+std::vector<std::string> monitors(const World& world, const ProcessInfo& info) {
+  std::vector<std::string> names = names_of(world.recorder(), info.monitors);
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (!info.monitor_names[i].empty()) names[i] = "@" + info.monitor_names[i];
+    const std::string& name = info.monitor_names[i];
+    if (!name.empty()) names[i] = name_text(world, name, info.monitors[i]);
   }
   return names;
 }
 
-std::vector<std::string> monitored_by(const Recorder& recorder, const ProcessInfo& info) {
-  return names_of(recorder, info.monitored_by);
+std::vector<std::string> monitored_by(const World& world, const ProcessInfo& info) {
+  return names_of(world.recorder(), info.monitored_by);
 }
 
 template <Column k_column>
@@ -209,7 +224,7 @@ Task<std::string> inspect(Self* self, Op op) {
                          });
   const Inspected inspected = co_await context.receive<Inspected>();
   if (inspected.rows.empty()) co_return "undefined";
-  co_return list_of(k_column(self->world.recorder(), inspected.rows.front()));
+  co_return list_of(k_column(self->world, inspected.rows.front()));
 }
 
 }  // namespace

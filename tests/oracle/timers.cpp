@@ -25,4 +25,12 @@ std::optional<bool> Timers::cancel(const std::string& label) {
   return world_.node().cancel_timer(place->second.id).has_value();
 }
 
+void Timers::forget_fired() {
+  const std::lock_guard lock{mutex_};
+  for (auto& [label, timer] : timers_) {
+    if (timer.ticket == 0 || world_.node().read_timer(timer.id)) continue;
+    world_.awaited().remove(std::exchange(timer.ticket, 0));
+  }
+}
+
 }  // namespace grove::oracle

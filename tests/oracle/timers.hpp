@@ -37,6 +37,8 @@ class Timers {
              TimerFired message);
   /// Returns: whether the timer was active until now; nothing when there is no such label.
   std::optional<bool> cancel(const std::string& label);
+  /// On a clock that goes by itself: those that have fired are not awaited any more.
+  void forget_fired();
 
  private:
   struct Timer {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "world.hpp"
 
+#include "actor.hpp"
+#include "remote_spawn.hpp"
 #include "supervised.hpp"
 
 #include <algorithm>
@@ -47,25 +49,23 @@ Clock::TimePoint AwaitedTimes::latest() const {
   return latest;
 }
 
-World::World(Engine& engine)
-    : engine_{engine},
-      node_{{.name = "oracle", .clock = &engine.clock(), .scheduler = &engine.scheduler()}},
-      timers_{*this},
-      watcher_{node_.spawn<Watcher>(&recorder_)},
-      root_{start_root(*this)} {}
-
-World::~World() {
-  node_.kill_all();
-  if (!engine_.run_until_idle()) engine_.scheduler().stop();
+bool AwaitedTimes::empty() const {
+  const std::lock_guard lock{mutex_};
+  return times_.empty();
 }
 
-bool World::settle() {
-  Clock::TimePoint until;
-  do {
-    if (!engine_.run_until_idle()) return false;
-    until = std::max(engine_.clock().now(), awaited_.latest());
-  } while (engine_.clock().advance_to_next(until));
-  return true;
+void World::start(Node& node) {
+  node_ = &node;
+  watcher_ = node.spawn<Watcher>(&recorder_);
+  root_ = start_root(*this);
+  if (node.router() != nullptr) serve_remote_spawns(*this);
 }
+
+void World::run(const Pid& actor, const Op& op) { node_->send(actor, op); }
+void World::pause(const Pid& actor) { node_->send(actor, Pause{}); }
+void World::resume(const Pid& actor, const std::vector<Op>& queued) {
+  node_->send(actor, Resume{queued});
+}
+void World::help(const Op& op) { node_->spawn(run_helper, this, op); }
 
 }  // namespace grove::oracle

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// World: one run of one script: its node, what is recorded of it, and the barrier between steps.
+// World: what a node of a script has beside its actors: what is recorded of them, and the times
+// that the barrier waits for.
 //
-// Thread-safety: settle() is the controller's; the rest is anybody's.
+// Thread-safety: all members, once started.
 #pragma once
 
 #include "grove/node/node.hpp"
 
-#include "engine.hpp"
 #include "recorder.hpp"
+#include "script.hpp"
 #include "timers.hpp"
 
 #include <chrono>
@@ -30,6 +31,7 @@ class AwaitedTimes {
   void remove(Ticket ticket);
   /// The latest of them; TimePoint::min() without any.
   [[nodiscard]] Clock::TimePoint latest() const;
+  [[nodiscard]] bool empty() const;
 
  private:
   mutable std::mutex mutex_;
@@ -37,15 +39,18 @@ class AwaitedTimes {
   std::map<Ticket, Clock::TimePoint> times_;
 };
 
+/// Outlives its node, whose processes refer to it.
 class World {
  public:
-  explicit World(Engine& engine);
-  ~World();
+  World() : timers_{*this} {}
   World(const World&) = delete;
   World& operator=(const World&) = delete;
+  /// Before all else.
+  void start(Node& node);
 
-  [[nodiscard]] Node& node() noexcept { return node_; }
+  [[nodiscard]] Node& node() const noexcept { return *node_; }
   [[nodiscard]] Recorder& recorder() noexcept { return recorder_; }
+  [[nodiscard]] const Recorder& recorder() const noexcept { return recorder_; }
   [[nodiscard]] Timers& timers() noexcept { return timers_; }
   [[nodiscard]] AwaitedTimes& awaited() noexcept { return awaited_; }
   /// The process that reports deaths: it answers a WatchFor when it does.
@@ -55,15 +60,18 @@ class World {
   /// Of supervisors; set by a step, read in those after it.
   std::map<std::string, std::vector<std::string>> templates;
 
-  /// The barrier. Returns: false when the script hangs. Blocks.
-  bool settle();
+  // What the controller has done here.
+  void run(const Pid& actor, const Op& op);
+  void pause(const Pid& actor);
+  void resume(const Pid& actor, const std::vector<Op>& queued);
+  /// An op of the controller's own, in a process of its own.
+  void help(const Op& op);
 
  private:
-  Engine& engine_;
   Recorder recorder_;
   AwaitedTimes awaited_;
-  Node node_;
   Timers timers_;
+  Node* node_ = nullptr;
   Pid watcher_;
   Pid root_;
 };

@@ -9,11 +9,13 @@
 // Thread-safety: all members.
 #pragma once
 
+#include "grove/core/priority.hpp"
 #include "grove/core/scheduler.hpp"
 
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -23,9 +25,12 @@ namespace grove::testkit {
 
 class CountingScheduler final : public Scheduler {
  public:
-  explicit CountingScheduler(std::unique_ptr<Scheduler> inner) : inner_{std::move(inner)} {}
+  /// What has a higher priority than `highest` is not counted.
+  explicit CountingScheduler(std::unique_ptr<Scheduler> inner, Priority highest = Priority::max)
+      : highest_{highest}, inner_{std::move(inner)} {}
 
-  void submit(Runnable& work) override {
+  void submit(Runnable& work) noexcept override {
+    if (work.run_priority() > highest_) return inner_->submit(work);
     {
       const std::lock_guard lock{mutex_};
       ++unfinished_;
@@ -41,7 +46,17 @@ class CountingScheduler final : public Scheduler {
   /// Returns: false when that takes longer than `patience`. Blocks.
   bool wait_until_idle(std::chrono::milliseconds patience) {
     std::unique_lock lock{mutex_};
-    return idle_.wait_for(lock, patience, [this] { return unfinished_ == 0; });
+    return went_idle_.wait_for(lock, patience, [this] { return unfinished_ == 0; });
+  }
+
+  [[nodiscard]] bool idle() const {
+    const std::lock_guard lock{mutex_};
+    return unfinished_ == 0;
+  }
+  /// All that were submitted, run, and had no more to do.
+  [[nodiscard]] std::uint64_t finished() const {
+    const std::lock_guard lock{mutex_};
+    return finished_;
   }
 
  private:
@@ -56,21 +71,24 @@ class CountingScheduler final : public Scheduler {
       if (work.run(turn)) return true;  // goes on later: still unfinished
       CountingScheduler& scheduler = owner;
       delete this;
-      scheduler.finished();
+      scheduler.finish();
       return false;
     }
     CountingScheduler& owner;
     Runnable& work;
   };
 
-  void finished() {
+  void finish() {
     const std::lock_guard lock{mutex_};
-    if (--unfinished_ == 0) idle_.notify_all();
+    ++finished_;
+    if (--unfinished_ == 0) went_idle_.notify_all();
   }
 
-  std::mutex mutex_;
-  std::condition_variable idle_;
+  const Priority highest_;
+  mutable std::mutex mutex_;  // guards the next three
+  std::condition_variable went_idle_;
   std::size_t unfinished_ = 0;
+  std::uint64_t finished_ = 0;
   std::unique_ptr<Scheduler> inner_;  // last: its threads use what is above until they are joined
 };
 

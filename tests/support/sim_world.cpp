@@ -3,6 +3,9 @@
 
 #include "grove/core/check.hpp"
 
+#include <optional>
+#include <utility>
+
 namespace grove::testkit {
 namespace {
 
@@ -21,6 +24,8 @@ SimNode::SimNode(std::string name, VirtualClock& clock, Random& random,
       transport_{network.endpoint()} {
   ClusterConfig config;
   config.listen = address_;
+  config.auto_connect =
+      seeds.empty() ? transport::AutoConnect::never : transport::AutoConnect::always;
   config.seeds = std::move(seeds);
   config.cookie = transport::Cookie{"simulated"};
   config.random_seed = random.next();
@@ -39,8 +44,9 @@ SimNode::~SimNode() {
   scheduler_.stop();
 }
 
-SimWorld::SimWorld(std::uint64_t seed)
+SimWorld::SimWorld(std::uint64_t seed, transport::AutoConnect connect)
     : seed_{seed},
+      auto_connect_{connect},
       random_{seed},
       network_{clock_, random_},
       past_(static_cast<std::size_t>(Metric::k_count)) {
@@ -70,8 +76,9 @@ SimNode& SimWorld::add_node(const std::string& name) {
   const Clock::TimePoint later = clock_.now() + std::chrono::microseconds{1};
   while (clock_.advance_to_next(later)) {  // so that lives differ
   }
-  nodes_[name] = std::make_unique<SimNode>(name, clock_, random_, network_,
-                                           std::vector<std::string>{address_of(first_)});
+  std::vector<std::string> seeds;
+  if (auto_connect_ == transport::AutoConnect::always) seeds = {address_of(first_)};
+  nodes_[name] = std::make_unique<SimNode>(name, clock_, random_, network_, std::move(seeds));
   return *nodes_[name];
 }
 
@@ -87,6 +94,21 @@ std::vector<std::string> SimWorld::names() const {
   std::vector<std::string> all;
   for (const auto& [name, node] : nodes_) all.push_back(name);
   return all;
+}
+
+bool SimWorld::connect(const std::string& name, const std::string& other) {
+  std::optional<bool> connected;
+  nodes_.at(name)->cluster().connect(
+      other, [&](const Result<std::string>& node) { connected = node.has_value(); });
+  GROVE_CHECK(run_until([&] { return connected.has_value(); }, std::chrono::minutes{1}));
+  return *connected;
+}
+
+bool SimWorld::disconnect(const std::string& name, const std::string& other) {
+  std::optional<bool> connected;
+  nodes_.at(name)->cluster().disconnect(other, [&](bool was) { connected = was; });
+  GROVE_CHECK(run_until([&] { return connected.has_value(); }, std::chrono::minutes{1}));
+  return *connected;
 }
 
 void SimWorld::cut(const std::string& from, const std::string& to) {

@@ -31,6 +31,7 @@ namespace grove::testkit {
 /// One life of one simulated node.
 class SimNode {
  public:
+  /// Without seeds it connects only by hand.
   SimNode(std::string name, VirtualClock& clock, Random& random, transport::MemoryNetwork& network,
           std::vector<std::string> seeds);
   ~SimNode();
@@ -53,10 +54,12 @@ class SimNode {
 
 class SimWorld {
  public:
-  explicit SimWorld(std::uint64_t seed);
+  explicit SimWorld(std::uint64_t seed,
+                    transport::AutoConnect connect = transport::AutoConnect::always);
   ~SimWorld();
 
-  /// Starts a node (a new life, when one of that name was killed). All know the first node added.
+  /// Starts a node (a new life, when one of that name was killed). All know the first node added,
+  /// or, with AutoConnect::never, nobody.
   SimNode& add_node(const std::string& name);
   /// Ends a node as SIGKILL does: it says nothing, but its connections break. For the silence of a
   /// power cut, cut() it off first.
@@ -65,6 +68,10 @@ class SimWorld {
   [[nodiscard]] bool is_up(const std::string& name) const { return nodes_.contains(name); }
   [[nodiscard]] std::vector<std::string> names() const;
 
+  /// By hand, by name or address. Returns: whether there is a session.
+  bool connect(const std::string& name, const std::string& other);
+  /// Returns: whether there was one.
+  bool disconnect(const std::string& name, const std::string& other);
   /// Cuts both directions between nodes of different groups.
   void partition(const std::vector<std::vector<std::string>>& groups);
   void cut(const std::string& from, const std::string& to);  // one direction
@@ -105,6 +112,7 @@ class SimWorld {
   bool step_processes();
 
   std::uint64_t seed_;
+  transport::AutoConnect auto_connect_;
   VirtualClock clock_;
   Random random_;
   transport::MemoryNetwork network_;

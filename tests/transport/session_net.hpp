@@ -4,6 +4,7 @@
 // frame arrives in order, and time is a number.
 #pragma once
 
+#include "grove/transport/local.hpp"
 #include "grove/transport/sessions.hpp"
 
 #include <gtest/gtest.h>
@@ -79,6 +80,7 @@ struct SessionHost {
   std::vector<Sessions::Down> downs;
   std::vector<Clock::TimePoint> down_at;
   std::vector<Sessions::Deliver> delivered;
+  std::vector<Sessions::Connected> connected;
   std::vector<std::string> says;
   std::map<Sessions::Count::What, int> counts;
   std::vector<std::pair<Route, Bytes>> heard;  // all that arrived at its address
@@ -91,8 +93,11 @@ class SessionNet {
     std::string cookie = "secret";
     std::string cluster = "grove";
     std::string address = {};  // empty: name:1
+    std::string local = {};    // a path on `machine`
+    std::string machine = {};
     transport::Versions versions = {};
     std::uint64_t features = transport::k_features;
+    transport::AutoConnect auto_connect = transport::AutoConnect::always;
   };
 
   SessionHost& add(const std::string& name, std::uint64_t life, Options options) {
@@ -101,10 +106,13 @@ class SessionNet {
     config.life = Life{life};
     config.cluster = options.cluster;
     config.address = options.address.empty() ? name + ":1" : options.address;
+    config.local = transport::local_text(options.machine, options.local);
+    config.machine = options.machine;
     config.seeds = options.seeds;
     config.cookie = transport::Cookie{options.cookie};
     config.versions = options.versions;
     config.features = options.features;
+    config.auto_connect = options.auto_connect;
     config.random_seed = life;
     config.nonce = counting_nonces(life << 32U);
     hosts_.push_back(std::make_unique<SessionHost>(std::move(config)));
@@ -139,6 +147,11 @@ class SessionNet {
   /// Who dials `address` reaches `host` too.
   void also_at(const std::string& address, const SessionHost& host) {
     aliases_[address] = host.address;
+  }
+  void nowhere(const std::string& address) { aliases_.erase(address); }
+  /// What looking up `name` finds; without, each address is its own.
+  void resolves(const std::string& name, std::vector<std::string> found) {
+    names_[name] = std::move(found);
   }
 
   void perform(SessionHost& host, const Sessions::Actions& actions) {
@@ -199,9 +212,11 @@ class SessionNet {
   void act(SessionHost& host, const Sessions::Resolve& resolve) {
     ++host.look_ups;
     events_.push_back([this, &host, resolve] {
-      if (host.alive) {
-        perform(host, host.sessions.on_resolved(resolve.address, {resolve.address}, now));
-      }
+      if (!host.alive) return;
+      const auto named = names_.find(resolve.address);
+      const std::vector<std::string> itself{resolve.address};
+      perform(host, host.sessions.on_resolved(resolve.address,
+                                              named == names_.end() ? itself : named->second, now));
     });
   }
   void act(SessionHost& host, const Sessions::HangUp& hang_up) {
@@ -240,6 +255,9 @@ class SessionNet {
   void act(SessionHost& host, const Sessions::Deliver& deliver) {
     host.delivered.push_back(deliver);
   }
+  void act(SessionHost& host, const Sessions::Connected& connected) {
+    host.connected.push_back(connected);
+  }
   void act(SessionHost& host, const Sessions::Say& say) { host.says.push_back(say.text); }
   void act(SessionHost& host, const Sessions::Count& count) { ++host.counts[count.what]; }
 
@@ -272,6 +290,7 @@ class SessionNet {
   std::deque<std::function<void()>> events_;
   std::set<std::pair<const SessionHost*, const SessionHost*>> silenced_;
   std::map<std::string, std::string> aliases_;
+  std::map<std::string, std::vector<std::string>> names_;
   int last_route_ = 0;
 };
 

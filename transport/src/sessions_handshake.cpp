@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The handshake's half of Sessions: what each frame before a session means, from both ends.
+#include "grove/transport/local.hpp"
 #include "grove/transport/sessions.hpp"
 
 #include <algorithm>
@@ -12,11 +13,6 @@ namespace {
 constexpr std::size_t k_handshakes_max = 4096;  // routes that said HELLO and proved nothing yet
 
 Bytes copy(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }
-
-std::string reason_in(const Frame& frame) {
-  const auto refuse = parse_refuse(frame.bytes);
-  return refuse ? std::string{to_string(refuse->reason)} : "malformed refusal";
-}
 
 }  // namespace
 
@@ -52,52 +48,48 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   }
   const Welcome& welcome = parsed->welcome;
   if (!config_.cookie.verify(parsed->proof, "welcome", out.hello, parsed->signed_part)) {
-    act(Count{Count::What::refused});
-    warn_once("refused " + welcome.name + " at " + out.address +
-              ": wrong cookie (set the same GROVE_COOKIE on both nodes)");
-    act(Send{link, encode(RefuseFrame{Refusal::cookie, config_.name})});
-    drop_link(link, "wrong cookie", now);
+    refuse(link, Refusal::cookie, welcome.name, now);
     return;
   }
   if (welcome.version < config_.versions.min || welcome.version > config_.versions.max) {
-    act(Count{Count::What::refused});
-    warn_once("refused " + welcome.name + " at " + out.address + ": " +
-              std::string{to_string(Refusal::version)});
-    act(Send{link, encode(RefuseFrame{Refusal::version, config_.name})});
-    drop_link(link, std::string{to_string(Refusal::version)}, now);
+    refuse(link, Refusal::version, welcome.name, now);
     return;
   }
   release(link, out, welcome.name, now);
+  if (!admits(out.seed, welcome.name)) {
+    drop_link(link, "is node " + welcome.name, now);
+    return;
+  }
   if (welcome.name == config_.name) {
-    if (welcome.life == config_.life) {
-      own_addresses_.insert(out.address);  // one of the seeds is ourselves
-      seed_answered(out.seed, config_.name);
-      act(HangUp{link});
-      outbound_.erase(link);
-    } else {
-      act(Count{Count::What::refused});
-      drop_link(link, "has our own name, " + config_.name + "; give one of them another --name",
-                now);
+    if (welcome.life != config_.life) {
+      refuse(link, Refusal::name_in_use, welcome.name, now);
+      return;
     }
+    own_addresses_.insert(out.address);  // one of the seeds is ourselves
+    seed_answered(out.seed, config_.name);
+    abandon(link);
     return;
   }
   Peer& peer = peers_[welcome.name];
   if (welcome.life < peer.life) {
-    act(Count{Count::What::refused});
-    warn_once("refused " + welcome.name + " at " + out.address + ": " +
-              std::string{to_string(Refusal::older_life)});
-    drop_link(link, std::string{to_string(Refusal::older_life)}, now);
+    refuse(link, Refusal::older_life, welcome.name, now);
     return;
   }
   if (peer.link != 0 && peer.link != link) {  // reached already, over another address
     aliases_[out.address] = welcome.name;
     seed_answered(out.seed, welcome.name);
-    act(HangUp{link});
-    outbound_.erase(link);
+    abandon(link);
     return;
   }
-  meet(welcome.name, peer, welcome.life, welcome.address, now);
+  meet(welcome.name, peer, welcome.life, welcome.address, welcome.local, now);
   peer.link = link;
+  requests_answered(out.seed, welcome.name);  // from here on they follow the peer
+  if (is_local(peer) && out.address != peer.local) {
+    const std::string seed = out.seed;
+    abandon(link);
+    reach(welcome.name, peer, seed, now);
+    return;
+  }
   out.peer = welcome.name;
   out.version = welcome.version;
   out.features = welcome.features;
@@ -112,17 +104,9 @@ void Sessions::release(LinkId link, Outbound& out, const std::string& answered,
   Peer& dialled = peers_[out.peer];
   if (dialled.link == link) {
     dialled.link = 0;
-    dialled.trouble = answered + " lives at its address now";
-    schedule_redial(dialled, now);
+    attempt_failed(out.peer, dialled, out, answered + " lives at its address now", now);
   }
   out.peer.clear();
-}
-
-void Sessions::on_refuse(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now) {
-  const std::string why = reason_in(frame);
-  act(Count{Count::What::refused});
-  warn_once("the node at " + out.address + " refused us: " + why);
-  drop_link(link, why, now);
 }
 
 void Sessions::accepted(const std::string& name, Peer& peer, Clock::TimePoint now) {
@@ -146,25 +130,10 @@ Sessions::Actions Sessions::on_frame(const Route& route, const Frame& frame, Clo
     case FrameKind::auth: on_auth(route, frame, now); break;
     case FrameKind::heartbeat:
     case FrameKind::batch: on_session_frame(route, *kind, frame, now); break;
-    case FrameKind::refuse: {
-      const auto place = inbound_.find(route);
-      if (place == inbound_.end() || place->second.proved) break;
-      act(Count{Count::What::refused});
-      warn_once("the node " + place->second.hello.name + " at " + place->second.hello.address +
-                " refused us: " + reason_in(frame));
-      inbound_.erase(place);
-      break;
-    }
+    case FrameKind::refuse: on_refuse(route, frame, now); break;
     default: act(Count{Count::What::malformed}); break;
   }
   return take();
-}
-
-void Sessions::refuse(const Route& route, Refusal reason, const std::string& who) {
-  act(Count{Count::What::refused});
-  warn_once("refused " + who + ": " + std::string{to_string(reason)});
-  act(Answer{route, encode(RefuseFrame{reason, config_.name})});
-  inbound_.erase(route);
 }
 
 void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint now) {
@@ -175,23 +144,22 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
   }
   if (leaving_) return;
   if (!is_handshake(frame.bytes)) {
-    refuse(route, Refusal::version, "a stranger");
+    refuse(route, Refusal::version, nullptr, now);
     return;
   }
   const auto hello = parse_hello(frame.bytes);
   if (!hello) {
     act(Count{Count::What::malformed});
-    refuse(route, Refusal::malformed, "a stranger");
+    refuse(route, Refusal::malformed, nullptr, now);
     return;
   }
-  const std::string who = hello->name + " at " + hello->address;
   const auto version = common_version(hello->versions, config_.versions);
   if (!version) {
-    refuse(route, Refusal::version, who);
+    refuse(route, Refusal::version, &*hello, now);
     return;
   }
   if (hello->cluster != config_.cluster) {
-    refuse(route, Refusal::cluster, who);
+    refuse(route, Refusal::cluster, &*hello, now);
     return;
   }
   if (inbound_.size() >= k_handshakes_max) return;  // a flood: silence, and it times out
@@ -226,44 +194,42 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
   if (leaving_) return;
   Inbound& inbound = place->second;
   const std::string name = inbound.hello.name;
-  const std::string who = name + " at " + inbound.hello.address;
   if (!config_.cookie.verify(*proof, "auth", inbound.hello_bytes, inbound.welcome_bytes)) {
-    refuse(route, Refusal::cookie, who);
+    refuse(route, Refusal::cookie, &inbound.hello, now);
     return;
   }
   if (name == config_.name) {  // ourselves are told by the welcome, and never get here
-    refuse(route, Refusal::name_in_use, who);
+    refuse(route, Refusal::name_in_use, &inbound.hello, now);
     return;
   }
   Peer& peer = peers_[name];
   if (inbound.hello.life < peer.life) {
-    refuse(route, Refusal::older_life, who);
+    refuse(route, Refusal::older_life, &inbound.hello, now);
     return;
   }
   if (!peer.route.empty()) {
-    // A new dial of the same peer: the old direction is dead on its side.
-    const Route old = peer.route;
-    if (peer.session != 0) {
-      end_session(name, peer, "the peer dialled anew", now);
-    } else {
-      peer.route.clear();
-      inbound_.erase(old);
-    }
+    // A new dial of the same peer: the old direction is dead on its side. Our link may be in use
+    // there; were it dropped here as well, two nodes could end each other's sessions for ever. If
+    // it is not, the peer says BYE on it.
+    const NodeId node = intern_node(name, peer.life);
+    if (peer.session != 0) act(Down{node, peer.session, "the peer dialled anew"});
+    peer.session = 0;
+    inbound_.erase(std::exchange(peer.route, {}));
   }
-  meet(name, peer, inbound.hello.life, inbound.hello.address, now);
+  meet(name, peer, inbound.hello.life, inbound.hello.address, inbound.hello.local, now);
   inbound.proved = true;
   peer.route = route;
   act(Answer{route, encode_empty(FrameKind::accept)});
-  if (peer.link == 0) {
+  if (peer.link == 0 && !peer.looking_up) {
     peer.backoff = {};
-    dial(peer.address, name, {}, now);
+    reach(name, peer, {}, now);
   }
   try_up(name, peer, now);
 }
 
 /// A life of a peer has proved itself.
 void Sessions::meet(const std::string& name, Peer& peer, Life life, const std::string& address,
-                    Clock::TimePoint now) {
+                    const std::string& local, Clock::TimePoint now) {
   if (life > peer.life && peer.life != Life{}) {
     if (peer.session != 0) end_session(name, peer, "the node was restarted", now);
     if (peer.link != 0) {  // dialled to the old life
@@ -280,7 +246,11 @@ void Sessions::meet(const std::string& name, Peer& peer, Life life, const std::s
   }
   peer.life = life;
   peer.left = false;
-  if (!address.empty()) peer.address = address;
+  if (!address.empty() && peer.address != address) {
+    peer.address = address;
+    peer.looking_up = false;  // the old one's is of no use any more
+  }
+  peer.local = local_address(local, config_.machine).value_or("");
   peer.trouble.clear();
 }
 

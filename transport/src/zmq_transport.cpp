@@ -2,10 +2,11 @@
 #include "grove/transport/zmq_transport.hpp"
 
 #include "grove/core/check.hpp"
+#include "grove/transport/endpoint.hpp"
 
-#include <asio/ip/tcp.hpp>
-#include <asio/post.hpp>
-#include <asio/thread_pool.hpp>
+#include "listening.hpp"
+#include "resolver.hpp"
+
 #include <zmq.hpp>
 
 #include <algorithm>
@@ -78,28 +79,16 @@ class ZmqTransport final : public Transport {
   ~ZmqTransport() override { stop(); }
 
   Result<std::string> listen(const std::string& address) override {
-    const auto parts = split_address(address);
-    if (!parts) return parts.error();
-    router_ = zmq::socket_t{context_, zmq::socket_type::router};
-    router_.set(zmq::sockopt::linger, 0);
-    router_.set(zmq::sockopt::ipv6, parts->host.find(':') != std::string::npos);
-    router_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(k_frame_bytes_max));
-    router_.set(zmq::sockopt::handshake_ivl, 3000);
-    router_.set(zmq::sockopt::rcvhwm, 0);  // bounded by the senders' own limits
-    try {
-      const std::string port = parts->port == "0" ? "*" : parts->port;
-      router_.bind("tcp://" + join_address(numeric_host(parts->host), port));
-    } catch (const zmq::error_t& error) {
-      if (error.num() == EADDRINUSE) {
-        return Error{Errc::address_in_use,
-                     address + " is taken by another program; choose another port with --listen"};
-      }
-      return Error{Errc::bad_address, "cannot listen on " + address + ": " + error.what()};
-    } catch (const std::system_error& error) {
-      return Error{Errc::bad_address, "cannot listen on " + address + ": " + error.what()};
+    const auto endpoint = parse_endpoint(address, AddressUse::listen);
+    if (!endpoint) return endpoint.error();
+    if (!router_) {
+      router_ = zmq::socket_t{context_, zmq::socket_type::router};
+      router_.set(zmq::sockopt::linger, 0);
+      router_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(k_frame_bytes_max));
+      router_.set(zmq::sockopt::handshake_ivl, 3000);
+      router_.set(zmq::sockopt::rcvhwm, 0);  // bounded by the senders' own limits
     }
-    const std::string endpoint = router_.get(zmq::sockopt::last_endpoint);
-    return endpoint.substr(std::string_view{"tcp://"}.size());
+    return listening_.bind(router_, *endpoint);
   }
 
   void start(Events& events) override {
@@ -111,12 +100,12 @@ class ZmqTransport final : public Transport {
     if (stopped_.exchange(true)) return;
     wake_.raise();
     if (thread_.joinable()) thread_.join();
-    resolvers_.stop();
-    resolvers_.join();
+    resolver_.stop();
     const std::unique_lock lock{links_mutex_};
     for (auto& [id, link] : links_) close_link(*link);
     links_.clear();
     router_.close();
+    listening_.close();
   }
 
   void dial(LinkId id, const std::string& address) override {
@@ -155,14 +144,8 @@ class ZmqTransport final : public Transport {
 
   void resolve(const std::string& address,
                std::function<void(std::vector<std::string>)> found) override {
-    asio::post(resolvers_, [this, address, found = std::move(found)]() mutable {
-      std::vector<std::string> addresses;
-      try {
-        addresses = look_up(address);
-      } catch (const std::system_error&) {
-        // Not even the question could be asked: no file descriptors left.
-      }
-      post([found = std::move(found), addresses = std::move(addresses)] { found(addresses); });
+    resolver_.look_up(address, [this, found = std::move(found)](std::vector<std::string> all) {
+      post([found, all = std::move(all)] { found(all); });
     });
   }
 
@@ -190,31 +173,6 @@ class ZmqTransport final : public Transport {
   }
 
  private:
-  static std::vector<std::string> look_up(const std::string& address) {
-    std::vector<std::string> addresses;
-    const auto parts = split_address(address);
-    if (!parts) return addresses;
-    asio::io_context io;
-    asio::ip::tcp::resolver resolver{io};
-    std::error_code error;
-    for (const auto& entry : resolver.resolve(parts->host, parts->port, error)) {
-      const auto endpoint = entry.endpoint();
-      std::string text =
-          join_address(endpoint.address().to_string(), std::to_string(endpoint.port()));
-      if (std::find(addresses.begin(), addresses.end(), text) == addresses.end()) {
-        addresses.push_back(std::move(text));
-      }
-    }
-    return addresses;
-  }
-
-  static std::string numeric_host(const std::string& host) {
-    if (host == "*" || host == "0.0.0.0" || host == "::") return host;
-    asio::io_context io;
-    asio::ip::tcp::resolver resolver{io};
-    return resolver.resolve(host, "").begin()->endpoint().address().to_string();
-  }
-
   /// Throws zmq::error_t.
   void connect(LinkId id, const std::string& address) {
     auto link = std::make_shared<Link>();
@@ -241,7 +199,7 @@ class ZmqTransport final : public Transport {
       links_.emplace(id, link);
     }
     link->dealer_fd = dealer.get(zmq::sockopt::fd);
-    dealer.connect("tcp://" + address);
+    dealer.connect(address.starts_with("ipc://") ? address : "tcp://" + address);
     look_again_ = true;
   }
 
@@ -381,6 +339,7 @@ class ZmqTransport final : public Transport {
   Clock& clock_;
   zmq::context_t context_{1};
   zmq::socket_t router_;  // the net thread's
+  Listening listening_;
   Events* events_ = nullptr;
   WakeUp wake_;
   std::atomic<bool> stopped_{false};
@@ -392,7 +351,7 @@ class ZmqTransport final : public Transport {
   Clock::TimePoint shared_rest_until_{};              // the net thread's
   std::mutex posted_mutex_;                           // guards posted_
   std::vector<std::function<void()>> posted_;
-  asio::thread_pool resolvers_{1};
+  Resolver resolver_;
   std::thread thread_;
 };
 

@@ -153,6 +153,8 @@ defmodule Oracle.Cluster do
         host: String.to_charlist(host),
         longnames: true,
         connection: :standard_io,
+        # a busy machine is no difference
+        wait_boot: 120_000,
         args: Enum.map(args, &String.to_charlist/1)
       })
 

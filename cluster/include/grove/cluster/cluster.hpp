@@ -19,22 +19,38 @@ namespace grove {
 
 struct ClusterConfig {
   std::string cluster = "grove";
+  // Addresses: see docs/nodes.md.
   std::string listen = "127.0.0.1:0";
   std::string advertise;           // empty: the address bound; port 0: the port bound
-  std::vector<std::string> seeds;  // nodes to join, host:port; a DNS name may stand for several
+  std::string local_path;          // of a socket for nodes of this machine; empty: none
+  bool meet_locally = true;        // false: peers are dialled over the network in any case
+  std::vector<std::string> seeds;  // nodes to join; a DNS name may stand for several
   transport::Cookie cookie;
   transport::SessionTimes times;
+  /// never: no seeds, no news of other nodes, no second attempt; see connect().
+  transport::AutoConnect auto_connect = transport::AutoConnect::always;
   std::uint64_t random_seed = 0;
   std::function<transport::Nonce()> nonce = transport::random_nonce;
 };
 
+/// One node as this one sees it.
 struct Member {
   std::string name;
   Life life;
   std::string address;
-  enum class State : std::uint8_t { up, down, left } state = State::down;
+  enum class State : std::uint8_t {
+    up,       // a member, and reached from here
+    partial,  // a member, and reached by another member though not from here
+    suspect,  // out of reach; the members have not agreed yet that it is dead
+    down,     // declared dead, or not met yet in this life
+    left,     // said good-bye
+  } state = State::down;
   bool self = false;
-  std::string trouble;  // why a member that is down cannot be reached
+  std::uint64_t incarnation = 0;      // how often that life has refuted that it is dead
+  std::string trouble;                // why it cannot be reached
+  std::string over;                   // the address that the link to it goes to; empty: none is up
+  std::string reached_by;             // partial: by whom
+  std::vector<std::string> accusers;  // suspect: who could not reach it, as far as is known
 };
 
 class Cluster {
@@ -54,16 +70,32 @@ class Cluster {
   /// Closes the transport: peers see their connections end. For a good-bye, leave() first.
   void stop();
 
-  /// Adds a node to join; tried for ever. Errors: bad_address.
+  /// Adds a node to join; tried for ever. Errors: bad_address, refused (with AutoConnect::never).
   Result<void> join(const std::string& address);
+  /// Makes one attempt to open a session with a node: one known here, by its name, or whoever is at
+  /// an address. `done` runs on the transport's loop, within twice SessionTimes::handshake and the
+  /// time of a name look-up. Returns there: the node's name; also when there is a session already,
+  /// or it is this node. Errors there: noconnection (detail: why), bad_address.
+  /// Source: OTP, net_kernel:connect_node/1.
+  void connect(const std::string& node, std::function<void(Result<std::string>)> done);
+  /// Ends the session with a node, at once; what is on its way is lost, and links and monitors
+  /// across it hear noconnection. The other side hears of it, too. With AutoConnect::always both
+  /// dial again. `done` runs on the transport's loop: was there a session?
+  /// Source: OTP, erlang:disconnect_node/1.
+  void disconnect(const std::string& node, std::function<void(bool)> done);
   /// Says good-bye to all members; `done` runs when they have heard it, on the transport's loop.
   void leave(std::function<void()> done);
 
   /// Hands all known members, this node first, to `use` on the transport's loop.
   void members(std::function<void(std::vector<Member>)> use);
   [[nodiscard]] std::size_t sessions() const;
+  /// Hands the names of the nodes that there is a session with to `use` on the transport's loop: of
+  /// others, whoever lost something with them here has been told. Source: OTP, nodes/0.
+  void nodes(std::function<void(std::vector<std::string>)> use);
   /// Hands what became of each address to join to `use` on the transport's loop.
   void seeds(std::function<void(std::vector<transport::Sessions::SeedView>)> use);
+  /// Hands whoever was refused, or refused us, to `use` on the transport's loop.
+  void refused(std::function<void(std::vector<transport::Sessions::RefusedView>)> use);
 
  private:
   class Impl;

@@ -195,8 +195,8 @@ class Context {
     return detail::Sleep{*this, duration};
   }
 
-  /// Asks a server and waits. Throws ProcessExit when it fails (noproc, noconnection, timeout, or
-  /// the server's exit reason); a late answer never reaches the mailbox.
+  /// Asks a server and waits. Throws ProcessExit when it fails (noproc, timeout, {nodedown, Node},
+  /// or the server's exit reason); a late answer never reaches the mailbox.
   template <class T, class... Args>
   requires(!(detail::UnsafeTemporary<Args&&> || ...))
       [[nodiscard]] auto call(const Pid& server, Args&&... args) {

@@ -67,7 +67,7 @@ struct PoolStatus {
                                            ServerRef pools = "pools");
 
 // What clients do, on any node. Throws ProcessExit, where it waits, when there is no such pool
-// (noproc), or it ends or is lost meanwhile (its reason, noconnection).
+// (noproc), or it ends or is lost meanwhile (its reason, {nodedown, Node}).
 
 /// Borrows a worker. It is this process's until checkin(), or until one of them ends.
 /// Waits: for at most `timeout`; none: for ever; zero or less: not at all.

@@ -113,7 +113,7 @@ class CallWaiter final : public Waiter {
   CallWaiter(Context& context, std::uint64_t serial, Timeout timeout);
   ~CallWaiter();
   void await_suspend(std::coroutine_handle<> handle);
-  /// Throws ProcessExit: the server's reason, noproc, noconnection, or timeout.
+  /// Throws ProcessExit: the server's reason, noproc, {nodedown, Node}, or timeout.
   Message await_resume();
 
  private:

@@ -47,17 +47,25 @@ struct SessionTimes {
   Clock::Duration redial_max = std::chrono::seconds{2};
 };
 
+/// Whether a node makes connections by itself. Source: OTP, kernel's dist_auto_connect.
+enum class AutoConnect : std::uint8_t {
+  always,  // with its seeds, with whomever they know, and again for ever
+  never,   // connect() alone does, once; whoever dials us is let in all the same
+};
+
 struct SessionsConfig {
   std::string name;
   Life life;
   std::string cluster = "grove";
   std::string address;             // where peers dial us
-  std::string local;               // where peers of this host may, see Hello
-  std::vector<std::string> seeds;  // host:port, tried until they answer, and again for ever
+  std::string local;               // where peers of this machine may: see local.hpp
+  std::string machine;             // empty: peers' `local` is of no use to us
+  std::vector<std::string> seeds;  // addresses, tried until they answer, and again for ever
   Cookie cookie;
   Versions versions;
   std::uint64_t features = k_features;
   SessionTimes times;
+  AutoConnect auto_connect = AutoConnect::always;
   std::uint64_t random_seed = 0;  // spreads the redials of many nodes
   std::function<Nonce()> nonce = random_nonce;
 };
@@ -67,8 +75,9 @@ class Sessions {
   // -- actions -------------------------------------------------------------------------------
   struct Dial {
     LinkId link;
-    std::string address;
+    std::string address;  // numeric, or of a socket
   };
+  /// Look up; on_resolved must follow, however long it takes.
   struct Resolve {
     std::string address;
   };
@@ -104,6 +113,12 @@ class Sessions {
     std::uint64_t session;
     Frame frame;
   };
+  /// What came of connect().
+  struct Connected {
+    std::uint64_t id;
+    std::string node;  // there is a session with it now, or it is ourselves; empty: there is none
+    std::string why;   // there is none
+  };
   struct Say {
     bool warning;
     std::string text;
@@ -111,7 +126,8 @@ class Sessions {
   struct Count {
     enum class What : std::uint8_t { stale, malformed, refused } what;
   };
-  using Action = std::variant<Dial, Resolve, HangUp, Send, Answer, Up, Down, Deliver, Say, Count>;
+  using Action =
+      std::variant<Dial, Resolve, HangUp, Send, Answer, Up, Down, Deliver, Connected, Say, Count>;
   using Actions = std::vector<Action>;
 
   explicit Sessions(SessionsConfig config);
@@ -121,13 +137,19 @@ class Sessions {
   Actions on_link_down(LinkId link, const std::string& why, Clock::TimePoint now);
   Actions on_answer(LinkId link, const Frame& frame, Clock::TimePoint now);
   Actions on_frame(const Route& route, const Frame& frame, Clock::TimePoint now);
-  Actions on_resolved(const std::string& seed, const std::vector<std::string>& addresses,
+  Actions on_resolved(const std::string& address, const std::vector<std::string>& found,
                       Clock::TimePoint now);
   Actions on_tick(Clock::TimePoint now);
   /// Somebody told us of a node: reach it too. Ignored when its life is not newer than one known.
   Actions add_peer(const std::string& name, Life life, const std::string& address,
                    Clock::TimePoint now);
   Actions add_seed(const std::string& address, Clock::TimePoint now);
+  /// One attempt to open a session: with a peer, by its name, or with whoever is at an address.
+  /// Connected follows, within twice the handshake's time. Source: OTP, net_kernel:connect_node/1.
+  Actions connect(std::uint64_t id, const std::string& target, Clock::TimePoint now);
+  /// Ends what there is with a peer, at once; it hears of it. AutoConnect::always dials it anew.
+  /// Source: OTP, erlang:disconnect_node/1.
+  Actions disconnect(const std::string& name, Clock::TimePoint now);
   /// The peer said that it leaves: its end is no failure, and it is not redialled.
   void mark_left(const std::string& name);
   /// Ends a session from our side, for example because the peer sent nonsense.
@@ -147,6 +169,7 @@ class Sessions {
     bool up = false;
     bool left = false;
     std::string trouble;  // why the last attempt failed; empty: none
+    std::string over;     // the address that our link goes to; empty: none is up
   };
   [[nodiscard]] std::vector<PeerView> peers() const;
   struct SeedView {
@@ -155,6 +178,16 @@ class Sessions {
     std::string trouble;      // why it cannot be reached; empty: none known
   };
   [[nodiscard]] std::vector<SeedView> seeds() const;
+  /// Who did not come in, here or there. At most 64; those of longest ago are forgotten.
+  struct RefusedView {
+    std::string name;  // as it said; empty: it did not
+    std::string address;
+    bool by_us = false;
+    std::string why;
+    std::uint64_t times = 0;
+    Clock::TimePoint last;
+  };
+  [[nodiscard]] std::vector<RefusedView> refused() const;
 
  private:
   enum class Phase : std::uint8_t { connecting, hello_sent, auth_sent, accepted };
@@ -182,6 +215,10 @@ class Sessions {
   struct Peer {
     Life life;
     std::string address;
+    std::string local;                 // where it is reached from this machine; empty: nowhere
+    Life not_local;                    // the life that could not be reached there
+    std::vector<std::string> untried;  // of what its name was looked up to
+    bool looking_up = false;
     bool left = false;
     LinkId link = 0;            // the one on its way or accepted; 0: none
     Route route;                // the proved one; empty: none
@@ -193,34 +230,70 @@ class Sessions {
     std::string trouble;
   };
   struct Seed {
+    bool looking_up = false;
     Clock::TimePoint resolve_at;
     Clock::Duration backoff{};
     std::string answered_by;
     std::string trouble;
   };
 
+  /// A connect() that is under way.
+  struct Request {
+    std::uint64_t id = 0;
+    std::string target;
+    std::string peer;  // who is meant, once that is known
+    std::string why;   // the latest failure, while it is not
+    bool looking_up = false;
+    bool late = false;
+    Clock::TimePoint deadline;
+  };
+
   void dial(const std::string& address, const std::string& peer, const std::string& seed,
             Clock::TimePoint now);
-  void drop_link(LinkId link, const std::string& why, Clock::TimePoint now);
+  /// Begins an attempt to reach a peer: by its socket, else its address, looked up if it is a name.
+  void reach(const std::string& name, Peer& peer, const std::string& seed, Clock::TimePoint now);
+  void attempt_failed(const std::string& name, Peer& peer, const Outbound& out,
+                      const std::string& why, Clock::TimePoint now);
+  [[nodiscard]] static bool is_local(const Peer& peer) {
+    return !peer.local.empty() && peer.not_local != peer.life;
+  }
+  void drop_link(LinkId link, const std::string& why, Clock::TimePoint now, bool said = false);
+  void abandon(LinkId link);
   void on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now);
   void release(LinkId link, Outbound& out, const std::string& answered, Clock::TimePoint now);
   void on_refuse(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now);
+  void on_refuse(const Route& route, const Frame& frame, Clock::TimePoint now);
   void on_hello(const Route& route, const Frame& frame, Clock::TimePoint now);
   void on_auth(const Route& route, const Frame& frame, Clock::TimePoint now);
   void on_session_frame(const Route& route, FrameKind kind, const Frame& frame,
                         Clock::TimePoint now);
-  void refuse(const Route& route, Refusal reason, const std::string& who);
+  /// Whoever dialled us does not come in; `hello`: what it said, or nothing.
+  void refuse(const Route& route, Refusal reason, const Hello* hello, Clock::TimePoint now);
+  /// Whoever answers what we dialled is not let in.
+  void refuse(LinkId link, Refusal reason, const std::string& name, Clock::TimePoint now);
+  /// Said once, counted each time, and shown until a session comes of it.
+  void note_refusal(RefusedView refused);
+  /// For people: the reason, and what to do about it.
+  [[nodiscard]] static std::string explain(Refusal reason);
   void accepted(const std::string& name, Peer& peer, Clock::TimePoint now);
   void try_up(const std::string& name, Peer& peer, Clock::TimePoint now);
   void end_session(const std::string& name, Peer& peer, const std::string& why,
                    Clock::TimePoint now);
   void meet(const std::string& name, Peer& peer, Life life, const std::string& address,
-            Clock::TimePoint now);
+            const std::string& local, Clock::TimePoint now);
   void schedule_redial(Peer& peer, Clock::TimePoint now);
   /// The node known to live at `address`: ourselves, or a peer that is dialled anyway.
   [[nodiscard]] std::optional<std::string> known_at(const std::string& address) const;
-  void seed_failed(const std::string& seed, const std::string& why);
+  void reach_for(Request& request, const std::string& node, Clock::TimePoint now);
+  bool requests_resolved(const std::string& target, const std::vector<std::string>& found,
+                         Clock::TimePoint now);
+  void requests_failed(const std::string& target, const std::string& why);
+  void requests_answered(const std::string& target, const std::string& node);
+  [[nodiscard]] bool is_pending(const Request& request) const;
+  void finish_requests();
+  void seed_failed(const std::string& seed, const std::string& why, bool said = false);
   void seed_answered(const std::string& seed, const std::string& node);
+  [[nodiscard]] static bool admits(const std::string& seed, const std::string& node);
   bool is_met(const std::string& seed, const std::string& address);
   [[nodiscard]] SessionHeader header_of(const Peer& peer) const;
   [[nodiscard]] Actions take();
@@ -238,9 +311,11 @@ class Sessions {
   std::map<std::string, Seed> seeds_;
   std::set<std::string> own_addresses_;         // answered by ourselves
   std::map<std::string, std::string> aliases_;  // other addresses of peers, by address
+  std::vector<Request> requests_;
   std::map<LinkId, Outbound> outbound_;
   std::unordered_map<Route, Inbound> inbound_;
   std::set<std::string> warned_;
+  std::vector<RefusedView> refused_;  // by time, the latest last
   LinkId last_link_ = 0;
   std::uint64_t last_epoch_ = 0;
   std::uint64_t last_session_ = 0;

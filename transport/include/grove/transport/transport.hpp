@@ -3,7 +3,7 @@
 // Transport: the seam for the network. It moves frames and says when links come and go; who is at
 // the other end, and what a frame means, is the sessions' business.
 //
-// A node listens at one address. What it dials is a *link*: it sends frames there and may hear
+// A node listens at one address or more (endpoint.hpp). What it dials is a *link*: it sends frames there and may hear
 // answers. What arrives at its own address comes from a *route*, which it can answer.
 // Real: ZeroMQ, a ROUTER that receives and a DEALER per link. Simulated: MemoryNetwork.
 #pragma once
@@ -47,7 +47,8 @@ class Transport {
 
   virtual ~Transport() = default;
 
-  /// Binds `host:port`; port 0 takes a free one. Returns: the address bound.
+  /// Binds an address; may be called again for another one. Port 0 takes a free one; a socket file
+  /// is made for this user only. Returns: the address bound.
   /// Errors: address_in_use, bad_address. Before start().
   virtual Result<std::string> listen(const std::string& address) = 0;
   /// Begins to call `events`, which outlive stop().
@@ -56,13 +57,14 @@ class Transport {
   virtual void stop() = 0;
 
   // On the loop only:
-  /// One attempt to reach `address` (numeric). on_link_up or on_link_down follows.
+  /// One attempt to reach `address` (numeric, or a socket). on_link_up or on_link_down follows.
   virtual void dial(LinkId link, const std::string& address) = 0;
   virtual void hang_up(LinkId link) = 0;
   /// From now on send() may be called from any thread.
   virtual void share(LinkId link) = 0;
   virtual void answer(const Route& to, Bytes frame) = 0;
-  /// Looks up `host:port` off the loop and hands all its addresses to `found` on the loop.
+  /// Looks up `address` off the loop, however long it takes, and hands all that it stands for to
+  /// `found` on the loop: numeric, each once, in the system's order; empty: it stands for none.
   virtual void resolve(const std::string& address,
                        std::function<void(std::vector<std::string>)> found) = 0;
 
@@ -72,13 +74,5 @@ class Transport {
   /// Runs `action` on the loop.
   virtual void post(std::function<void()> action) = 0;
 };
-
-/// Splits `host:port` or `[v6]:port`. Errors: bad_address.
-struct HostPort {
-  std::string host;
-  std::string port;
-};
-[[nodiscard]] Result<HostPort> split_address(const std::string& address);
-[[nodiscard]] std::string join_address(const std::string& host, const std::string& port);
 
 }  // namespace grove::transport

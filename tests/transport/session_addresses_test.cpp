@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// At which address sessions dial whom: names, sockets of one machine, NODE@HOST.
+#include "transport/session_net.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+
+namespace grove::transport {
+namespace {
+
+using namespace std::chrono_literals;
+using testkit::SessionHost;
+using testkit::SessionNet;
+
+class Addresses : public testing::Test {
+ protected:
+  [[nodiscard]] static std::string over(const SessionHost& host, const std::string& peer) {
+    for (const Sessions::PeerView& view : host.sessions.peers()) {
+      if (view.name == peer) return view.over;
+    }
+    return {};
+  }
+  [[nodiscard]] static std::string trouble(const SessionHost& host, const std::string& peer) {
+    for (const Sessions::PeerView& view : host.sessions.peers()) {
+      if (view.name == peer) return view.trouble;
+    }
+    return {};
+  }
+  void expect_one_session(const SessionHost& host) {
+    EXPECT_TRUE(host.is_up()) << host.name;
+    EXPECT_EQ(net.open_links(host), 1U) << host.name;
+  }
+  SessionNet net;
+};
+
+// -- names ----------------------------------------------------------------------------------
+
+TEST_F(Addresses, APeersNameIsLookedUpAtEachRedial) {
+  SessionHost& a = net.add("a", 10, {.address = "a.example:1"});
+  net.resolves("a.example:1", {"10.0.0.1:1"});
+  net.also_at("10.0.0.1:1", a);
+  SessionHost& b = net.add("b", 20, {.seeds = {"10.0.0.1:1"}});
+  net.pass(1s);
+  ASSERT_TRUE(b.is_up());
+  // It moves; the seed that b knows is nobody's any more.
+  net.nowhere("10.0.0.1:1");
+  net.resolves("a.example:1", {"10.0.0.2:1"});
+  net.also_at("10.0.0.2:1", a);
+  net.lose_link(b, a);
+  net.pass(10s);
+  expect_one_session(b);
+  EXPECT_EQ(over(b, "a"), "10.0.0.2:1");
+  EXPECT_EQ(b.ups.back().address, "a.example:1") << "what others are told of it";
+}
+
+TEST_F(Addresses, AllAddressesOfANameAreTriedInTurn) {
+  SessionHost& a = net.add("a", 10, {.address = "a.example:1"});
+  SessionHost& c = net.add("c", 30, {});
+  net.resolves("a.example:1", {"10.0.0.1:1", "10.0.0.3:1", "10.0.0.2:1"});
+  net.also_at("10.0.0.3:1", c);  // somebody else
+  net.also_at("10.0.0.2:1", a);
+  SessionHost& b = net.add("b", 20, {});
+  net.perform(b, b.sessions.add_peer("a", Life{10}, "a.example:1", net.now));
+  const auto begun = net.now;
+  net.pass(0s);
+  EXPECT_TRUE(b.is_up());
+  EXPECT_EQ(net.now, begun) << "without a pause between them";
+  EXPECT_EQ(over(b, "a"), "10.0.0.2:1");
+}
+
+TEST_F(Addresses, ANameThatCannotBeResolvedIsTroubleUntilItCan) {
+  SessionHost& a = net.add("a", 10, {.address = "a.example:1"});
+  net.resolves("a.example:1", {});
+  SessionHost& b = net.add("b", 20, {});
+  net.perform(b, b.sessions.add_peer("a", Life{10}, "a.example:1", net.now));
+  net.pass(1h);
+  EXPECT_EQ(trouble(b, "a"), "the name cannot be resolved");
+  EXPECT_TRUE(b.dials.empty());
+  net.resolves("a.example:1", {"10.0.0.1:1"});
+  net.also_at("10.0.0.1:1", a);
+  net.pass(3s);
+  expect_one_session(b);
+}
+
+TEST_F(Addresses, ANameIsNotAskedForAgainBeforeTheAnswerCame) {
+  Sessions sessions{{.name = "b",
+                     .life = Life{20},
+                     .cluster = "grove",
+                     .address = "b:1",
+                     .local = {},
+                     .machine = {},
+                     .seeds = {"slow.example:1"},
+                     .cookie = {},
+                     .versions = {},
+                     .times = {}}};
+  const auto asked = [&] {
+    std::size_t count = 0;
+    for (auto end = net.now + 1h; net.now < end; net.now += 1s) {
+      count += testkit::only<Sessions::Resolve>(sessions.on_tick(net.now)).size();
+    }
+    return count;
+  };
+  (void)sessions.add_peer("a", Life{10}, "a.example:1", net.now);
+  EXPECT_LE(asked(), 2U);
+  (void)sessions.on_resolved("slow.example:1", {}, net.now);
+  (void)sessions.on_resolved("a.example:1", {}, net.now);
+  EXPECT_EQ(asked(), 2U);
+}
+
+TEST_F(Addresses, OfAPeerThatAreNoneAreNotDialled) {
+  SessionHost& a = net.add("a", 10, {.address = "no address"});
+  SessionHost& b = net.add("b", 20, {.seeds = {"10.0.0.1:1"}});
+  net.also_at("10.0.0.1:1", a);
+  net.pass(1min);
+  EXPECT_FALSE(a.is_up() && !b.is_up());
+  for (const auto& [when, address] : b.dials) EXPECT_EQ(address, "10.0.0.1:1");
+}
+
+// -- sockets of one machine -----------------------------------------------------------------
+
+class OneMachine : public Addresses {
+ protected:
+  SessionHost& add(const std::string& name, std::uint64_t life, SessionNet::Options options = {}) {
+    options.machine = "m1";
+    options.local = "/run/" + name + ".ipc";
+    SessionHost& host = net.add(name, life, options);
+    net.also_at("ipc:///run/" + name + ".ipc", host);
+    return host;
+  }
+};
+
+TEST_F(OneMachine, PeersMeetAtTheirSockets) {
+  SessionHost& a = add("a", 10);
+  SessionHost& b = add("b", 20, {.seeds = {"a:1"}});
+  net.pass(1min);
+  expect_one_session(a);
+  expect_one_session(b);
+  EXPECT_EQ(over(a, "b"), "ipc:///run/b.ipc");
+  EXPECT_EQ(over(b, "a"), "ipc:///run/a.ipc");
+  EXPECT_EQ(a.ups[0].address, "b:1") << "others may be on other machines";
+  EXPECT_EQ(b.sessions.seeds()[0].answered_by, "a");
+  EXPECT_EQ(a.ups.size() + b.ups.size(), 2U);
+  EXPECT_TRUE(a.says.empty() && b.says.empty());
+  EXPECT_TRUE(a.counts.empty() && b.counts.empty());
+}
+
+TEST_F(OneMachine, TwoThatDialAtOnceMeetThereToo) {
+  SessionHost& a = add("a", 10, {.seeds = {"b:1"}});
+  SessionHost& b = add("b", 20, {.seeds = {"a:1"}});
+  net.pass(1min);
+  expect_one_session(a);
+  expect_one_session(b);
+  EXPECT_TRUE(a.downs.empty() && b.downs.empty());
+  EXPECT_EQ(over(a, "b"), "ipc:///run/b.ipc");
+}
+
+TEST_F(OneMachine, APeerOfAnotherMachineIsDialledAtItsAddress) {
+  SessionHost& a = add("a", 10);
+  SessionHost& b = net.add("b", 20, {.seeds = {"a:1"}, .local = "/run/b.ipc", .machine = "m2"});
+  net.also_at("ipc:///run/b.ipc", a);  // were it dialled, somebody else would answer
+  net.pass(1min);
+  EXPECT_EQ(over(a, "b"), "b:1");
+  EXPECT_EQ(over(b, "a"), "a:1");
+}
+
+TEST_F(OneMachine, WhoHasNoSocketIsDialledAtItsAddressAndDialsOthersAtTheirs) {
+  SessionHost& a = add("a", 10);
+  SessionHost& b = net.add("b", 20, {.seeds = {"a:1"}, .machine = "m1"});
+  net.pass(1min);
+  EXPECT_EQ(over(a, "b"), "b:1");
+  EXPECT_EQ(over(b, "a"), "ipc:///run/a.ipc");
+}
+
+TEST_F(OneMachine, ASocketThatCannotBeReachedIsLeftAloneForThatLife) {
+  SessionHost& a = add("a", 10);
+  net.nowhere("ipc:///run/a.ipc");  // as in another mount namespace, or another user's
+  SessionHost& b = add("b", 20, {.seeds = {"a:1"}});
+  const auto tried = [&] {
+    return std::count_if(b.dials.begin(), b.dials.end(),
+                         [](const auto& dial) { return dial.second == "ipc:///run/a.ipc"; });
+  };
+  net.pass(1s);
+  expect_one_session(b);
+  EXPECT_EQ(over(b, "a"), "a:1");
+  EXPECT_EQ(over(a, "b"), "ipc:///run/b.ipc") << "each direction for itself";
+  EXPECT_EQ(b.times_said("ipc:///run/a.ipc"), 1U);
+  EXPECT_TRUE(b.sessions.seeds()[0].trouble.empty());
+  net.lose_link(b, a);
+  net.pass(1min);
+  expect_one_session(b);
+  EXPECT_EQ(tried(), 1);
+  net.kill(a);
+  SessionHost& again = add("a", 11);
+  net.pass(1min);
+  EXPECT_TRUE(again.is_up());
+  EXPECT_EQ(over(b, "a"), "ipc:///run/a.ipc");
+  EXPECT_EQ(tried(), 2) << "a new life is tried anew";
+}
+
+TEST_F(OneMachine, ASocketOfSomebodyElseIsNotTakenForThePeers) {
+  SessionHost& a = add("a", 10);
+  SessionHost& c = add("c", 30);
+  net.also_at("ipc:///run/a.ipc", c);  // where b is, that path is another file
+  SessionHost& b = add("b", 20, {.seeds = {"a:1"}});
+  net.pass(1min);
+  EXPECT_TRUE(a.is_up());
+  EXPECT_EQ(over(b, "a"), "a:1");
+  for (const SessionHost* host : {&a, &b, &c}) EXPECT_TRUE(host->downs.empty()) << host->name;
+}
+
+TEST_F(OneMachine, APeerThatListensOnASocketOnlyIsDialledThere) {
+  SessionHost& a = net.add("a", 10, {.address = "ipc:///run/a.ipc"});
+  SessionHost& b = net.add("b", 20, {.seeds = {"ipc:///run/a.ipc"}, .address = "ipc:///run/b.ipc"});
+  net.pass(1min);
+  expect_one_session(a);
+  expect_one_session(b);
+  EXPECT_EQ(over(b, "a"), "ipc:///run/a.ipc");
+}
+
+// -- NODE@HOST ------------------------------------------------------------------------------
+
+TEST_F(Addresses, OfANodeAreAnsweredByThatNode) {
+  SessionHost& a = net.add("a", 10, {.address = "10.0.0.1:7400"});
+  SessionHost& c = net.add("c@h", 30, {.address = "10.0.0.3:7400"});
+  net.resolves("a@h:7400", {"10.0.0.1:7400"});
+  net.resolves("c@h:7400", {"10.0.0.3:7400"});
+  SessionHost& b = net.add("b", 20, {.seeds = {"a@h:7400", "c@h:7400"}});
+  net.pass(1min);
+  EXPECT_TRUE(a.is_up());
+  EXPECT_TRUE(c.is_up());
+  for (const auto& seed : b.sessions.seeds()) EXPECT_TRUE(seed.trouble.empty()) << seed.trouble;
+}
+
+TEST_F(Addresses, OfANodeThatAnotherOneAnswersJoinNobody) {
+  SessionHost& a = net.add("a", 10, {.address = "10.0.0.1:7400"});
+  net.resolves("x@h:7400", {"10.0.0.1:7400"});
+  SessionHost& b = net.add("b", 20, {.seeds = {"x@h:7400"}});
+  net.pass(1min);
+  EXPECT_TRUE(a.ups.empty() && b.ups.empty());
+  ASSERT_EQ(b.sessions.seeds().size(), 1U);
+  EXPECT_EQ(b.sessions.seeds()[0].answered_by, "");
+  EXPECT_EQ(b.sessions.seeds()[0].trouble, "10.0.0.1:7400 is node a");
+  EXPECT_EQ(b.times_said("is node a"), 1U);
+  // Nor does a session that came otherwise make it the node that was asked for.
+  net.perform(b, b.sessions.add_seed("10.0.0.1:7400", net.now));
+  net.pass(1min);
+  EXPECT_TRUE(b.is_up());
+  for (const auto& seed : b.sessions.seeds()) {
+    EXPECT_EQ(seed.answered_by.empty(), seed.address == "x@h:7400");
+  }
+}
+
+}  // namespace
+}  // namespace grove::transport

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The dialling half of Sessions: whom to dial, at which address, and when again.
+#include "grove/transport/endpoint.hpp"
+#include "grove/transport/sessions.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace grove::transport {
+
+void Sessions::dial(const std::string& address, const std::string& peer, const std::string& seed,
+                    Clock::TimePoint now) {
+  const LinkId link = ++last_link_;
+  Outbound out;
+  out.address = address;
+  out.peer = peer;
+  out.seed = seed;
+  out.deadline = now + config_.times.handshake;
+  outbound_.emplace(link, std::move(out));
+  if (!peer.empty()) peers_[peer].link = link;
+  act(Dial{link, address});
+}
+
+void Sessions::reach(const std::string& name, Peer& peer, const std::string& seed,
+                     Clock::TimePoint now) {
+  peer.untried.clear();
+  if (is_local(peer)) {
+    dial(peer.local, name, seed, now);
+    return;
+  }
+  const auto endpoint = parse_endpoint(peer.address, AddressUse::dial);
+  if (!endpoint) {
+    peer.trouble = endpoint.error().detail;
+    schedule_redial(peer, now);
+  } else if (endpoint->is_name()) {
+    peer.looking_up = true;
+    act(Resolve{peer.address});
+  } else {
+    dial(peer.address, name, seed, now);
+  }
+}
+
+void Sessions::attempt_failed(const std::string& name, Peer& peer, const Outbound& out,
+                              const std::string& why, Clock::TimePoint now) {
+  peer.trouble = why;
+  if (leaving_) return;
+  if (out.address == peer.local) {  // not ours to see, or somebody else's
+    peer.not_local = peer.life;
+    say(false,
+        name + " cannot be reached at " + peer.local + ": " + why + "; trying " + peer.address);
+    reach(name, peer, out.seed, now);
+  } else if (!peer.untried.empty()) {
+    const std::string next = peer.untried.front();
+    peer.untried.erase(peer.untried.begin());
+    dial(next, name, out.seed, now);
+  } else {
+    schedule_redial(peer, now);
+  }
+}
+
+std::optional<std::string> Sessions::known_at(const std::string& address) const {
+  if (address == config_.address || own_addresses_.contains(address)) return config_.name;
+  const auto alias = aliases_.find(address);
+  if (alias != aliases_.end() && peers_.at(alias->second).session != 0) return alias->second;
+  for (const auto& [name, peer] : peers_) {
+    if (peer.address == address && !peer.left && peer.life != Life{}) return name;
+  }
+  return std::nullopt;
+}
+
+void Sessions::seed_failed(const std::string& seed, const std::string& why, bool said) {
+  requests_failed(seed, why);
+  const auto place = seeds_.find(seed);
+  if (place == seeds_.end() || std::exchange(place->second.trouble, why) == why || said) return;
+  say(true, "cannot reach seed " + seed + ": " + why + "; trying again");
+}
+
+/// May `node` answer at `seed`? At NODE@HOST only that one.
+bool Sessions::admits(const std::string& seed, const std::string& node) {
+  const auto endpoint = parse_endpoint(seed, AddressUse::dial);
+  return !endpoint || endpoint->admits(node);
+}
+
+void Sessions::seed_answered(const std::string& seed, const std::string& node) {
+  if (!admits(seed, node)) {
+    seed_failed(seed, "node " + node + " lives there");
+    return;
+  }
+  requests_answered(seed, node);
+  const auto place = seeds_.find(seed);
+  if (place == seeds_.end()) return;
+  // A DNS name may stand for several nodes, ourselves among them: another one says more.
+  if (node != config_.name || place->second.answered_by.empty()) place->second.answered_by = node;
+  place->second.trouble.clear();
+}
+
+/// Whether `seed`, which stands for `address`, needs no dialling: we are there, or in a session.
+bool Sessions::is_met(const std::string& seed, const std::string& address) {
+  const auto node = known_at(address);
+  if (!node || (*node != config_.name && peers_.at(*node).session == 0)) return false;
+  seed_answered(seed, *node);
+  return true;
+}
+
+Sessions::Actions Sessions::on_resolved(const std::string& address,
+                                        const std::vector<std::string>& found,
+                                        Clock::TimePoint now) {
+  const auto seed = seeds_.find(address);
+  if (seed != seeds_.end()) seed->second.looking_up = false;
+  if (stopped_ || leaving_) return take();
+  for (auto& [name, peer] : peers_) {
+    if (!peer.looking_up || peer.address != address) continue;
+    peer.looking_up = false;
+    if (peer.link != 0) continue;  // it came by another way meanwhile
+    if (found.empty()) {
+      peer.trouble = "the name cannot be resolved";
+      schedule_redial(peer, now);
+    } else {
+      peer.untried.assign(found.begin() + 1, found.end());
+      dial(found.front(), name, {}, now);
+    }
+  }
+  const bool requested = requests_resolved(address, found, now);
+  if (seed == seeds_.end() && !requested) return take();
+  if (found.empty()) seed_failed(address, "the name cannot be resolved");
+  for (const std::string& one : found) {
+    if (is_met(address, one) || known_at(one)) continue;
+    const bool on_its_way = std::any_of(outbound_.begin(), outbound_.end(), [&](const auto& entry) {
+      return entry.second.address == one;
+    });
+    if (!on_its_way) dial(one, {}, address, now);
+  }
+  return take();
+}
+
+Sessions::Actions Sessions::add_seed(const std::string& address, Clock::TimePoint now) {
+  seeds_.try_emplace(address, Seed{});
+  seeds_[address].resolve_at = now;
+  return on_tick(now);
+}
+
+Sessions::Actions Sessions::add_peer(const std::string& name, Life life, const std::string& address,
+                                     Clock::TimePoint now) {
+  if (stopped_ || leaving_ || !is_node_name(name) || config_.auto_connect == AutoConnect::never) {
+    return take();
+  }
+  if (name == config_.name) {
+    // Others know a later life of our name than ours: they will have nothing to do with us.
+    if (life > config_.life) {
+      note_refusal({name, address, true, explain(Refusal::name_in_use), 0, now});
+    }
+    return take();
+  }
+  const auto known = peers_.find(name);
+  if (known != peers_.end() && life <= known->second.life) return take();
+  Peer& peer = peers_[name];
+  if (peer.session == 0 && peer.link == 0) {
+    peer.address = address;
+    peer.looking_up = false;
+    peer.left = false;
+    peer.redial_at = now;
+    return on_tick(now);
+  }
+  return take();
+}
+
+void Sessions::schedule_redial(Peer& peer, Clock::TimePoint now) {
+  if (config_.auto_connect == AutoConnect::never) {
+    if (peer.route.empty()) return;
+    // It dialled us and waits for us to dial back: nobody will.
+    act(Answer{peer.route, encode_empty(FrameKind::bye)});
+    inbound_.erase(std::exchange(peer.route, {}));
+    return;
+  }
+  peer.backoff = std::clamp(peer.backoff * 2, config_.times.redial_min, config_.times.redial_max);
+  // Up to a quarter more, so that two nodes do not keep missing each other.
+  const auto spread = static_cast<std::uint64_t>(peer.backoff.count()) / 4 + 1;
+  peer.redial_at = now + peer.backoff + Clock::Duration{random_.below(spread)};
+  next_tick_ = std::min(next_tick_, peer.redial_at);
+}
+
+Sessions::Actions Sessions::on_link_up(LinkId link, Clock::TimePoint now) {
+  const auto place = outbound_.find(link);
+  if (place == outbound_.end()) return take();
+  Outbound& out = place->second;
+  Hello hello;
+  hello.versions = config_.versions;
+  hello.features = config_.features;
+  hello.life = config_.life;
+  hello.epoch = out.epoch = ++last_epoch_;
+  hello.nonce = config_.nonce();
+  hello.cluster = config_.cluster;
+  hello.name = config_.name;
+  hello.address = config_.address;
+  hello.local = config_.local;
+  out.hello = encode(hello);
+  out.phase = Phase::hello_sent;
+  out.deadline = now + config_.times.handshake;
+  act(Send{link, out.hello});
+  return take();
+}
+
+Sessions::Actions Sessions::on_link_down(LinkId link, const std::string& why,
+                                         Clock::TimePoint now) {
+  drop_link(link, why, now);
+  return take();
+}
+
+/// The link is gone, or of no use: whatever hung on it ends. `said`: people know why already.
+void Sessions::drop_link(LinkId link, const std::string& why, Clock::TimePoint now, bool said) {
+  const auto place = outbound_.find(link);
+  if (place == outbound_.end()) return;
+  const Outbound out = place->second;
+  abandon(link);
+  const auto known = peers_.find(out.peer);
+  const bool of_peer = known != peers_.end() && known->second.link == link;
+  const bool local = of_peer && out.address == known->second.local;  // there is another way
+  if (!out.seed.empty() && out.phase != Phase::accepted && !local) {
+    seed_failed(out.seed, out.address + " " + why, said);
+  }
+  if (!of_peer) return;
+  Peer& peer = known->second;
+  peer.link = 0;
+  if (peer.session != 0) {
+    end_session(out.peer, peer, why, now);
+  } else if (out.phase == Phase::accepted) {  // but the peer did not dial back
+    peer.trouble = why;
+    schedule_redial(peer, now);
+  } else {
+    attempt_failed(out.peer, peer, out, why, now);
+  }
+}
+
+void Sessions::abandon(LinkId link) {
+  act(HangUp{link});
+  outbound_.erase(link);
+}
+
+}  // namespace grove::transport
