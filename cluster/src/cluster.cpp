@@ -50,7 +50,10 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
                   }} {
     node_.set_router(this);
   }
-  ~Impl() { stop(); }
+  ~Impl() override {
+    stop();
+    flush();  // into nothing: this thread may know links of ours, if it ran processes
+  }
 
   // -- Cluster -------------------------------------------------------------------------------
 
@@ -161,6 +164,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
   NodeId connected(const std::string& name) const override { return links_.connected(name); }
   void flush() override { outgoing_.flush(); }
+  void flush_all() override { outgoing_.flush_all(); }
 
   bool unpack(Envelope& envelope) override {
     return incoming_.unpack(envelope,
@@ -168,12 +172,12 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   void forget(const Pid& pid) override {
-    for (const PeerLinkPtr& link : links_.all()) link->forget(pid);
+    links_.for_each([&pid](const PeerLinkPtr& link) { link->forget(pid); });
   }
-  void process_ended(const Pid& pid) override {
-    names_.remove_all(pid);
+  bool process_ended(const Pid& pid, bool named) override {
+    const bool told = named && names_.remove_all(pid);
     forget(pid);
-    flush();
+    return told;
   }
 
   Result<void> register_name(const std::string& name, const Pid& pid) override {

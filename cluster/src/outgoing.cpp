@@ -4,8 +4,11 @@
 #include "remote_signals.hpp"
 #include "settings.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace grove::cluster {
 
@@ -113,7 +116,19 @@ void Outgoing::tell_why(const PeerLinkPtr& link, std::uint64_t to, const Envelop
 }
 
 void Outgoing::flush() {
-  for (const PeerLinkPtr& link : std::exchange(dirty_links(), {})) link->flush();
+  // The rest are another node's, whose turns on this thread are not to be flushed yet.
+  std::vector<PeerLinkPtr>& dirty = dirty_links();
+  const auto ours = std::partition(dirty.begin(), dirty.end(), [this](const PeerLinkPtr& link) {
+    return !link->uses(transport_);
+  });
+  const std::vector<PeerLinkPtr> links{std::move_iterator{ours}, std::move_iterator{dirty.end()}};
+  dirty.erase(ours, dirty.end());
+  for (const PeerLinkPtr& link : links) link->flush();
+}
+
+void Outgoing::flush_all() {
+  for (const PeerLinkPtr& link : links_.all()) mark_dirty(link);
+  flush();
 }
 
 bool Outgoing::acknowledged(const PeerLinkPtr& link, std::uint64_t sequence) {

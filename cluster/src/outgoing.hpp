@@ -32,6 +32,7 @@ class Outgoing {
   SessionId route(const Pid& to, Envelope& envelope);
   SessionId route(NodeId node, const std::string& name, Envelope& envelope);
   void flush();
+  void flush_all();
 
   /// A signal to the process `to` of a peer, or to whoever has the local `name` there. Not flushed.
   /// Returns: as Router::route().

@@ -92,18 +92,13 @@ Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
   const auto* blob = packed_message.get<detail::PackedBlob>();
   GROVE_CHECK(packed != nullptr || blob != nullptr);
   envelope.flags = envelope.flags & Envelope::k_counted;
-  std::size_t offset = 0;
-  bool malformed = false;
-  const auto record =
-      blob != nullptr
-          ? transport::next_record(blob->record.span(), offset, malformed, blob->tail.size())
-          : transport::next_record({packed->record, transport::k_frame_bytes_max}, offset,
-                                   malformed);
-  GROVE_CHECK(record.has_value());  // it was parsed when it arrived
-  wire_id = record->type;
-  const MessageType* type = type_of(record->type);
+  const transport::Content content =
+      blob != nullptr ? transport::content_of(blob->record.data(), blob->tail.size())
+                      : transport::content_of(packed->record);
+  wire_id = content.type;
+  const MessageType* type = type_of(wire_id);
   if (type == nullptr) {
-    envelope.message = Message::make<Opaque>(record->type);
+    envelope.message = Message::make<Opaque>(wire_id);
     return Unpacked::unknown_type;
   }
   Message message;
@@ -111,8 +106,8 @@ Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
     message = Message::make_default(*type);
     const auto read = [&](Reader& in) { type->read(in, message.object()); };
     const bool good = blob == nullptr
-                          ? transport::unpack(record->body, read)
-                          : transport::unpack(body_of(*blob, record->body), blob->tail, read);
+                          ? transport::unpack(content.body, read)
+                          : transport::unpack(body_of(*blob, content.body), blob->tail, read);
     if (!good) return Unpacked::malformed;
   } catch (...) {
     return Unpacked::malformed;

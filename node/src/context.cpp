@@ -150,7 +150,7 @@ void Context::post_name(const RemoteName& to, SignalKind kind, Message message) 
   if (process.traced_) [[unlikely]] {
     process.trace(sys::TraceEvent::Kind::sent, {there, 0, 0}, envelope->message);
   }
-  process.routed_ = process.abroad_ = true;
+  process.goes_abroad();
   throw_if_refused(
       process, there,
       process.settle_route(there, node().router()->route(there, to.name, std::move(envelope))));
@@ -206,7 +206,7 @@ std::uint64_t Context::begin_call(const RemoteName& server, Message request) {
   if (router != nullptr) {
     auto envelope = std::make_unique<Envelope>(SignalKind::call, self(), serial);
     envelope->message = std::move(request);
-    process.routed_ = process.abroad_ = true;
+    process.goes_abroad();
     session = router->route(there, server.name, std::move(envelope));
   }
   process.settle_watch(serial, target, session);
@@ -353,7 +353,7 @@ Ref Context::monitor(const RemoteName& name) {
   if (router != nullptr) {
     auto envelope = std::make_unique<Envelope>(SignalKind::monitor, self(), ref.serial);
     envelope->message = Message::make<detail::SessionMark>();
-    process.routed_ = process.abroad_ = true;
+    process.goes_abroad();
     session = router->route(there, name.name, std::move(envelope));
   }
   process.settle_watch(ref.serial, target, session);

@@ -50,7 +50,7 @@ void Process::begin(const Pid& parent, SpawnOptions&& options) {
   trap_exit_ = options.trap_exit;
   set_run_priority(options.priority);
   if (!options.label.empty()) extras().label = std::move(options.label);
-  started_ = doomed_ = crashed_ = routed_ = abroad_ = traced_ = false;
+  started_ = doomed_ = crashed_ = abroad_ = traced_ = false;
   held_ = in_coroutine_ = scanning_ = false;
   alive_ = occupied_ = true;
   reductions_ = 0;
@@ -63,6 +63,7 @@ void Process::begin(const Pid& parent, SpawnOptions&& options) {
 bool Process::run(Turn& turn) noexcept {
   Process* const outer = std::exchange(t_running, this);
   Turn* const outer_turn = std::exchange(t_turn, &turn);
+  turn.begin(node_->clock());
   take_inbox();
   // Who has many messages gets a longer turn: those who send them get theirs too, each of them.
   budget_ = static_cast<int>(
@@ -71,7 +72,7 @@ bool Process::run(Turn& turn) noexcept {
   for (;;) {
     work_off();
     again = alive_ && !doomed_ && budget_ <= 0;
-    if (doomed_ || !alive_ || routed_ || !mailbox_.empty()) settle(turn);
+    if (doomed_ || !alive_ || !mailbox_.empty()) settle(turn);
     if (again) break;
     // Once it is parked another worker may run this place: nothing of it is touched any more.
     if (inbox_.park()) break;
@@ -110,13 +111,8 @@ void Process::work_off() {
 /// What few turns leave to do.
 void Process::settle(Turn& turn) {
   if (alive_ && doomed_) die();
-  if (routed_) {
-    routed_ = false;
-    node_->router_->flush();
-  }
   if (!mailbox_.empty() && mailbox_.head()->generation == 0) stamp_leftovers();
   // A free place can be claimed once it is parked; released after that, it could outlive its node.
-  // And after the last flush: who waits for the last end may take the router away.
   if (occupied_ && !alive_ && bury()) {
     node_->table_->release(*this, turn.worker());
     node_->ended();

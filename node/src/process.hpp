@@ -118,6 +118,8 @@ class alignas(64) Process final : public Context, public Runnable {
   void handle_exit(const Pid& from, const ExitReason& reason, bool of_link);
   /// Takes what something costs off this turn's budget. Units: a handled message is 1.
   void charge(int cost) noexcept { budget_ -= cost; }
+  /// Something goes to another node, in this turn.
+  void goes_abroad();
   void doom(const ExitReason& reason);
   /// doom() from the process's own code: worth a crash report when it is no clean end.
   void stop(const ExitReason& reason) {
@@ -234,7 +236,6 @@ class alignas(64) Process final : public Context, public Runnable {
   bool started_ : 1 = false;
   bool doomed_ : 1 = false;   // ends once the running code returns or awaits
   bool crashed_ : 1 = false;  // the reason came from inside: worth a crash report
-  bool routed_ : 1 = false;   // sent something elsewhere in this turn
   bool held_ : 1 = false;     // runs no code of its own until it may
   bool in_coroutine_ : 1 = false;
   bool scanning_ : 1 = false;  // inside a predicate, which sees a message: none may be freed

@@ -55,8 +55,6 @@ std::string Process::who() const {
 }
 
 void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
-  const bool owed = routed_;  // what the stuck thread has gathered it flushes itself
-  routed_ = false;
   if (!alive_) {
     take_inbox();
   } else {
@@ -80,8 +78,7 @@ void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
       answer_rest();
     }
   }
-  if (routed_) node_->router_->flush();
-  routed_ = owed;
+  no_turn().flush();  // what this thread owes, in whose name this was done
 }
 
 /// Once for each piece of code: while it is stuck the duration grows, with the next it begins anew.
@@ -128,7 +125,10 @@ void Process::depart(bool on_own_thread) {
   end_owned();
   if (on_own_thread) clear_owned();
   if (traced_) trace_exit(self, reason);
-  if ((named || abroad_) && node_->router_ != nullptr) node_->router_->process_ended(self);
+  if ((named || abroad_) && node_->router_ != nullptr &&
+      node_->router_->process_ended(self, named)) {
+    goes_abroad();
+  }
   if (extras_ != nullptr) tell_relations(self, reason);
 }
 

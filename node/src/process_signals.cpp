@@ -184,7 +184,7 @@ SessionId Process::emit(const Pid& to, EnvelopePtr envelope) {
       }
       return Router::k_no_connection;
     }
-    routed_ = abroad_ = true;
+    goes_abroad();
     return settle_route(to.node, node_->router_->route(to, std::move(envelope)));
   }
   Process* const target = node_->table_->find(to.index);
@@ -205,6 +205,11 @@ SessionId Process::emit(const Pid& to, EnvelopePtr envelope) {
     case Delivery::refused: return Router::k_refused;
   }
   return Router::k_no_connection;
+}
+
+void Process::goes_abroad() {
+  abroad_ = true;
+  current_turn().owe(*node_->router_, node_->clock());
 }
 
 // -- messages -------------------------------------------------------------------------------
@@ -386,7 +391,7 @@ void Process::stop_watching(const Pid& self, std::uint64_t serial, const Watch& 
     emit(self, watch.target, SignalKind::demonitor, serial, {});
   } else if (watch.target.node != NodeId{} && node_->router_ != nullptr) {
     // Monitored by its name there; the pid stayed unknown.
-    routed_ = true;
+    goes_abroad();
     node_->router_->route(watch.target.node, *watch.name,
                           std::make_unique<Envelope>(SignalKind::demonitor, self, serial));
   }

@@ -26,6 +26,7 @@ struct RealNodeOptions {
   std::string listen = "127.0.0.1:0";
   std::string cookie = "integration";
   std::string cluster = "grove";
+  unsigned workers = 2;
   FlowConfig flow = {};
   transport::SessionTimes times = {
       // Only tests that say so may be about slowness: sanitizers and busy machines are slow.
@@ -37,7 +38,7 @@ class RealNode {
  public:
   RealNode(const std::string& name, const RealNodeOptions& options)
       : clock_{make_system_clock()},
-        scheduler_{make_thread_scheduler(2)},
+        scheduler_{make_thread_scheduler(options.workers)},
         log_{std::make_shared<RecordingLog>()},
         node_{std::make_unique<Node>(NodeConfig{
             .name = name, .clock = clock_.get(), .scheduler = scheduler_.get(), .log = log_})},

@@ -207,6 +207,52 @@ TEST_F(ZmqCluster, AHundredThousandMessagesEachWayArriveInOrderAndComplete) {
   EXPECT_EQ(a->count(Metric::sessions_down), 0U);
 }
 
+TEST_F(ZmqCluster, AMessageIsNotHeldBackByTheNextProcessThatNeverReturns) {
+  a = &add("a", {.workers = 1});
+  b = &add("b", {.seeds = {a->address()}});
+  ASSERT_TRUE(a->wait_for_sessions(1));
+  ASSERT_TRUE(b->wait_for_sessions(1));
+  std::promise<void> arrived;
+  const Pid receiver = b->node().spawn([&arrived](Context& context) -> Task<> {
+    co_await context.receive<Number>();
+    arrived.set_value();
+  });
+  std::promise<void> returned;
+  a->node().spawn([&, gone = arrived.get_future().share()](Context& context) -> Task<> {
+    context.spawn([gone, &returned](Context&) -> Task<> {
+      gone.wait();
+      returned.set_value();
+      co_return;
+    });
+    context.send(receiver, Number{1, {}});
+    co_return;
+  });
+  auto end = returned.get_future();
+  value_of(end);
+}
+
+TEST_F(ZmqCluster, AStuckProcessIsDownElsewhereAtOnceWhenItIsKilled) {
+  pair_up();
+  std::promise<void> begun;
+  std::promise<void> end;
+  const Pid stuck =
+      a->node().spawn([&begun, released = end.get_future().share()](Context&) -> Task<> {
+        begun.set_value();
+        released.wait();
+        co_return;
+      });
+  auto inside = begun.get_future();
+  value_of(inside);
+  auto reason = b->node().async([stuck](Context& context) -> Task<ExitReason> {
+    context.monitor(stuck);
+    context.exit(stuck, ExitReason::kill());
+    const Down down = co_await context.receive<Down>();
+    co_return down.reason;
+  });
+  EXPECT_EQ(value_of(reason), ExitReason::killed());
+  end.set_value();
+}
+
 TEST_F(ZmqCluster, LargeMessagesArriveWhole) {
   pair_up();
   auto whole = std::make_shared<std::promise<Pid>>();

@@ -316,4 +316,14 @@ std::optional<Record> next_record(std::span<const std::byte> frame, std::size_t&
   return record;
 }
 
+Content content_of(const std::byte* record, std::size_t tail_bytes) noexcept {
+  const auto number = [record]<class T>(std::size_t at, T value) {
+    std::memcpy(&value, record + at, sizeof value);
+    return value;
+  };
+  const std::size_t body = k_record_head + number(6, std::uint16_t{});
+  const std::size_t end = 4 + std::size_t{number(0, std::uint32_t{})} - tail_bytes;
+  return {number(32, std::uint64_t{}), {record + body, end - body}};
+}
+
 }  // namespace grove::transport

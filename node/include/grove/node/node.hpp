@@ -215,7 +215,8 @@ class Node {
 
   /// Kills every process, and whatever is spawned later.
   void kill_all();
-  /// Waits until no process is left. Returns: false after `timeout`. Blocks.
+  /// Waits until no process is left, nor anything that one has sent and the router has not handed
+  /// over. Returns: false after `timeout`. Blocks.
   bool wait_until_empty(std::chrono::milliseconds timeout);
 
   // -- for the router and the runtime --------------------------------------------------------

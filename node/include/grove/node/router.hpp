@@ -5,6 +5,7 @@
 #pragma once
 
 #include "grove/core/result.hpp"
+#include "grove/core/scheduler.hpp"
 #include "grove/node/envelope.hpp"
 #include "grove/node/names.hpp"
 
@@ -14,7 +15,8 @@
 
 namespace grove {
 
-class Router {
+/// Flushable: what route() has gathered.
+class Router : public Flushable {
  public:
   /// What route() returns when there is no session: the node is out of reach, or that life is over.
   static constexpr SessionId k_no_connection = 0;
@@ -36,8 +38,6 @@ class Router {
   virtual SessionId route(NodeId node, const std::string& name, EnvelopePtr envelope) = 0;
   /// The life of the node of that name that we have a session with; none: 0.
   [[nodiscard]] virtual NodeId connected(const std::string& node) const = 0;
-  /// Hands over what route() has gathered. Called at the end of a process's turn.
-  virtual void flush() = 0;
 
   /// Turns a message in wire form into its type, on the receiver's worker.
   /// Returns: false when the bytes are not a value of that type (counted, session closed).
@@ -46,8 +46,9 @@ class Router {
   /// The process was dead when somebody elsewhere wanted a relation with it.
   virtual void forget(const Pid& pid) = 0;
 
-  /// The process is gone; it had remote relations or cluster-wide names.
-  virtual void process_ended(const Pid& pid) = 0;
+  /// The process is gone; it had dealt with others elsewhere, or was `named`: may have had
+  /// cluster-wide names. Returns: whether that has left something to flush.
+  virtual bool process_ended(const Pid& pid, bool named) = 0;
 
   /// Cluster-wide names. Errors: name_taken (detail: the holder's pid), bad_argument.
   virtual Result<void> register_name(const std::string& name, const Pid& pid) = 0;

@@ -170,6 +170,13 @@ struct Record {
 [[nodiscard]] Buffer encode(const RefuseFrame& refuse);
 [[nodiscard]] Buffer encode_empty(FrameKind kind);
 void encode(FrameKind kind, const SessionHeader& header, std::span<std::byte> into);
+/// Type and body of a record that next_record() has found good, from its first byte on; without the
+/// `tail_bytes` that are in a second part.
+struct Content {
+  std::uint64_t type = 0;
+  std::span<const std::byte> body;
+};
+[[nodiscard]] Content content_of(const std::byte* record, std::size_t tail_bytes = 0) noexcept;
 /// Appends a record but for its body. Returns: where it starts, for finish_record.
 std::size_t begin_record(Buffer& batch, const Record& record);
 /// Sets the length of the record that starts at `at`, once its body is appended; of the last one,
