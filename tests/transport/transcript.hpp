@@ -60,6 +60,7 @@ struct Step {
       return {"deliver " + node_name(one.peer) + ' ' + std::to_string(one.session), {}};
     }
     Step operator()(const Sessions::Acknowledged&) const { return {}; }  // nothing to be seen
+    Step operator()(const Sessions::Connected&) const { return {}; }
     Step operator()(const Sessions::Say&) const { return {}; }
     Step operator()(const Sessions::Count& one) const {
       constexpr const char* names[] = {"stale", "malformed", "refused"};
