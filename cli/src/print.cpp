@@ -44,8 +44,21 @@ void print_members(const Json& result) {
   std::vector<Row> rows;
   for (const Json& member : result["members"]) {
     std::string note = member["self"].get<bool>() ? "this node" : text(member, "trouble");
+    if (text(member, "over").starts_with("ipc://")) note = "over " + text(member, "over");
     rows.push_back({text(member, "state"), text(member, "name"), text(member, "address"),
                     text(member, "life"), std::move(note)});
+  }
+  for (const Json& seed : result.value("seeds", Json::array())) {
+    if (!text(seed, "node").empty()) continue;
+    const std::string trouble = text(seed, "trouble");
+    rows.push_back(
+        {"joining", "?", text(seed, "address"), "", trouble.empty() ? "no answer yet" : trouble});
+  }
+  for (const Json& refused : result.value("refused", Json::array())) {
+    const std::string name = text(refused, "name");
+    rows.push_back({"refused", name.empty() ? "?" : name, text(refused, "address"), "",
+                    (text(refused, "by") == "us" ? "by this node: " : "refused this node: ") +
+                        text(refused, "why") + ", " + text(refused, "times") + " times"});
   }
   table({"STATE", "NAME", "ADDRESS", "LIFE", ""}, rows);
 }

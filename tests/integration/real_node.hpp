@@ -26,6 +26,8 @@ struct RealNodeOptions {
   std::string listen = "127.0.0.1:0";
   std::string cookie = "integration";
   std::string cluster = "grove";
+  std::string local_path = {};
+  bool in_process = false;  // sockets, though both nodes are in this program
 };
 
 class RealNode {
@@ -36,10 +38,11 @@ class RealNode {
         log_{std::make_shared<RecordingLog>()},
         node_{std::make_unique<Node>(NodeConfig{
             .name = name, .clock = clock_.get(), .scheduler = scheduler_.get(), .log = log_})},
-        transport_{transport::make_zmq_transport(*clock_)} {
+        transport_{transport::make_zmq_transport(*clock_, {.in_process = options.in_process})} {
     ClusterConfig config;
     config.cluster = options.cluster;
     config.listen = options.listen;
+    config.local_path = options.local_path;
     config.seeds = options.seeds;
     config.cookie = transport::Cookie{options.cookie};
     config.random_seed = seed_from_system();

@@ -3,9 +3,9 @@
 // Transport: the seam for the network. It moves frames and says when links come and go; who is at
 // the other end, and what a frame means, is the sessions' business.
 //
-// A node listens at one address or more (endpoint.hpp). What it dials is a *link*: it sends frames there and may hear
-// answers. What arrives at its own address comes from a *route*, which it can answer.
-// Real: ZeroMQ, a ROUTER that receives and a DEALER per link. Simulated: MemoryNetwork.
+// A node listens at one address or more (endpoint.hpp). What it dials is a *link*: it sends frames
+// there and may hear answers. What arrives at its own address comes from a *route*, which it can
+// answer. Real: ZeroMQ, a ROUTER that receives and a DEALER per link. Simulated: MemoryNetwork.
 #pragma once
 
 #include "grove/core/clock.hpp"
