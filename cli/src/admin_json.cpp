@@ -14,6 +14,8 @@ namespace {
 std::string_view to_string(Member::State state) {
   switch (state) {
     case Member::State::up: return "up";
+    case Member::State::partial: return "partial";
+    case Member::State::suspect: return "suspect";
     case Member::State::down: return "down";
     case Member::State::left: return "left";
   }
@@ -90,8 +92,11 @@ Json to_json(const Member& member) {
           {"life", to_base36(member.life.value)},
           {"state", to_string(member.state)},
           {"self", member.self},
+          {"incarnation", member.incarnation},
           {"over", member.over},
-          {"trouble", member.trouble}};
+          {"trouble", member.trouble},
+          {"reached_by", member.reached_by},
+          {"accusers", member.accusers}};
 }
 
 Json to_json(const transport::Sessions::SeedView& seed) {

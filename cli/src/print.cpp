@@ -40,11 +40,27 @@ void table(const Row& head, const std::vector<Row>& rows) {
   for (const Row& row : rows) line(row);
 }
 
+/// What a member's state does not say by itself.
+std::string note_on(const Json& member) {
+  if (member["self"].get<bool>()) return "this node";
+  std::string note = text(member, "trouble");
+  const auto add = [&note](const std::string& more) {
+    if (!note.empty()) note += "; ";
+    note += more;
+  };
+  if (const std::string by = text(member, "reached_by"); !by.empty()) add("reached by " + by);
+  std::string accusers;
+  for (const Json& accuser : member["accusers"]) accusers += " " + accuser.get<std::string>();
+  if (!accusers.empty()) add("out of reach of" + accusers);
+  if (const std::string over = text(member, "over"); over.starts_with("ipc://"))
+    add("over " + over);
+  return note;
+}
+
 void print_members(const Json& result) {
   std::vector<Row> rows;
   for (const Json& member : result["members"]) {
-    std::string note = member["self"].get<bool>() ? "this node" : text(member, "trouble");
-    if (text(member, "over").starts_with("ipc://")) note = "over " + text(member, "over");
+    std::string note = note_on(member);
     rows.push_back({text(member, "state"), text(member, "name"), text(member, "address"),
                     text(member, "life"), std::move(note)});
   }

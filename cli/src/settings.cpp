@@ -80,7 +80,7 @@ Parsed parse(int argc, char** argv, const App& app) {
   to.cluster = from_environment("GROVE_CLUSTER", "grove");
   std::string log = from_environment("GROVE_LOG", "info");
   std::vector<std::string> join;
-  const CLI::Option* name =
+  const CLI::Option* name_flag =
       run->add_option("--name", to.name, "this node's name, [a-z0-9_-]{1,63}(@host)?")
           ->capture_default_str();
   run->add_option("--listen", to.listen,
@@ -162,7 +162,7 @@ Parsed parse(int argc, char** argv, const App& app) {
     return parsed;
   }
   to.verb = line.get_subcommands().front()->get_name();
-  to.name_is_given = to.name_is_given || name->count() > 0;
+  to.name_is_given = to.name_is_given || name_flag->count() > 0;
   to.join = join;
   if (join.empty()) {
     std::stringstream list{from_environment("GROVE_JOIN")};

@@ -7,6 +7,8 @@
 
 #include "control.hpp"
 #include "incoming.hpp"
+#include "member_list.hpp"
+#include "membership.hpp"
 #include "once_log.hpp"
 #include "outgoing.hpp"
 #include "peer_links.hpp"
@@ -18,6 +20,7 @@
 
 namespace grove {
 
+using cluster::Membership;
 using cluster::PeerLinkPtr;
 using transport::Frame;
 using transport::LinkId;
@@ -58,6 +61,8 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     auto sessions = cluster::sessions_config(config_, node_, *bound);
     address_ = sessions.address;
     sessions_ = std::make_unique<Sessions>(std::move(sessions));
+    membership_ = std::make_unique<Membership>(cluster::MembershipConfig{
+        node_.name(), node_.life(), address_, {}, config_.random_seed + 1});
     transport_.start(*this);
     started_ = true;
     return bound->address;
@@ -83,7 +88,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       leaving_ = std::move(done);
       leave_by_ = now() + k_leave_wait;
       perform(sessions_->leave());
-      for (const PeerLinkPtr& link : links_.all()) outgoing_.tell(link, cluster::Leaving{});
+      perform(membership_->leave());
       flush();
       finish_leaving();
     });
@@ -91,19 +96,14 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   void members(std::function<void(std::vector<Member>)> use) {
     transport_.post([this, use = std::move(use)] {
-      std::vector<Member> members{
-          {node_.name(), node_.life(), address_, Member::State::up, true, {}, {}}};
-      for (const Sessions::PeerView& peer : sessions_->peers()) {
-        if (peer.life == Life{}) continue;  // an address of which nobody has answered yet
-        Member member{peer.name, peer.life, peer.address, Member::State::down,
-                      false,     {},        peer.over};
-        if (peer.up) {
-          member.state = Member::State::up;
-        } else if (peer.left) {
-          member.state = Member::State::left;
-        } else {
-          member.trouble = peer.trouble;
-        }
+      std::vector<Member> members(1);
+      members[0].name = node_.name();
+      members[0].life = node_.life();
+      members[0].address = address_;
+      members[0].state = Member::State::up;
+      members[0].self = true;
+      members[0].incarnation = membership_->incarnation();
+      for (Member& member : cluster::member_list(membership_->members(), sessions_->peers())) {
         members.push_back(std::move(member));
       }
       use(std::move(members));
@@ -178,9 +178,11 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
   Clock::TimePoint on_tick() override {
     if (now() >= sessions_->next_tick()) perform(sessions_->on_tick(now()));
+    if (now() >= membership_->next_tick()) perform(membership_->on_tick(now()));
     finish_leaving();
-    return outgoing_.flush_waiting() ? std::min(now() + k_retry, sessions_->next_tick())
-                                     : sessions_->next_tick();
+    flush();
+    const Clock::TimePoint next = std::min(sessions_->next_tick(), membership_->next_tick());
+    return outgoing_.flush_waiting() ? std::min(now() + k_retry, next) : next;
   }
 
   void perform(Sessions::Actions actions) {
@@ -216,11 +218,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     const auto link = std::make_shared<cluster::PeerLink>(transport_, up);
     links_.add(link);
     names_.greet(link);
-    outgoing_.tell(link, peer_list());
-    const cluster::PeerList news{{{node_name(up.peer), node_life(up.peer).value, up.address}}};
-    for (const PeerLinkPtr& other : links_.all()) {
-      if (other != link) outgoing_.tell(other, news);
-    }
+    perform(membership_->on_session_up(node_name(up.peer), node_life(up.peer), up.address, now()));
     flush();
   }
 
@@ -236,15 +234,44 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       lost->message = Message::make<detail::NodeLost>(down.peer, down.session);
       node_.deliver(watcher, std::move(lost));
     }
+    if (started_) perform(membership_->on_session_down(node_name(down.peer), now()));
     finish_leaving();
   }
 
-  cluster::PeerList peer_list() const {
-    cluster::PeerList list;
-    for (const Sessions::PeerView& peer : sessions_->peers()) {
-      if (peer.up) list.peers.push_back({peer.name, peer.life.value, peer.address});
+  // -- membership ----------------------------------------------------------------------------
+
+  void perform(Membership::Actions actions) {
+    for (Membership::Action& action : actions) {
+      std::visit([this](auto& one) { act(one); }, action);
     }
-    return list;
+  }
+  void act(Membership::Send& send) {
+    const PeerLinkPtr link = links_.find(links_.connected(send.to));
+    if (link != nullptr) outgoing_.tell(link, send.message);
+  }
+  void act(Membership::Meet& meet) {
+    perform(sessions_->add_peer(meet.name, meet.life, meet.address, now()));
+  }
+  void act(Membership::Changed& changed) {
+    node_.log().info("member " + changed.name + " is " +
+                     std::string{cluster::to_string(changed.to)} + ": " + changed.why);
+    if (changed.to != cluster::MemberState::left) return;
+    sessions_->mark_left(changed.name);
+    if (const NodeId peer = links_.connected(changed.name); peer != NodeId{}) {
+      end_later(peer, "it left");
+    }
+  }
+  void act(Membership::Count& count) {
+    switch (count.what) {
+      case Membership::Counted::suspected: node_.metrics().add(Metric::members_suspected); break;
+      case Membership::Counted::refuted: node_.metrics().add(Metric::suspicions_refuted); break;
+      case Membership::Counted::declared_dead:
+        node_.metrics().add(Metric::members_declared_dead);
+        break;
+      case Membership::Counted::unreached_probe:
+        node_.metrics().add(Metric::probes_unanswered);
+        break;
+    }
   }
 
   void finish_leaving() {
@@ -278,17 +305,10 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       names_.repeat(link);
       return true;
     }
-    if (record.type == k_message_type<cluster::PeerList>.wire_id) {
-      return with<cluster::PeerList>(record, [&](const auto& list) {
-        for (const cluster::PeerEntry& peer : list.peers) {
-          perform(sessions_->add_peer(peer.name, Life{peer.life}, peer.address, now()));
-        }
+    if (record.type == k_message_type<cluster::SwimMessage>.wire_id) {
+      return with<cluster::SwimMessage>(record, [&](const auto& message) {
+        perform(membership_->on_message(node_name(link->peer), message, now()));
       });
-    }
-    if (record.type == k_message_type<cluster::Leaving>.wire_id) {
-      sessions_->mark_left(node_name(link->peer));
-      end_later(link->peer, "it left");
-      return true;
     }
     return true;
   }
@@ -308,9 +328,10 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   const ClusterConfig config_;
   std::string address_;
   bool started_ = false;
-  std::unique_ptr<Sessions> sessions_;  // the loop's
-  std::function<void()> leaving_;       // the loop's
-  Clock::TimePoint leave_by_{};         // the loop's
+  std::unique_ptr<Sessions> sessions_;      // the loop's
+  std::unique_ptr<Membership> membership_;  // the loop's
+  std::function<void()> leaving_;           // the loop's
+  Clock::TimePoint leave_by_{};             // the loop's
   cluster::OnceLog once_;
   cluster::PeerLinks links_;
   cluster::Outgoing outgoing_;

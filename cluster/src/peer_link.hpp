@@ -71,6 +71,7 @@ class PeerLink {
   /// Sends what has gathered, as far as the transport takes it.
   Pressure flush() {
     const std::lock_guard lock{mutex_};
+    if (!open_) return Pressure::none;  // its transport may be gone
     if (batch_.size() > transport::k_session_header_bytes) seal();
     while (!waiting_.empty()) {
       transport::Bytes& frame = waiting_.front();

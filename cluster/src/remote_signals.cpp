@@ -2,6 +2,7 @@
 #include "remote_signals.hpp"
 
 #include "grove/core/check.hpp"
+#include "grove/node/gen_server.hpp"
 #include "grove/transport/codec.hpp"
 
 #include <utility>
@@ -56,6 +57,10 @@ EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& r
   auto envelope =
       std::make_unique<Envelope>(kind, transport::pid_of(peer, record.from), record.serial);
   if (carries_message(kind)) {
+    // The runtime's own word, whatever room there is; on the wire it is a message like any other.
+    if (kind == SignalKind::info && record.type == k_message_type<detail::StopServer>.wire_id) {
+      envelope->set_kind(SignalKind::told);
+    }
     envelope->flags = Envelope::k_packed;
     envelope->message = Message::make<detail::Packed>(std::move(packed));
   } else if (kind == SignalKind::exit || kind == SignalKind::down) {

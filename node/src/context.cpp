@@ -6,6 +6,9 @@
 #include "process.hpp"
 
 #include <exception>
+#include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 
 namespace grove {
@@ -14,6 +17,28 @@ namespace {
 detail::Process& process_of(Context& context) { return static_cast<detail::Process&>(context); }
 const detail::Process& process_of(const Context& context) {
   return static_cast<const detail::Process&>(context);
+}
+
+// Where two sides change, the signal is made first: when memory is too short, neither has.
+
+/// Monitors a process by its pid, or one of this node by `name`, which the pid then comes from.
+Ref monitor_process(detail::Process& process, const Pid& pid, AliasMode alias,
+                    std::unique_ptr<const std::string> name = {}) {
+  const RuntimeSection runtime{detail::current_turn()};
+  const Ref ref = process.make_ref();
+  // Of itself, or by the dead, it neither fires nor is an alias, as in OTP.
+  if (pid == process.pid() || !process.alive()) return ref;
+  auto signal = std::make_unique<Envelope>(SignalKind::monitor, process.pid(), ref.serial,
+                                           Message::make<detail::SessionMark>());
+  process.relations().watch(ref.serial, {.target = pid, .alias = alias, .name = std::move(name)});
+  const SessionId session = pid ? process.emit(pid, std::move(signal)) : Router::k_dead_life;
+  process.settle_watch(ref.serial, pid, session);
+  return ref;
+}
+
+Ref monitor_name(Context& context, const std::optional<Pid>& pid, std::string_view name) {
+  return monitor_process(process_of(context), pid.value_or(Pid{}), AliasMode::none,
+                         std::make_unique<const std::string>(name));
 }
 
 }  // namespace
@@ -135,10 +160,9 @@ std::uint64_t Context::begin_call(const Pid& server, Message request) {
   if (process.traced_) [[unlikely]]
     process.trace(sys::TraceEvent::Kind::sent, server, request);
   const std::uint64_t serial = process.next_serial();
+  auto call = std::make_unique<Envelope>(SignalKind::call, self(), serial, std::move(request));
   process.relations().watch(serial, {.target = server, .kind = detail::Watch::Kind::call});
-  const SessionId session =
-      server ? process.emit(self(), server, SignalKind::call, serial, std::move(request))
-             : Router::k_dead_life;
+  const SessionId session = server ? process.emit(server, std::move(call)) : Router::k_dead_life;
   process.settle_watch(serial, server, session);
   return serial;
 }
@@ -253,10 +277,10 @@ void Context::link(const Pid& pid) {
   if (process.relations().is_linked(pid)) return;  // its end, if it has come, is on its way
   const bool gone = !pid || (here && !node().is_alive(pid));
   if (gone && !traps_exit()) throw ProcessExit{ExitReason::noproc()};
+  auto signal =
+      std::make_unique<Envelope>(SignalKind::link, self(), 0, Message::make<detail::SessionMark>());
   if (!process.relations().link(pid)) return;
-  const SessionId session =
-      gone ? Router::k_dead_life
-           : process.emit(self(), pid, SignalKind::link, 0, Message::make<detail::SessionMark>());
+  const SessionId session = gone ? Router::k_dead_life : process.emit(pid, std::move(signal));
   if (here && !gone) return;
   if (session == Router::k_no_connection || session == Router::k_dead_life) {
     // Through the own queue, so that it comes after what was sent before it.
@@ -273,8 +297,9 @@ void Context::unlink(const Pid& pid) {
   const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
   const std::uint64_t id = process.next_serial();
+  auto signal = std::make_unique<Envelope>(SignalKind::unlink, self(), id);
   if (!process.relations().unlink(pid, id)) return;
-  const SessionId session = process.emit(self(), pid, SignalKind::unlink, id, {});
+  const SessionId session = process.emit(pid, std::move(signal));
   if (pid.node != node().id() &&
       (session == Router::k_no_connection || session == Router::k_dead_life)) {
     process.relations().drop_link(pid);  // nobody will confirm it
@@ -282,37 +307,19 @@ void Context::unlink(const Pid& pid) {
 }
 
 Ref Context::monitor(const Pid& pid, AliasMode alias) {
-  const RuntimeSection runtime{detail::current_turn()};
-  detail::Process& process = process_of(*this);
-  const Ref ref = make_ref();
-  if (pid == self() || !process.alive()) return ref;  // neither fires nor is an alias, as in OTP
-  process.relations().watch(ref.serial, {.target = pid, .alias = alias});
-  const SessionId session = pid ? process.emit(self(), pid, SignalKind::monitor, ref.serial,
-                                               Message::make<detail::SessionMark>())
-                                : Router::k_dead_life;
-  process.settle_watch(ref.serial, pid, session);
-  return ref;
+  return monitor_process(process_of(*this), pid, alias);
 }
 
 Ref Context::monitor(std::string_view local_name) {
-  const RuntimeSection runtime{detail::current_turn()};
-  const Ref ref = monitor(whereis(local_name).value_or(Pid{}));
-  process_of(*this).name_watch(ref.serial, std::string{local_name});
-  return ref;
+  return monitor_name(*this, whereis(local_name), local_name);
 }
 
 Ref Context::monitor(const Global& name) {
-  const RuntimeSection runtime{detail::current_turn()};
-  const Ref ref = monitor(whereis(name.name, Scope::cluster).value_or(Pid{}));
-  process_of(*this).name_watch(ref.serial, name.name);
-  return ref;
+  return monitor_name(*this, whereis(name.name, Scope::cluster), name.name);
 }
 
 Ref Context::monitor(const Via& name) {
-  const RuntimeSection runtime{detail::current_turn()};
-  const Ref ref = monitor(resolve(name).value_or(Pid{}));
-  process_of(*this).name_watch(ref.serial, to_string(name.key));
-  return ref;
+  return monitor_name(*this, resolve(name), to_string(name.key));
 }
 
 Ref Context::monitor(const RemoteName& name) {

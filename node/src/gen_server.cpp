@@ -4,6 +4,8 @@
 #include "grove/node/node.hpp"
 #include "grove/node/sys.hpp"
 
+#include "process.hpp"
+
 #include <algorithm>
 
 namespace grove {
@@ -33,6 +35,16 @@ void give_back(Context& context, const ServerName& name) {
   } else if (const auto directory = context.node().directory(name.via()->directory)) {
     directory->unregister_name(context, name.via()->key);
   }
+}
+
+/// As the runtime's own word, which no bound of the server's mailbox keeps out.
+void request_stop(Context& context, const Pid& server, detail::StopServer request) {
+  if (server.node != context.node().id()) return context.send(server, std::move(request));
+  const RuntimeSection runtime{detail::current_turn()};
+  auto& process = static_cast<detail::Process&>(context);
+  if (!process.alive()) return;
+  process.emit(process.pid(), server, SignalKind::told, 0,
+               Message::make<detail::StopServer>(std::move(request)));
 }
 
 }  // namespace
@@ -253,15 +265,17 @@ Clock::Duration left(Context& context, Clock::TimePoint deadline) {
 }  // namespace detail
 
 Task<> stop_server(Context& context, ServerRef server, ExitReason reason, Timeout timeout) {
+  const auto* remote = server.get<RemoteName>();
+  if (remote != nullptr && remote->node == context.node().name()) server = remote->name;
+  remote = server.get<RemoteName>();
   const Pid pid = context.resolve(server).value_or(Pid{});
   if (pid == context.self() && pid) throw ProcessExit{ExitReason::symbol("calling_self")};
-  const auto* remote = server.get<RemoteName>();
   const Ref ref = remote != nullptr ? context.monitor(*remote) : context.monitor(pid);
-  const detail::StopServer request{reason};
+  detail::StopServer request{reason};
   if (remote != nullptr) {
-    context.send(*remote, request);
+    context.send(*remote, std::move(request));
   } else if (pid) {
-    context.send(pid, request);
+    request_stop(context, pid, std::move(request));
   }
   const auto is_its_end = [ref](const Down& down) { return down.ref == ref; };
   std::optional<Down> down;

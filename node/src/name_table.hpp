@@ -36,8 +36,13 @@ class NameTable {
         pid.generation % 2 == 0) {
       return Error{Errc::noproc, "the process has ended"};
     }
-    pids_.emplace(name, pid);
-    names_.emplace(pid, name);
+    const auto place = pids_.emplace(name, pid).first;
+    try {
+      names_.emplace(pid, name);
+    } catch (...) {
+      pids_.erase(place);
+      throw;
+    }
     return {};
   }
   bool remove(const std::string& name) {

@@ -89,53 +89,78 @@ detail::Process& Node::claim(const Context* parent) {
 }
 
 /// A claimed place whose life did not begin.
-void Node::give_up(detail::Process& claimed, const Context* parent) {
+void Node::give_up(detail::Process& claimed, const Context* parent) noexcept {
+  claimed.abandon();
   table_->release(claimed, worker_of(parent));
   if (!claimed.inbox_.park()) scheduler_->submit(claimed);  // late signals have come
+}
+
+/// Gives the child's mailbox its limit, if it is to have one.
+void Node::bound_mailbox(detail::Process& child, const Pid& pid, const MailboxLimit& limit) {
+  if (limit.messages == 0) return;
+  table_->make_bound(child.index_).begin(pid.generation, limit);
+  child.marks_.store(detail::Process::k_bounded, std::memory_order_release);
+}
+
+/// The reference of a spawn; none unless it was asked for one.
+Ref Node::reference_of(detail::Process& spawner, const SpawnOptions& options) const {
+  if (options.monitor_serial != 0) return {id_, spawner.pid().index, options.monitor_serial};
+  return options.monitor || options.reply ? spawner.make_ref() : Ref{};
+}
+
+/// Makes both sides of what a spawn ties the two together with.
+void Node::relate(detail::Process& spawner, detail::Process& child, const Spawned& spawned,
+                  const SpawnOptions& options) {
+  const auto& [pid, ref] = spawned;
+  if (options.link) {
+    spawner.relations().link(pid);
+    child.relations().on_link(spawner.pid(), 0);
+  }
+  if (options.start_serial != 0) {
+    spawner.relations().watch(options.start_serial,
+                              {.target = pid, .kind = detail::Watch::Kind::call});
+    child.relations().on_monitor({spawner.pid(), options.start_serial}, 0);
+  }
+  if (options.monitor) {
+    spawner.relations().watch(ref.serial, {.target = pid, .alias = options.alias});
+    child.relations().on_monitor({spawner.pid(), ref.serial}, 0);
+  }
+}
+
+/// Undoes relate(), however far it came. The child's side goes with the child.
+void Node::unrelate(detail::Process& spawner, const Spawned& spawned,
+                    const SpawnOptions& options) noexcept {
+  if (spawner.extras_ == nullptr) return;
+  detail::Relations& relations = spawner.extras_->relations;
+  relations.drop_link(spawned.pid);
+  relations.drop_watch(options.start_serial);
+  if (options.monitor) relations.drop_watch(spawned.ref.serial);
 }
 
 Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& options) {
   auto* spawner = static_cast<detail::Process*>(parent);
   Spawned spawned;
-  const bool link = options.link && spawner != nullptr;
-  const bool monitor = options.monitor && spawner != nullptr;
-  const bool reply = options.reply && spawner != nullptr;
-  const std::uint64_t start_serial = options.start_serial;
-  const std::uint64_t monitor_serial = options.monitor_serial;
-  const AliasMode alias = options.alias;
-  const MailboxLimit limit = options.mailbox;
-  child.begin(spawner != nullptr ? spawner->pid() : Pid{}, std::move(options));
-  const std::uint32_t generation = child.generation_.load(std::memory_order_relaxed) + 1;
-  if (limit.messages > 0) {
-    table_->make_bound(child.index_).begin(generation, limit);
-    child.marks_.store(detail::Process::k_bounded, std::memory_order_release);
+  spawned.pid = {id_, child.index_, child.generation_.load(std::memory_order_relaxed) + 1};
+  EnvelopePtr reply;
+  // All that takes memory comes first, while the child can neither run nor be found.
+  try {
+    bound_mailbox(child, spawned.pid, options.mailbox);
+    if (spawner != nullptr) {
+      spawned.ref = reference_of(*spawner, options);
+      relate(*spawner, child, spawned, options);
+      if (options.reply) {
+        reply = std::make_unique<Envelope>(SignalKind::told, spawned.pid, 0,
+                                           Message::make<SpawnReply>(spawned.ref, spawned.pid));
+      }
+    }
+    child.begin(spawner != nullptr ? spawner->pid() : Pid{}, std::move(options));
+  } catch (...) {
+    if (spawner != nullptr) unrelate(*spawner, spawned, options);
+    give_up(child, parent);
+    throw;
   }
-  child.generation_.store(generation, std::memory_order_seq_cst);  // odd from now on
-  spawned.pid = child.pid();
-  // Both sides are in place before the child can run: a child that dies at once is not missed.
-  if (link) {
-    spawner->relations().link(spawned.pid);
-    child.relations().on_link(spawner->pid(), 0);
-  }
-  if (start_serial != 0) {
-    spawner->relations().watch(start_serial,
-                               {.target = spawned.pid, .kind = detail::Watch::Kind::call});
-    child.relations().on_monitor({spawner->pid(), start_serial}, 0);
-  }
-  if (monitor_serial != 0) {
-    spawned.ref = {id_, spawner->pid().index, monitor_serial};
-  } else if (monitor || reply) {
-    spawned.ref = spawner->make_ref();
-  }
-  if (monitor) {
-    spawner->relations().watch(spawned.ref.serial, {.target = spawned.pid, .alias = alias});
-    child.relations().on_monitor({spawner->pid(), spawned.ref.serial}, 0);
-  }
-  if (reply) {
-    deliver(spawner->pid(),
-            std::make_unique<Envelope>(SignalKind::told, spawned.pid, 0,
-                                       Message::make<SpawnReply>(spawned.ref, spawned.pid)));
-  }
+  child.generation_.store(spawned.pid.generation, std::memory_order_seq_cst);  // odd from now on
+  if (reply != nullptr) deliver(spawner->pid(), std::move(reply));
   if (spawner != nullptr) spawner->charge(k_spawn_cost);
   // kill_all() says that it stops and then looks for lives, we the other way round: one of us sees
   // the other, so no process outlives it. All four accesses are sequentially consistent.

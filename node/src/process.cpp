@@ -58,7 +58,9 @@ void Process::begin(const Pid& parent, SpawnOptions&& options) {
 
 // -- the run loop ---------------------------------------------------------------------------
 
-bool Process::run(Turn& turn) {
+// An exception in here is the runtime's own: memory is too short to act on what others were
+// promised. That ends the program, see ADR 16.
+bool Process::run(Turn& turn) noexcept {
   Process* const outer = std::exchange(t_running, this);
   Turn* const outer_turn = std::exchange(t_turn, &turn);
   take_inbox();

@@ -53,7 +53,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void push(Envelope* envelope) {
     if (inbox_.push(envelope)) node_->scheduler_->submit(*this);
   }
-  bool run(Turn& turn) override;
+  bool run(Turn& turn) noexcept override;
   /// Acts on signals in place of the thread that is inside its code, so that a kill ends it at once
   /// in the eyes of the others; its frames go when that code returns.
   void stuck(Clock::Duration duration, const void* handling) noexcept override;
@@ -66,6 +66,8 @@ class alignas(64) Process final : public Context, public Runnable {
   void set_code(BodyOrTask code) noexcept {
     code_.set(std::move(code));
   }
+  /// Undoes both: the life does not begin.
+  void abandon() noexcept;
 
   // -- the owner's; Context forwards to them -------------------------------------------------
 
@@ -111,6 +113,8 @@ class alignas(64) Process final : public Context, public Runnable {
   /// Returns: as Router::route(), or k_refused.
   SessionId emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
                  Message&& message);
+  /// The same for one that is made already: to a process of this node it takes no more memory.
+  SessionId emit(const Pid& to, EnvelopePtr signal);
   void handle_exit(const Pid& from, const ExitReason& reason, bool of_link);
   /// Takes what something costs off this turn's budget. Units: a handled message is 1.
   void charge(int cost) noexcept { budget_ -= cost; }

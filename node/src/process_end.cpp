@@ -168,6 +168,13 @@ void Process::tell_relations(const Pid& self, const ExitReason& reason) {
   own.waiting_senders = {};
 }
 
+void Process::abandon() noexcept {
+  alive_ = occupied_ = false;
+  marks_.store(0, std::memory_order_relaxed);
+  destroy_frames();
+  delete std::exchange(extras_, nullptr);
+}
+
 bool Process::bury() {
   if (outside()) return false;
   destroy_frames();

@@ -170,8 +170,12 @@ void Process::act_stale(Envelope* envelope) {
 
 SessionId Process::emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
                         Message&& message) {
+  return emit(to, EnvelopePtr{new Envelope{kind, from, serial, std::move(message)}});
+}
+
+SessionId Process::emit(const Pid& to, EnvelopePtr envelope) {
   charge(1);
-  EnvelopePtr envelope{new Envelope{kind, from, serial, std::move(message)}};
+  const SignalKind kind = envelope->kind();
   if (to.node != node_->id()) {
     if (node_->router_ == nullptr) {
       if (is_message(kind) || kind == SignalKind::reply) {

@@ -37,7 +37,7 @@ Process* ProcessTable::claim_from(Stock& stock) {
   return nullptr;
 }
 
-void ProcessTable::release(Process& process, unsigned worker) {
+void ProcessTable::release(Process& process, unsigned worker) noexcept {
   // A place whose generations run out is left alone for good: a pid must never come back.
   const bool spent = process.generation_.load(std::memory_order_relaxed) >= UINT32_MAX - 2;
   if (worker == k_no_worker) {
@@ -47,11 +47,11 @@ void ProcessTable::release(Process& process, unsigned worker) {
     return;
   }
   Stock& stock = stocks_[worker];
-  if (!spent) stock.free.push_back(process.index_);
-  if (stock.free.size() / 4 >= k_batch) {
+  if (stock.free.size() >= k_stock) {
     const std::lock_guard lock{lock_};
     move_some(stock, common_);
   }
+  if (!spent) stock.free.push_back(process.index_);
   count(stock.released);
 }
 
@@ -83,7 +83,9 @@ void ProcessTable::grow() {
   }
   // Up to the next batch's boundary: index 0 is left out, and a batch lies in one chunk.
   const std::uint32_t end = (first / k_batch + 1) * k_batch;
-  for (std::uint32_t index = end; index > first; --index) common_.free.push_back(index - 1);
+  std::vector<std::uint32_t>& free = common_.free;
+  if (free.capacity() < end) free.reserve(std::max<std::size_t>(end, 2 * free.capacity()));
+  for (std::uint32_t index = end; index > first; --index) free.push_back(index - 1);
   used_.store(end, std::memory_order_seq_cst);
 }
 

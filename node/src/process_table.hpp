@@ -29,7 +29,9 @@ class ProcessTable {
   static constexpr std::uint32_t k_chunk = 1024;
   static constexpr std::uint32_t k_chunks = 16384;  // 16.7 million processes at once
 
-  ProcessTable(Node& node, unsigned workers) : node_{node}, stocks_(workers) {}
+  ProcessTable(Node& node, unsigned workers) : node_{node}, stocks_(workers) {
+    for (Stock& stock : stocks_) stock.free.reserve(k_stock);
+  }
   ~ProcessTable() {
     for (Chunk& chunk : chunks_) {
       delete[] chunk.places.load(std::memory_order_relaxed);
@@ -50,10 +52,10 @@ class ProcessTable {
                ? process
                : nullptr;
   }
-  /// A free place, claimed for a new life. Null when the table is full.
+  /// A free place, claimed for a new life. Null when the table is full. Errors: std::bad_alloc.
   Process* claim(unsigned worker);
   /// The life is over and everything of it is gone.
-  void release(Process& process, unsigned worker);
+  void release(Process& process, unsigned worker) noexcept;
   /// Processes spawned, and those of them that are gone. The first is read last: never less.
   [[nodiscard]] std::uint64_t spawned() const noexcept { return sum(&Stock::claimed); }
   [[nodiscard]] std::uint64_t gone() const noexcept { return sum(&Stock::released); }
@@ -75,6 +77,7 @@ class ProcessTable {
 
  private:
   static constexpr std::uint32_t k_batch = 64;  // places that move between stocks at a time
+  static constexpr std::uint32_t k_stock = 4 * k_batch;  // of a worker, when it gives some away
 
   struct Chunk {
     std::atomic<Process*> places{nullptr};
@@ -83,7 +86,8 @@ class ProcessTable {
     std::atomic<std::uint32_t*> timers{nullptr};
   };
   struct alignas(64) Stock {
-    std::vector<std::uint32_t> free;  // last in, first out: warm places first
+    // Last in, first out: warm places first. Has room for what may be released into it.
+    std::vector<std::uint32_t> free;
     // Written by whoever may touch `free`, read by anybody.
     std::atomic<std::uint64_t> claimed{0};
     std::atomic<std::uint64_t> released{0};

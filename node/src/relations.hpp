@@ -75,6 +75,7 @@ class Relations {
     if (Link* entry = links_.find(pid)) entry->session = session;
   }
   void drop_link(const Pid& pid) { links_.erase(pid); }
+  void drop_watch(std::uint64_t serial) { watches_.erase(serial); }
 
   // While an unlink of ours is unconfirmed, the other side's LINK and EXIT are of the old link.
   void on_link(const Pid& from, SessionId session) { links_.insert(from, {.session = session}); }

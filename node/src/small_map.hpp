@@ -32,13 +32,11 @@ class SmallMap {
     if (T* found = find(key)) return *found;
     if (table_ == nullptr) table_ = std::make_unique<Table>();
     std::vector<Entry>& entries = table_->entries;
+    const std::size_t size = entries.size() + 1;
+    // The index first: when memory is too short, the entry is not half in.
+    if (size > k_linear && 2 * size > table_->slots.size()) build_index(size);
     entries.emplace_back(key, std::move(value));
-    const bool indexed = !table_->slots.empty();
-    if (entries.size() > k_linear && 2 * entries.size() > table_->slots.size()) {
-      build_index();
-    } else if (indexed) {
-      occupy(static_cast<std::uint32_t>(entries.size() - 1));
-    }
+    if (!table_->slots.empty()) occupy(static_cast<std::uint32_t>(size - 1));
     return entries.back().second;
   }
   bool erase(const Key& key) {
@@ -64,7 +62,7 @@ class SmallMap {
     if (empty()) return table_.reset();
     table_->entries.shrink_to_fit();
     std::vector<std::uint32_t>{}.swap(table_->slots);
-    if (size() > k_linear) build_index();
+    if (size() > k_linear) build_index(size());
   }
   [[nodiscard]] bool empty() const noexcept { return size() == 0; }
   [[nodiscard]] std::size_t size() const noexcept {
@@ -125,9 +123,10 @@ class SmallMap {
     }
     slots[hole] = 0;
   }
-  void build_index() {
+  /// With room for so many entries.
+  void build_index(std::size_t count) {
     std::size_t size = 4 * k_linear;
-    while (size < 4 * table_->entries.size()) size *= 2;
+    while (size < 4 * count) size *= 2;
     table_->slots.assign(size, 0);
     for (std::uint32_t at = 0; at < table_->entries.size(); ++at) occupy(at);
   }

@@ -56,10 +56,12 @@ void Timers::close() {
 TimerId Timers::arm(Clock::TimePoint when, const TimerTarget& target, EnvelopePtr envelope,
                     const TimerExtras& extras) {
   Process* process = nullptr;
+  Wheel::Index* first = nullptr;  // of those aimed at it
   std::unique_ptr<Extra> extra;
   std::size_t number = target.pid.index;
   if (target.pid) {
     process = processes_.find(target.pid.index);
+    if (process != nullptr) first = &first_timer(*process);
     envelope->generation = target.pid.generation;
   } else {
     number = std::hash<std::string_view>{}(target.name);
@@ -77,7 +79,7 @@ TimerId Timers::arm(Clock::TimePoint when, const TimerTarget& target, EnvelopePt
     const Wheel::Index index = shard.wheel.arm(deadline);
     id.value = std::uint64_t{shard.wheel.id_of(index).generation} << k_generation_bit |
                number << k_shard_bit | index;
-    if (target.pid && !add_to_target(shard, index, process, target.pid.generation)) {
+    if (target.pid && !add_to_target(shard, index, process, first, target.pid.generation)) {
       shard.wheel.erase(index);
       return id;  // the message is destroyed after the lock is released
     }
@@ -95,7 +97,7 @@ TimerId Timers::arm(Clock::TimePoint when, const TimerTarget& target, EnvelopePt
 }
 
 /// Returns: false when that life is over.
-bool Timers::add_to_target(Shard& shard, Wheel::Index index, Process* target,
+bool Timers::add_to_target(Shard& shard, Wheel::Index index, Process* target, Wheel::Index* first,
                            std::uint32_t generation) {
   if (target == nullptr) return false;
   // A death changes its generation first and looks at its marks then; we the other way round: one
@@ -110,7 +112,7 @@ bool Timers::add_to_target(Shard& shard, Wheel::Index index, Process* target,
   Timer& timer = shard.wheel[index];
   timer.target = target;
   timer.before = Wheel::k_none;
-  timer.next = std::exchange(first_timer(*target), index);
+  timer.next = std::exchange(*first, index);
   if (timer.next != Wheel::k_none) shard.wheel[timer.next].before = index;
   return true;
 }
@@ -227,8 +229,9 @@ std::size_t Timers::armed() {
 
 // -- firing ---------------------------------------------------------------------------------
 
-/// Whoever changes alarm_at calls this afterwards: the last of them sets what holds.
-void Timers::set_alarm(Shard& shard) {
+/// Whoever changes alarm_at calls this afterwards: the last of them sets what holds. When memory is
+/// too short for an alarm the program ends, see ADR 16: others' timers count on this one.
+void Timers::set_alarm(Shard& shard) noexcept {
   const std::lock_guard alarm_lock{shard.alarm_mutex};
   Wheel::Time when = 0;
   {

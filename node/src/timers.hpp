@@ -110,12 +110,13 @@ class Timers {
   [[nodiscard]] static std::optional<Wheel::Index> find(const Shard& shard, TimerId timer);
   /// The head of the list of those aimed at a process; guarded by their shard's lock.
   [[nodiscard]] Wheel::Index& first_timer(const Process& target);
-  bool add_to_target(Shard& shard, Wheel::Index index, Process* target, std::uint32_t generation);
+  bool add_to_target(Shard& shard, Wheel::Index index, Process* target, Wheel::Index* first,
+                     std::uint32_t generation);
   [[nodiscard]] Taken take(Shard& shard, TimerId timer);
   void tell(EnvelopePtr answer);
   /// Frees an entry. The caller has taken its message out, to destroy it outside the lock.
   void remove(Shard& shard, Wheel::Index index);
-  void set_alarm(Shard& shard);
+  void set_alarm(Shard& shard) noexcept;
   void ring(Shard& shard, Wheel::Time when);
   bool collect(Shard& shard, Wheel::Time now, Batch& batch, std::size_t& count);
   void deliver(Shard& shard, Due& due);

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <stdexcept>
 
 namespace grove::bench {
 
@@ -25,6 +28,24 @@ double percentile(std::vector<double> samples, double fraction) {
   std::nth_element(samples.begin(), samples.begin() + static_cast<std::ptrdiff_t>(index),
                    samples.end());
   return samples.at(index);
+}
+
+double cpu_seconds(pid_t process) {
+  clockid_t clock{};
+  timespec used{};
+  if (::clock_getcpuclockid(process, &clock) != 0 || ::clock_gettime(clock, &used) != 0) {
+    throw std::runtime_error{"no CPU time of a process"};
+  }
+  return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
+double peak_resident_mb(pid_t process) {
+  std::ifstream file{"/proc/" + std::to_string(process) + "/status"};
+  for (std::string word; file >> word;) {
+    double kibibytes = 0;
+    if (word == "VmHWM:" && file >> kibibytes) return kibibytes * 1024 / 1e6;
+  }
+  throw std::runtime_error{"no memory figure of a process"};
 }
 
 }  // namespace grove::bench

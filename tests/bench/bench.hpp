@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 namespace grove::bench {
@@ -27,11 +28,20 @@ struct Measurement {
   std::function<std::vector<Figure>(const Measurement&)> run;
 };
 
+/// What a figure of Grove's should be of a peer's: at least so much of a rate, at most of all else.
+struct Target {
+  std::string figure;
+  double ratio = 1;
+  std::string peer;
+};
+
 struct Row {
   std::string name;
   std::string summary;
   std::vector<Measurement> measurements;
   std::vector<std::string> peers;  // besides grove: "erlang", "elixir", "caf", "zmq"
+  std::string section = "One node";
+  std::vector<Target> targets = {};
 };
 
 // One function for each family of rows, in a file of its own.
@@ -44,10 +54,11 @@ struct Row {
 [[nodiscard]] std::vector<Row> supervised_rows();
 [[nodiscard]] std::vector<Row> registry_rows();
 [[nodiscard]] std::vector<Row> remote_rows();
+[[nodiscard]] std::vector<Row> remote_death_rows();
 
-/// What `--peer WORKERS --name NAME` does: is another node of the remote rows, and prints its
-/// address. Runs until killed.
-[[noreturn]] void run_peer(unsigned workers, const std::string& name);
+/// What `--peer WORKERS --name NAME --wire WIRE` does: is another node of the remote rows, and
+/// prints its address. Runs until killed.
+[[noreturn]] void run_peer(unsigned workers, const std::string& name, const std::string& wire);
 
 /// The measurement `name` and its twin `name`.1c.
 [[nodiscard]] std::vector<Measurement> on_two_and_one(
@@ -58,6 +69,11 @@ struct Row {
 
 /// Nearest rank. Bounds: at least one sample.
 [[nodiscard]] double percentile(std::vector<double> samples, double fraction);
+
+/// User and system time that an OS process, with all its threads, has taken so far.
+[[nodiscard]] double cpu_seconds(pid_t process);
+/// The most memory that it has had resident.
+[[nodiscard]] double peak_resident_mb(pid_t process);
 
 using Stopwatch = std::chrono::steady_clock;
 [[nodiscard]] inline double seconds_since(Stopwatch::time_point start) {

@@ -30,8 +30,9 @@ constexpr const char* k_usage =
     "  --only SYSTEM   only grove, erlang, elixir, caf or zmq\n"
     "  --reps N        N times, the systems in turn; prints medians\n"
     "  --ratio         prints Grove's figures divided by the peers', too; less is better for some\n"
-    "  --markdown      prints a table: row, system, median, min-max, ratio\n"
+    "  --markdown      prints tables: row, system, median, min-max, ratio, what it should be\n"
     "  --list          prints the rows\n"
+    "Endings of figures: .co coroutines, .linked to a parent, .curve between nodes with a cookie.\n"
     "GROVE_BENCH_SCALE multiplies the sizes of the rows (default 1).\n";
 
 struct Options {
@@ -39,6 +40,7 @@ struct Options {
   std::string only;
   std::string measure;
   std::string name = "peer";  // of the peer that this process is to be
+  std::string wire = "tcp";   // that peer's
   unsigned reps = 1;
   unsigned peer = 0;  // workers of the peer that this process is to be; 0: it is none
   bool ratio = false;
@@ -50,8 +52,9 @@ struct Options {
 /// Every family of rows adds its own here.
 std::vector<Row> all_rows() {
   std::vector<Row> rows;
-  for (const auto family : {local_rows, structure_rows, memory_rows, link_rows, timer_rows,
-                            stall_rows, supervised_rows, registry_rows, remote_rows}) {
+  for (const auto family :
+       {local_rows, structure_rows, memory_rows, link_rows, timer_rows, stall_rows, supervised_rows,
+        registry_rows, remote_rows, remote_death_rows}) {
     for (Row& row : family()) rows.push_back(std::move(row));
   }
   return rows;
@@ -62,7 +65,7 @@ std::optional<Options> parse(const std::vector<std::string>& arguments) {
   Options options;
   for (auto word = arguments.begin(); word != arguments.end(); ++word) {
     const bool takes_value = *word == "--only" || *word == "--reps" || *word == "--measure" ||
-                             *word == "--peer" || *word == "--name";
+                             *word == "--peer" || *word == "--name" || *word == "--wire";
     if (takes_value && word + 1 == arguments.end()) {
       fmt::print(stderr, "grove-bench: {} needs a value\n", *word);
       return std::nullopt;
@@ -73,6 +76,8 @@ std::optional<Options> parse(const std::vector<std::string>& arguments) {
       options.measure = *++word;
     } else if (*word == "--name") {
       options.name = *++word;
+    } else if (*word == "--wire") {
+      options.wire = *++word;
     } else if (*word == "--reps" || *word == "--peer") {
       unsigned& number = *word == "--reps" ? options.reps : options.peer;
       const std::string& option = *word;
@@ -135,8 +140,8 @@ bool run_row(const Row& row, const Options& options, Report& whole) {
         complete = false;
       }
       for (const Figure& figure : figures) {
-        report.add(figure, system);
-        whole.add(figure, system);
+        report.add(row, figure, system);
+        whole.add(row, figure, system);
         if (at_once) std::puts(line(figure, system).c_str());
       }
       std::fflush(stdout);
@@ -171,15 +176,12 @@ int run(const std::vector<std::string>& arguments) {
   const auto options = parse(arguments);
   if (!options) return k_usage_error;
   const std::vector<Row> rows = all_rows();
-  if (options->help) {
-    fmt::print("{}", k_usage);
-    return 0;
-  }
-  if (options->list) {
+  if (options->help) fmt::print("{}\nRows:\n", k_usage);
+  if (options->help || options->list) {
     for (const Row& row : rows) fmt::print("{:<20}{}\n", row.name, row.summary);
     return 0;
   }
-  if (options->peer > 0) run_peer(options->peer, options->name);
+  if (options->peer > 0) run_peer(options->peer, options->name, options->wire);
   if (!options->measure.empty()) return measure_one(rows, options->measure);
   if (options->rows.empty()) {
     fmt::print(stderr, "{}", k_usage);
@@ -196,7 +198,7 @@ int run(const std::vector<std::string>& arguments) {
     complete &= run_row(*find_row(rows, name), *options, report);
   }
   if (options->markdown) {
-    fmt::print("{}\n\n", describe_machine());
+    fmt::print("{}\n", describe_machine());
     report.print_markdown();
   }
   return complete ? 0 : 1;

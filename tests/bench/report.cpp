@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <string_view>
+#include <utility>
 
 namespace grove::bench {
 namespace {
@@ -16,7 +17,7 @@ constexpr const char* k_peers[] = {"erlang", "elixir", "caf", "zmq"};
 
 /// Peers have one form of each row: pingpong.co.1c is compared with pingpong.1c.
 std::string without_form(std::string name) {
-  for (const std::string_view form : {".co", ".linked"}) {
+  for (const std::string_view form : {".co", ".linked", ".curve"}) {
     const auto at = name.find(form);
     const auto end = at + form.size();
     if (at != std::string::npos && (end == name.size() || name[end] == '.')) {
@@ -26,10 +27,9 @@ std::string without_form(std::string name) {
   return name;
 }
 
-/// What a reader of a ratio has to know: rates grow, all else is to be small.
-const char* direction(const std::string& unit) {
-  return unit.ends_with("/s") ? "" : " (less is better)";
-}
+/// Rates are to grow, all else is to be small.
+bool is_rate(const std::string& unit) { return unit.ends_with("/s"); }
+const char* direction(const std::string& unit) { return is_rate(unit) ? "" : " (less is better)"; }
 
 /// Few digits, many units: 38.2 M, 512 k, 43.6.
 std::string rounded(double value) {
@@ -40,14 +40,14 @@ std::string rounded(double value) {
 
 }  // namespace
 
-void Report::add(const Figure& figure, const std::string& system) {
+void Report::add(const Row& row, const Figure& figure, const std::string& system) {
   const auto place = std::find_if(series_.begin(), series_.end(), [&](const Series& series) {
     return series.name == figure.name && series.system == system;
   });
   if (place != series_.end()) {
     place->values.push_back(figure.value);
   } else {
-    series_.push_back({figure.name, system, figure.unit, {figure.value}});
+    series_.push_back({&row, figure.name, system, figure.unit, {figure.value}});
   }
 }
 
@@ -59,11 +59,12 @@ double Report::Series::median() const {
 }
 
 const Report::Series* Report::counterpart(const std::string& name, const std::string& peer) const {
-  const std::string wanted = without_form(name);
-  const auto place = std::find_if(series_.begin(), series_.end(), [&](const Series& series) {
-    return series.name == wanted && series.system == peer;
-  });
-  return place == series_.end() ? nullptr : &*place;
+  for (const std::string& wanted : {name, without_form(name)}) {
+    for (const Series& series : series_) {
+      if (series.name == wanted && series.system == peer) return &series;
+    }
+  }
+  return nullptr;
 }
 
 void Report::print_lines() const {
@@ -85,20 +86,39 @@ void Report::print_ratios() const {
 }
 
 void Report::print_markdown() const {
-  fmt::print("| row | system | median | min–max | ratio |\n| --- | --- | --- | --- | --- |\n");
+  std::string section;
   for (const Series& series : series_) {
-    std::string ratios;
+    if (std::exchange(section, series.row->section) != series.row->section) {
+      fmt::print(
+          "\n## {}\n\n| row | system | median | min–max | ratio | wanted |\n"
+          "| --- | --- | --- | --- | --- | --- |\n",
+          section);
+    }
+    print_markdown(series);
+  }
+}
+
+void Report::print_markdown(const Series& series) const {
+  std::string ratios;
+  std::string wanted;
+  if (series.system == "grove") {
     for (const char* peer : k_peers) {
-      const Series* other = series.system == "grove" ? counterpart(series.name, peer) : nullptr;
+      const Series* other = counterpart(series.name, peer);
       if (other == nullptr) continue;
       ratios += fmt::format("{}{:.3g} x {}", ratios.empty() ? "" : ", ",
                             series.median() / other->median(), peer);
     }
     if (!ratios.empty()) ratios += direction(series.unit);
-    const auto [least, most] = std::minmax_element(series.values.begin(), series.values.end());
-    fmt::print("| {} | {} | {} {} | {}–{} | {} |\n", series.name, series.system,
-               rounded(series.median()), series.unit, rounded(*least), rounded(*most), ratios);
+    for (const Target& target : series.row->targets) {
+      if (target.figure != series.name) continue;
+      wanted += fmt::format("{}{} {:.3g} x {}", wanted.empty() ? "" : ", ",
+                            is_rate(series.unit) ? "≥" : "≤", target.ratio, target.peer);
+    }
   }
+  const auto [least, most] = std::minmax_element(series.values.begin(), series.values.end());
+  fmt::print("| {} | {} | {} {} | {}–{} | {} | {} |\n", series.name, series.system,
+             rounded(series.median()), series.unit, rounded(*least), rounded(*most), ratios,
+             wanted);
 }
 
 }  // namespace grove::bench

@@ -31,6 +31,7 @@ class Child {
   /// All the rest of its output.
   [[nodiscard]] std::string read_all();
   void kill() const noexcept;
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   /// Waits for its end. Returns: the status of waitpid.
   int wait();
 

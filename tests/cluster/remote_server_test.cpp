@@ -82,6 +82,30 @@ TEST_F(RemoteServer, IsCalledByItsNameThere) {
   });
 }
 
+/// Takes a second for each of what it is told.
+class Slow : public GenServer {
+ public:
+  using Handles = grove::Handles<WhereAreYou>;
+  Task<> handle_info(WhereAreYou) { co_await context().sleep_for(1s); }
+};
+
+TEST_F(RemoteServer, IsStoppedThoughItsMailboxIsFull) {
+  for (const bool by_name : {false, true}) {
+    const Pid full = world.run("b", [](Context& context) -> Task<Pid> {
+      ServerOptions options = named("full");
+      options.link = false;
+      options.mailbox = {.messages = 2, .policy = MailboxPolicy::drop_newest};
+      const StartResult server = co_await start_server<Slow>(context, options);
+      for (int i = 0; i < 4; ++i) context.send(server.pid, WhereAreYou{});
+      co_return server.pid;
+    });
+    world.run("a", [full, by_name](Context& context) -> Task<> {
+      const ServerRef server = by_name ? ServerRef{RemoteName{"full", "b"}} : ServerRef{full};
+      co_await stop_server(context, server, ExitReason::normal(), 1min);
+    });
+  }
+}
+
 // GEN-20.
 TEST_F(RemoteServer, MultiCallTellsAnswersFromBadNodes) {
   world.run("a", [](Context& context) -> Task<> {

@@ -221,6 +221,39 @@ TEST(GenServerStop, RunsTerminateThenEndsWithTheReason) {
   });
 }
 
+/// Takes a second for each of what it is told.
+class Slow : public GenServer {
+ public:
+  using Handles = grove::Handles<Bump>;
+  Task<> handle_info(Bump) { co_await context().sleep_for(1s); }
+};
+
+TEST(GenServerStop, NeedsNoRoomInAFullMailbox) {
+  for (const MailboxPolicy policy : {MailboxPolicy::suspend_sender, MailboxPolicy::drop_newest,
+                                     MailboxPolicy::drop_oldest, MailboxPolicy::fail}) {
+    for (const bool by_name : {false, true}) {
+      SCOPED_TRACE(static_cast<int>(policy));
+      LocalWorld world;
+      world.run([&](Context& context) -> Task<> {
+        ServerOptions options = named("slow");
+        options.link = false;
+        options.mailbox = {.messages = 2, .policy = policy};
+        const StartResult server = co_await start_server<Slow>(context, options);
+        const auto fill = [pid = server.pid](Node& node) {
+          for (int i = 0; i < 4; ++i) node.send(pid, Bump{});
+        };
+        fill(context.node());
+        context.spawn([fill](Context& own) -> Task<> {  // what comes behind the request
+          co_await own.sleep_for(10ms);
+          fill(own.node());
+        });
+        co_await context.sleep_for(1ms);
+        co_await stop_server(context, by_name ? ServerRef{"slow"} : ServerRef{server.pid});
+      });
+    }
+  }
+}
+
 TEST(GenServerTerminate, RunsWhenOtpRunsIt) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {

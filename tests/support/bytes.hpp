@@ -42,4 +42,11 @@ namespace grove::testkit {
   return text;
 }
 
+/// The same in one word.
+[[nodiscard]] inline std::string hex_word(std::span<const std::byte> bytes) {
+  std::string text = text_of(bytes);
+  std::erase(text, ' ');
+  return text;
+}
+
 }  // namespace grove::testkit

@@ -25,7 +25,7 @@ class CountingScheduler final : public Scheduler {
  public:
   explicit CountingScheduler(std::unique_ptr<Scheduler> inner) : inner_{std::move(inner)} {}
 
-  void submit(Runnable& work) override {
+  void submit(Runnable& work) noexcept override {
     {
       const std::lock_guard lock{mutex_};
       ++unfinished_;

@@ -501,6 +501,16 @@ TEST(CodecLimits, HeadersInsideHeadersClaimNoMoreThanTheBodyTogether) {
   EXPECT_LT(address_space_peak_kib() - before, 500'000U);  // it would be 3 GB
 }
 
+// It was 48 bytes for each value, and twice that while the list of them grew.
+TEST(CodecLimits, ABodyOfSingleBytesTakesAFewTimesItsSize) {
+  const std::size_t size = std::size_t{8} << 20U;
+  Bytes body = hex("dd 00 7f ff fb");  // an array of all the rest
+  body.resize(size, std::byte{0xc0});
+  const std::size_t before = address_space_peak_kib();
+  EXPECT_TRUE(unpack(body, [](Reader& in) { in.skip(); }));
+  EXPECT_LT(address_space_peak_kib() - before, 300'000U);
+}
+
 // -- chance ---------------------------------------------------------------------------------
 
 Bytes mutated(const Bytes& whole, Random& random) {

@@ -17,7 +17,7 @@ namespace {
 
 enum : std::int8_t { k_ext_pid = 1, k_ext_ref = 2, k_ext_symbol = 3, k_ext_tuple = 4 };
 
-constexpr std::size_t k_tokens_kept = 4096;
+constexpr std::size_t k_tokens_kept = 4096;  // 64 KiB a thread
 
 /// What msgpack::packer writes to.
 struct Sink {
@@ -123,7 +123,8 @@ class PackWriter final : public Writer {
   bool ok_ = true;
 };
 
-/// One value, in the order of the bytes; what it contains follows it.
+/// One value, in the order of the bytes; what it contains follows it. Small: a body of single bytes
+/// has as many of them.
 struct Token {
   enum class Kind : std::uint8_t {
     nil,
@@ -137,39 +138,42 @@ struct Token {
     map,
     ext
   };
+  /// Boolean and integers: the value; real: its bits; array, map: the values that follow; string,
+  /// bytes, ext: where it starts in the body.
+  std::uint64_t number = 0;
+  std::uint32_t size = 0;  // of string, bytes and ext; ext: without its type
   Kind kind = Kind::nil;
-  std::uint64_t number = 0;  // boolean and integers: the value; array, map: values that follow
-  double real = 0;
-  std::string_view body{};  // of string, bytes and ext; ext: without its type
   std::int8_t ext_type = 0;
 };
+static_assert(sizeof(Token) == 16);
 using Tokens = std::vector<Token>;
 
 /// What msgpack::parse reports to. Ends the parse at the first claim that the body cannot keep.
 class Tokenizer : public msgpack::null_visitor {
  public:
-  Tokenizer(Tokens& tokens, std::size_t body_bytes) : tokens_{tokens}, room_{body_bytes} {}
+  Tokenizer(Tokens& tokens, std::string_view body)
+      : tokens_{tokens}, body_{body.data()}, room_{body.size()} {}
 
   bool visit_nil() { return add({.kind = Kind::nil}); }
-  bool visit_boolean(bool value) { return add({.kind = Kind::boolean, .number = value}); }
+  bool visit_boolean(bool value) { return add({.number = value, .kind = Kind::boolean}); }
   bool visit_positive_integer(std::uint64_t value) {
-    return add({.kind = Kind::positive, .number = value});
+    return add({.number = value, .kind = Kind::positive});
   }
   bool visit_negative_integer(std::int64_t value) {
-    return add({.kind = Kind::negative, .number = static_cast<std::uint64_t>(value)});
+    return add({.number = static_cast<std::uint64_t>(value), .kind = Kind::negative});
   }
-  bool visit_float32(float value) { return add({.kind = Kind::real, .real = value}); }
-  bool visit_float64(double value) { return add({.kind = Kind::real, .real = value}); }
+  bool visit_float32(float value) { return visit_float64(value); }
+  bool visit_float64(double value) {
+    return add({.number = std::bit_cast<std::uint64_t>(value), .kind = Kind::real});
+  }
   bool visit_str(const char* text, std::uint32_t size) {
-    return add({.kind = Kind::string, .body = {text, size}});
+    return add_text(Kind::string, text, size);
   }
   bool visit_bin(const char* bytes, std::uint32_t size) {
-    return add({.kind = Kind::bytes, .body = {bytes, size}});
+    return add_text(Kind::bytes, bytes, size);
   }
   bool visit_ext(const char* bytes, std::uint32_t size) {
-    return add({.kind = Kind::ext,
-                .body = {bytes + 1, size - 1},
-                .ext_type = static_cast<std::int8_t>(*bytes)});
+    return add_text(Kind::ext, bytes + 1, size - 1, static_cast<std::int8_t>(*bytes));
   }
   bool start_array(std::uint32_t size) { return open(Kind::array, size); }
   bool start_map(std::uint32_t size) { return open(Kind::map, std::uint64_t{size} * 2); }
@@ -179,6 +183,11 @@ class Tokenizer : public msgpack::null_visitor {
  private:
   using Kind = Token::Kind;
 
+  bool add_text(Kind kind, const char* text, std::uint32_t size, std::int8_t ext_type = 0) {
+    // An empty text comes without a place.
+    const auto at = size == 0 ? 0 : static_cast<std::uint64_t>(text - body_);
+    return add({.number = at, .size = size, .kind = kind, .ext_type = ext_type});
+  }
   bool add(const Token& token) {
     tokens_.push_back(token);
     return true;
@@ -188,7 +197,7 @@ class Tokenizer : public msgpack::null_visitor {
     if (values > room_ || depth_ == k_depth_max) return false;
     room_ -= values;
     ++depth_;
-    return add({.kind = kind, .number = values});
+    return add({.number = values, .kind = kind});
   }
   bool close() {
     --depth_;
@@ -196,6 +205,7 @@ class Tokenizer : public msgpack::null_visitor {
   }
 
   Tokens& tokens_;
+  const char* const body_;
   std::uint64_t room_;
   std::size_t depth_ = 0;
 };
@@ -203,7 +213,7 @@ class Tokenizer : public msgpack::null_visitor {
 /// Hands the tokens out in order.
 class TokenReader final : public Reader {
  public:
-  explicit TokenReader(const Tokens& tokens) : tokens_{tokens} {}
+  TokenReader(const Tokens& tokens, std::string_view body) : tokens_{tokens}, body_{body} {}
 
   Value::Kind peek() override {
     if (!ok() || at_ == tokens_.size()) return Value::Kind::nil;
@@ -231,11 +241,11 @@ class TokenReader final : public Reader {
     return ok() ? static_cast<std::int64_t>(token.number) : 0;
   }
   std::uint64_t natural() override { return next(Kind::positive).number; }
-  double real() override { return next(Kind::real).real; }
-  std::string string() override { return std::string{next(Kind::string).body}; }
+  double real() override { return std::bit_cast<double>(next(Kind::real).number); }
+  std::string string() override { return std::string{text(next(Kind::string))}; }
   std::string symbol() override { return std::string{ext(k_ext_symbol)}; }
   std::vector<std::byte> bytes() override {
-    const auto bytes = std::as_bytes(std::span{next(Kind::bytes).body});
+    const auto bytes = std::as_bytes(std::span{text(next(Kind::bytes))});
     return {bytes.begin(), bytes.end()};
   }
   Pid pid() override {
@@ -293,7 +303,10 @@ class TokenReader final : public Reader {
   std::string_view ext(std::int8_t type) {
     const Token& token = next(Kind::ext);
     if (token.ext_type != type) fail();
-    return ok() ? token.body : std::string_view{};
+    return ok() ? text(token) : std::string_view{};
+  }
+  [[nodiscard]] std::string_view text(const Token& token) const {
+    return body_.substr(token.number, token.size);
   }
   bool is_tuple(const Token& array) const {
     return array.number > 0 && tokens_[at_ + 1].kind == Kind::ext &&
@@ -309,16 +322,15 @@ class TokenReader final : public Reader {
   }
 
   const Tokens& tokens_;
+  const std::string_view body_;
   std::size_t at_ = 0;
 };
 
 /// The tokens of a body. Returns: false when it is no MessagePack within the limits.
-bool tokenize(std::span<const std::byte> body, Tokens& tokens) {
-  Tokenizer tokenizer{tokens, body.size()};
+bool tokenize(std::string_view body, Tokens& tokens) {
+  Tokenizer tokenizer{tokens, body};
   std::size_t offset = 0;
-  return msgpack::parse(reinterpret_cast<const char*>(body.data()), body.size(), offset,
-                        tokenizer) &&
-         offset == body.size();
+  return msgpack::parse(body.data(), body.size(), offset, tokenizer) && offset == body.size();
 }
 
 }  // namespace
@@ -334,10 +346,11 @@ bool unpack(std::span<const std::byte> body, const std::function<void(Reader&)>&
   static thread_local Tokens kept;
   Tokens tokens = std::exchange(kept, {});
   tokens.clear();
+  const std::string_view text{reinterpret_cast<const char*>(body.data()), body.size()};
   bool good = false;
   try {
-    if (tokenize(body, tokens)) {
-      TokenReader reader{tokens};
+    if (tokenize(text, tokens)) {
+      TokenReader reader{tokens, text};
       read(reader);
       good = reader.ok();
     }

@@ -27,6 +27,10 @@ std::string_view to_string(Metric metric) noexcept {
     case Metric::downs_noconnection: return "downs_total{reason=\"noconnection\"}";
     case Metric::downs_other: return "downs_total{reason=\"other\"}";
     case Metric::name_conflicts: return "name_conflicts_total";
+    case Metric::members_suspected: return "members_suspected_total";
+    case Metric::members_declared_dead: return "members_declared_dead_total";
+    case Metric::suspicions_refuted: return "suspicions_refuted_total";
+    case Metric::probes_unanswered: return "probes_unanswered_total";
     case Metric::k_count: break;
   }
   return "";

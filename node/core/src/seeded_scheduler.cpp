@@ -10,7 +10,7 @@ constexpr unsigned k_low_turn = 8;  // of so many turns of normal and low work, 
 
 }  // namespace
 
-void SeededScheduler::submit(Runnable& work) {
+void SeededScheduler::submit(Runnable& work) noexcept {
   ready_[static_cast<unsigned>(work.run_priority())].items.push_back(&work);
 }
 

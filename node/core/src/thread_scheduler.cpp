@@ -42,7 +42,7 @@ void ThreadScheduler::stop() {
   blocking_.stop();
 }
 
-void ThreadScheduler::submit(Runnable& work) {
+void ThreadScheduler::submit(Runnable& work) noexcept {
   WorkerThread* self = t_thread;
   if (self == nullptr || self->scheduler != this) return queue_up(injected_, work);
   if (self->in_user_code()) return submit_from_user_code(*self, work);

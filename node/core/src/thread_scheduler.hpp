@@ -40,7 +40,7 @@ class ThreadScheduler final : public Scheduler {
   explicit ThreadScheduler(const ThreadSchedulerOptions& options);
   ~ThreadScheduler() override { stop(); }
 
-  void submit(Runnable& work) override;
+  void submit(Runnable& work) noexcept override;
   bool running() const noexcept override { return !stopping_.load(); }
   void stop() override;
   void run_blocking(std::function<void()> job) override { blocking_.run(std::move(job)); }

@@ -31,14 +31,24 @@ struct ClusterConfig {
   std::function<transport::Nonce()> nonce = transport::random_nonce;
 };
 
+/// One node as this one sees it.
 struct Member {
   std::string name;
   Life life;
   std::string address;
-  enum class State : std::uint8_t { up, down, left } state = State::down;
+  enum class State : std::uint8_t {
+    up,       // a member, and reached from here
+    partial,  // a member, and reached by another member though not from here
+    suspect,  // out of reach; the members have not agreed yet that it is dead
+    down,     // declared dead, or not met yet in this life
+    left,     // said good-bye
+  } state = State::down;
   bool self = false;
-  std::string trouble;  // why a member that is down cannot be reached
-  std::string over;     // the address that the link to it goes to; empty: none is up
+  std::uint64_t incarnation = 0;      // how often that life has refuted that it is dead
+  std::string trouble;                // why it cannot be reached
+  std::string reached_by;             // partial: by whom
+  std::vector<std::string> accusers;  // suspect: who could not reach it, as far as is known
+  std::string over;                   // the address that our link goes to; empty: none is up
 };
 
 class Cluster {

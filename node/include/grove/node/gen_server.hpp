@@ -48,9 +48,9 @@ template <std::derived_from<GenServer> Impl, class... Args>
   return start_server<Impl>(context, ServerOptions{}, std::move(args)...);
 }
 
-/// Asks a server to end with `reason` and waits until it has. Throws ProcessExit: noproc,
-/// noconnection, timeout (the request stays), or the reason it ended with instead. A server whose
-/// full mailbox drops messages may drop the request, too: give it a timeout.
+/// Asks a server to end with `reason` and waits until it has; a full mailbox takes the request all
+/// the same. Throws ProcessExit: noproc, noconnection, timeout (the request stays), or the reason it
+/// ended with instead.
 [[nodiscard]] Task<> stop_server(Context& context, ServerRef server,
                                  ExitReason reason = ExitReason::normal(),
                                  Timeout timeout = std::nullopt);

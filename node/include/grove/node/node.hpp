@@ -250,8 +250,14 @@ class Node {
       std::optional<Clock::TimePoint> deadline) const;
   [[nodiscard]] static unsigned worker_of(const Context* caller);
   detail::Process& claim(const Context* parent);
-  void give_up(detail::Process& claimed, const Context* parent);
+  void give_up(detail::Process& claimed, const Context* parent) noexcept;
   Spawned launch(Context* parent, detail::Process& child, SpawnOptions&& options);
+  void bound_mailbox(detail::Process& child, const Pid& pid, const MailboxLimit& limit);
+  [[nodiscard]] Ref reference_of(detail::Process& spawner, const SpawnOptions& options) const;
+  void relate(detail::Process& spawner, detail::Process& child, const Spawned& spawned,
+              const SpawnOptions& options);
+  void unrelate(detail::Process& spawner, const Spawned& spawned,
+                const SpawnOptions& options) noexcept;
   [[nodiscard]] Pid life_at(const Pid& to) const;
   detail::Delivery enter_bounded(detail::Process& process, Envelope& envelope);
 

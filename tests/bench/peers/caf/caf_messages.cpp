@@ -6,6 +6,8 @@
 namespace grove::bench {
 namespace {
 
+constexpr std::uint64_t k_batch = 32;  // what an actor does before others may go
+
 using caf::actor;
 using caf::actor_system;
 using caf::behavior;
@@ -42,22 +44,6 @@ double pingpong(actor_system& system, std::uint64_t trips) {
 // -- fanin ----------------------------------------------------------------------------------
 
 constexpr std::uint64_t k_senders = 8;
-constexpr std::uint64_t k_batch = 32;  // what an actor does before others may go
-
-behavior sender(stateful_actor<Left>* self, const actor& to, std::uint64_t count) {
-  self->state.left = count;
-  return {[=](more_atom) {
-    std::uint64_t& left = self->state.left;
-    for (std::uint64_t i = 0; i < k_batch && left > 0; ++i) {
-      self->send(to, ping_atom::value, left--);
-    }
-    if (left > 0) {
-      self->send(self, more_atom::value);
-    } else {
-      self->quit();
-    }
-  }};
-}
 
 behavior receiver(stateful_actor<Left>* self, std::uint64_t count, SharedPromise<void> done) {
   self->state.left = count;
@@ -114,14 +100,6 @@ double ring(actor_system& system, std::uint64_t hops) {
 
 // -- call -----------------------------------------------------------------------------------
 
-struct Sum {
-  std::uint64_t sum = 0;
-};
-
-behavior adder(stateful_actor<Sum>* self) {
-  return {[=](sum_atom, std::uint64_t by) { return self->state.sum += by; }};
-}
-
 struct Calls {
   actor server;
   std::uint64_t left = 0;
@@ -151,6 +129,25 @@ double call(actor_system& system, std::uint64_t count) {
 }
 
 }  // namespace
+
+behavior sender(stateful_actor<Left>* self, const actor& to, std::uint64_t count) {
+  self->state.left = count;
+  return {[=](more_atom) {
+    std::uint64_t& left = self->state.left;
+    for (std::uint64_t i = 0; i < k_batch && left > 0; ++i) {
+      self->send(to, ping_atom::value, left--);
+    }
+    if (left > 0) {
+      self->send(self, more_atom::value);
+    } else {
+      self->quit();
+    }
+  }};
+}
+
+behavior adder(stateful_actor<Sum>* self) {
+  return {[=](sum_atom, std::uint64_t by) { return self->state.sum += by; }};
+}
 
 std::vector<Program> message_programs() {
   return {measured<pingpong>("pingpong", 3'000'000, "msg/s"),

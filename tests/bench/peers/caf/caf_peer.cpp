@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CAF's side of Grove's benchmark rows of one node.
+// CAF's side of Grove's benchmark rows.
 //
 //     caf_peer ROW | --version
 //
@@ -28,6 +28,21 @@ using grove::bench::Program;
 
 constexpr unsigned k_time_limit_seconds = 180;
 
+std::vector<Figure> run(const Program& program, unsigned workers) {
+  const auto configure = [&](caf::actor_system_config& config) {
+    config.set("scheduler.max-threads", workers);
+    if (program.run_with_peer) grove::bench::join_others(config);
+  };
+  grove::bench::PeerProcess peer;
+  if (program.run_with_peer) peer = grove::bench::start_peer(configure);
+  caf::actor_system_config config;
+  configure(config);
+  // Never destroyed: that would wait for every actor.
+  caf::actor_system& system = *new caf::actor_system{config};
+  if (!program.run_with_peer) return program.run(system);
+  return program.run_with_peer(system, grove::bench::meet(system, peer));
+}
+
 /// Measures in this process and ends it: whatever is still armed or idle goes with it.
 [[noreturn]] void measure(const Program& program, unsigned workers) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -40,12 +55,9 @@ constexpr unsigned k_time_limit_seconds = 180;
     CPU_SET(0, &cpus);
     if (::sched_setaffinity(0, sizeof cpus, &cpus) < 0) std::perror("sched_setaffinity");
   }
-  caf::actor_system_config config;
-  config.set("scheduler.max-threads", workers);
-  caf::actor_system system{config};
   int status = 0;
   try {
-    for (const Figure& figure : program.run(system)) {
+    for (const Figure& figure : run(program, workers)) {
       std::printf("%s%s%s caf %.*f %s\n", program.row, figure.name.c_str(), suffix,
                   figure.value >= 1000 ? 0 : 3, figure.value, figure.unit.c_str());
     }
@@ -75,7 +87,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   for (const auto family : {grove::bench::message_programs, grove::bench::process_programs,
-                            grove::bench::time_programs}) {
+                            grove::bench::time_programs, grove::bench::remote_programs}) {
     for (const Program& program : family()) {
       if (program.row != wanted) continue;
       if (!measure_in_fresh_process(program, 2)) return 1;

@@ -6,7 +6,7 @@
 
 -export([row/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
--export([start_crasher/1, start_worker/1]).
+-export([start_crasher/1, start_worker/1, call_loop/2]).
 
 -import(grove_bench_peer, [send_loop/2, receive_loop/1, scaled/1, warm_then_run/2, timed/1,
                            in_fresh_process/1, in_fresh_process/2, percentile/2]).

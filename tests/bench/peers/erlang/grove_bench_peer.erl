@@ -1,7 +1,7 @@
 %% SPDX-License-Identifier: Apache-2.0
 %%
-%% Erlang's side of Grove's benchmark rows; those of one node are in grove_bench_local. run.sh
-%% starts a node for each suffix:
+%% Erlang's side of Grove's benchmark rows: starts nodes and measures. The rows are in
+%% grove_bench_local and grove_bench_remote. run.sh starts a node for each suffix:
 %%
 %%     erl ... -run grove_bench_peer main ROW SUFFIX
 %%
@@ -14,8 +14,8 @@
 -module(grove_bench_peer).
 
 -export([main/1, peer_main/0, peer_main/1]).
--export([pong/0, sink/2, idle/0]).
--export([send_loop/2, receive_loop/1]).
+-export([with_peer/1, with_peer/2, start_peer/1, await_exit/1]).
+-export([pong/0, send_loop/2, receive_loop/1]).
 -export([scaled/1, warm_then_run/2, timed/1, in_fresh_process/1, in_fresh_process/2, percentile/2]).
 
 -define(TIME_LIMIT, 180_000).
@@ -30,151 +30,12 @@ main([Row, Suffix]) ->
     spawn(fun() ->
         try
             [io:format("~s~s~s erlang ~s ~s~n", [Row, Figure, Suffix, number(Value), Unit])
-             || {Figure, Value, Unit} <- row(Row)],
+             || {Figure, Value, Unit} <- grove_bench_remote:row(Row)],
             halt(0)
         catch
             Class:Reason:Stack -> fail("~s: ~p:~p~n~p", [Row, Class, Reason, Stack])
         end
     end).
-
-row("remote_latency") ->
-    with_peer(fun(Node) -> warm_then_run(50_000, fun(N) -> remote_latency(Node, N) end) end);
-row("remote_throughput") ->
-    with_peer(fun(Node) ->
-        warm_then_run(1_000_000, fun(N) -> remote_throughput(".1x1", Node, 1, N) end) ++
-            warm_then_run(125_000, fun(N) -> remote_throughput(".8x8", Node, 8, N) end)
-    end);
-row("kill_to_down") ->
-    kill_to_down(max(5, scaled(15)));
-row("idle_cpu") ->
-    with_peer(fun(_) -> with_peer("third", fun(_) -> idle_cpu(max(1_000, scaled(10_000))) end) end);
-row(Row) ->
-    grove_bench_local:row(Row).
-
-%%% Rows of two nodes.
-
-%% N round trips of {tag, int} with a process of the other node, each one timed.
-remote_latency(Node, N) ->
-    Samples = in_fresh_process(fun() ->
-        Echo = spawn(Node, ?MODULE, pong, []),
-        Echo ! {self(), start},
-        receive ready -> ok end,
-        Samples = latency_loop(Echo, N, []),
-        Echo ! stop,
-        Samples
-    end),
-    [{".p50", percentile(Samples, 0.50) / 1.0e3, "us"},
-     {".p99", percentile(Samples, 0.99) / 1.0e3, "us"}].
-
-latency_loop(_Echo, 0, Samples) ->
-    Samples;
-latency_loop(Echo, N, Samples) ->
-    Start = erlang:monotonic_time(nanosecond),
-    Echo ! {ping, N},
-    receive {pong, N} -> ok end,
-    latency_loop(Echo, N - 1, [erlang:monotonic_time(nanosecond) - Start | Samples]).
-
-pong() ->
-    receive
-        {Pinger, start} ->
-            Pinger ! ready,
-            pong_loop(Pinger)
-    end.
-
-pong_loop(Pinger) ->
-    receive
-        {ping, N} ->
-            Pinger ! {pong, N},
-            pong_loop(Pinger);
-        stop ->
-            ok
-    end.
-
-send_loop(_To, 0) ->
-    ok;
-send_loop(To, N) ->
-    To ! {tag, N},
-    send_loop(To, N - 1).
-
-receive_loop(0) ->
-    ok;
-receive_loop(N) ->
-    receive {tag, _} -> receive_loop(N - 1) end.
-
-%% Pairs senders here, as many receivers there, N messages for each pair; the clock stops when
-%% every receiver has acknowledged its last message.
-remote_throughput(Figure, Node, Pairs, N) ->
-    Seconds = in_fresh_process(fun() ->
-        Self = self(),
-        Sinks = [spawn(Node, ?MODULE, sink, [Self, N]) || _ <- lists:seq(1, Pairs)],
-        [receive {ready, Sink} -> ok end || Sink <- Sinks],
-        Senders = [spawn_link(fun() -> receive go -> send_loop(Sink, N) end end)
-                   || Sink <- Sinks],
-        timed(fun() ->
-            [Sender ! go || Sender <- Senders],
-            [receive {done, Sink} -> ok end || Sink <- Sinks]
-        end)
-    end),
-    [{Figure, Pairs * N / Seconds, "msg/s"}].
-
-sink(Owner, N) ->
-    Owner ! {ready, self()},
-    receive_loop(N),
-    Owner ! {done, self()}.
-
-%% SIGKILL of the other node's OS process until DOWN(noconnection), the median of several kills.
-%% The clock starts when a shell that already waits is told to kill: that adds a tenth of a
-%% millisecond or two, where os:cmd/1 would add the time to start a shell.
-kill_to_down(Kills) ->
-    _ = kill_once(0),
-    Samples = [kill_once(I) || I <- lists:seq(1, Kills)],
-    [{"", percentile(Samples, 0.50) / 1.0e6, "ms"}].
-
-kill_once(Index) ->
-    {Node, OsPid, Port} = start_peer("victim" ++ integer_to_list(Index)),
-    Killer = open_port({spawn_executable, "/bin/sh"},
-                       [{args, ["-c", "read go && kill -KILL " ++ integer_to_list(OsPid)]}]),
-    Nanoseconds = in_fresh_process(fun() ->
-        Pid = spawn(Node, ?MODULE, idle, []),
-        Monitor = erlang:monitor(process, Pid),
-        Pid ! {self(), hello},
-        receive hello -> ok end,
-        timer:sleep(200),
-        Start = erlang:monotonic_time(nanosecond),
-        true = port_command(Killer, "go\n"),
-        receive
-            {'DOWN', Monitor, process, Pid, noconnection} ->
-                erlang:monotonic_time(nanosecond) - Start
-        after ?KILL_LIMIT ->
-            error(no_down_after_kill)
-        end
-    end),
-    await_exit(Port),
-    Nanoseconds.
-
-idle() ->
-    receive {From, hello} -> From ! hello end,
-    idle().
-
-%% Percent of one core that this OS process takes, with 1,000 processes that do nothing.
-idle_cpu(Milliseconds) ->
-    Pids = [spawn(fun idle/0) || _ <- lists:seq(1, 1_000)],
-    timer:sleep(1_000),
-    Start = erlang:monotonic_time(nanosecond),
-    Before = cpu_time(),
-    timer:sleep(Milliseconds),
-    Used = cpu_time() - Before,
-    Elapsed = erlang:monotonic_time(nanosecond) - Start,
-    [exit(Pid, kill) || Pid <- Pids],
-    [{"", 100 * Used / Elapsed, "%"}].
-
-%% Nanoseconds of all threads.
-cpu_time() ->
-    lists:sum([begin
-                   {ok, Text} = file:read_file(File),
-                   [Used | _] = string:lexemes(binary_to_list(Text), " "),
-                   list_to_integer(Used)
-               end || File <- filelib:wildcard("/proc/" ++ os:getpid() ++ "/task/*/schedstat")]).
 
 %%% The second node.
 
@@ -236,6 +97,35 @@ await_exit(Port) ->
         {Port, {exit_status, _}} -> ok
     after ?KILL_LIMIT -> error(peer_survives_kill)
     end.
+
+%%% Processes of several rows.
+
+pong() ->
+    receive
+        {Pinger, start} ->
+            Pinger ! ready,
+            pong_loop(Pinger)
+    end.
+
+pong_loop(Pinger) ->
+    receive
+        {ping, N} ->
+            Pinger ! {pong, N},
+            pong_loop(Pinger);
+        stop ->
+            ok
+    end.
+
+send_loop(_To, 0) ->
+    ok;
+send_loop(To, N) ->
+    To ! {tag, N},
+    send_loop(To, N - 1).
+
+receive_loop(0) ->
+    ok;
+receive_loop(N) ->
+    receive {tag, _} -> receive_loop(N - 1) end.
 
 %%% Measuring.
 

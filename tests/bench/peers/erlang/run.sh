@@ -22,10 +22,13 @@ fail() {
 row=$1
 case $row in
   pingpong | fanin | ring | spawn | skynet | supervisor_restarts | dynsup_start | call | link_storm | \
-    timers | remote_latency)
+    timers | remote_latency | remote_call)
     variants=(2 1)
     ;;
-  idle_memory | blocked_worker | remote_throughput | kill_to_down | idle_cpu) variants=(2) ;;
+  idle_memory | blocked_worker | remote_throughput | remote_large | monitor_down | kill_to_down | \
+    idle_cpu)
+    variants=(2)
+    ;;
   *) fail "no such row: $row" ;;
 esac
 [[ ${GROVE_BENCH_SCALE:-1} =~ ^[0-9]+(\.[0-9]+)?$ ]] || fail "GROVE_BENCH_SCALE is not a number"
@@ -40,7 +43,7 @@ cache=${GROVE_BENCH_CACHE:-/tmp/grove-bench-$UID}
 cd "$cache/erlang"
 
 # A module is compiled unless the copy of its source kept beside it is what we have.
-for module in grove_bench_epmd grove_bench_peer grove_bench_local; do
+for module in grove_bench_epmd grove_bench_peer grove_bench_local grove_bench_remote; do
   if ! cmp -s "$sources/$module.erl" "$module.erl" || [[ ! -f $module.beam ]]; then
     scratch=$(mktemp -d compile.XXXXXX)
     cp "$sources/$module.erl" "$scratch"

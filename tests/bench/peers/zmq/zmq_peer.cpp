@@ -2,13 +2,14 @@
 //
 // Raw ZeroMQ's side of Grove's distributed benchmark rows: what the transport alone can do.
 //
-//     zmq_peer remote_latency|remote_throughput|kill_to_down
+//     zmq_peer remote_latency|remote_throughput|remote_large|kill_to_down
 //
 // prints "ROW.FIGURE zmq VALUE UNIT" and exits with 0 if all went well. Two OS processes on
 // loopback, wired as Grove's nodes are: each has one bound ROUTER to receive on and one connected
 // DEALER to send with, and one I/O thread. Plain figures run wherever the system puts them; those
 // ending in .1c have both processes on CPU 0. Each figure is one measurement after a warm-up of a
-// tenth of its size, in a process of its own; GROVE_BENCH_SCALE multiplies the sizes.
+// tenth of its size, in a process of its own; GROVE_BENCH_SCALE multiplies the sizes. With .curve
+// in its name it is over CURVE.
 //
 // Needs libzmq and cppzmq; links with -lzmq -pthread.
 
@@ -81,11 +82,28 @@ struct Message {
 };
 static_assert(sizeof(Message) == 64);
 
-// One process's two sockets.
+// The wires of a row's figures, and what their names end in.
+constexpr std::array<const char*, 2> kWires = {"", ".curve"};
+
+// The keys that both processes have under CURVE; as Z85.
+struct Keys {
+  std::array<char, 41> of_all{};
+  std::array<char, 41> secret{};
+  Keys() { zmq_curve_keypair(of_all.data(), secret.data()); }
+};
+
+// One process's two sockets. With keys: over CURVE.
 class Node {
  public:
-  Node()
+  explicit Node(const Keys* keys)
       : router_(context_, zmq::socket_type::router), dealer_(context_, zmq::socket_type::dealer) {
+    if (keys != nullptr) {
+      router_.set(zmq::sockopt::curve_server, true);
+      router_.set(zmq::sockopt::curve_secretkey, keys->secret.data());
+      dealer_.set(zmq::sockopt::curve_serverkey, keys->of_all.data());
+      dealer_.set(zmq::sockopt::curve_publickey, keys->of_all.data());
+      dealer_.set(zmq::sockopt::curve_secretkey, keys->secret.data());
+    }
     router_.bind("tcp://127.0.0.1:*");
     dealer_.set(zmq::sockopt::linger, 0);
     router_.set(zmq::sockopt::linger, 0);
@@ -102,11 +120,11 @@ class Node {
     dealer_.connect(std::string(buffer.data(), static_cast<std::size_t>(size)));
   }
 
-  void send(const void* data, std::size_t size) {
-    if (!dealer_.send(zmq::const_buffer(data, size), zmq::send_flags::none)) {
-      throw std::runtime_error("message not sent");
-    }
+  void send(zmq::message_t message) {
+    if (!dealer_.send(message, zmq::send_flags::none)) throw std::runtime_error("message not sent");
   }
+
+  void send(const void* data, std::size_t size) { send(zmq::message_t(data, size)); }
 
   void send(const Message& message) { send(&message, sizeof message); }
 
@@ -215,15 +233,18 @@ void in_fresh_process(bool one_cpu, const std::function<void()>& body) {
   if (status != 0) throw std::runtime_error("measurement failed");
 }
 
-// Starts a process that runs `peer` and runs `own`, each with a node that has met the other.
-void with_peer(const std::function<void(Node&)>& peer,
+// Starts a process that runs `peer` and runs `own`, each with a node that has met the other over a
+// wire of kWires.
+void with_peer(const std::string& wire, const std::function<void(Node&)>& peer,
                const std::function<void(Node&, Child&)>& own) {
+  const Keys pair;
+  const Keys* const keys = wire.empty() ? nullptr : &pair;
   Child other([&](int channel) {
-    Node node;
+    Node node(keys);
     node.meet(channel);
     peer(node);
   });
-  Node node;
+  Node node(keys);
   node.meet(other.channel());
   own(node, other);
 }
@@ -235,24 +256,26 @@ void echo(Node& node) {
 
 // --- remote_latency ------------------------------------------------------------------------------
 
-void remote_latency() {
+void remote_latency(const std::string& wire, const std::string& cores) {
   const std::uint64_t trips = scaled(50'000, 100);
-  for (const char* suffix : {"", ".1c"}) {
-    const auto measure = [&](Node& node, Child&) {
-      std::vector<double> samples;
-      samples.reserve(trips);
-      for (std::uint64_t i = 0; i < trips / 10 + trips; ++i) {
-        const auto start = Clock::now();
-        node.send(Message{1, i, {}});
-        if (node.receive_message().number != i) throw std::runtime_error("wrong echo");
-        if (i >= trips / 10) samples.push_back(nanoseconds_since(start));
-      }
-      print_figure(std::string("remote_latency.p50") + suffix, percentile(samples, 0.50) / 1e3,
-                   "us");
-      print_figure(std::string("remote_latency.p99") + suffix, percentile(samples, 0.99) / 1e3,
-                   "us");
-    };
-    in_fresh_process(*suffix != '\0', [&] { with_peer(echo, measure); });
+  const auto measure = [&](Node& node, Child&) {
+    std::vector<double> samples;
+    samples.reserve(trips);
+    for (std::uint64_t i = 0; i < trips / 10 + trips; ++i) {
+      const auto start = Clock::now();
+      node.send(Message{1, i, {}});
+      if (node.receive_message().number != i) throw std::runtime_error("wrong echo");
+      if (i >= trips / 10) samples.push_back(nanoseconds_since(start));
+    }
+    print_figure("remote_latency.p50" + wire + cores, percentile(samples, 0.50) / 1e3, "us");
+    print_figure("remote_latency.p99" + wire + cores, percentile(samples, 0.99) / 1e3, "us");
+  };
+  in_fresh_process(!cores.empty(), [&] { with_peer(wire, echo, measure); });
+}
+
+void remote_latency() {
+  for (const char* wire : kWires) {
+    for (const char* cores : {"", ".1c"}) remote_latency(wire, cores);
   }
 }
 
@@ -294,7 +317,7 @@ void receive_frames(Node& node, std::uint64_t pairs, std::uint64_t frames) {
 // 8x8 is eight sender threads, each filling frames of its own and handing them to the node's one
 // DEALER under a mutex; the ROUTER's reader tells the eight streams apart. That is how Grove's
 // processes share a connection, and eight pairs of sockets are slower.
-void remote_throughput() {
+void remote_throughput(const std::string& wire) {
   for (const std::uint64_t pairs : {1U, 8U}) {
     const std::uint64_t frames = scaled(20'000'000, 100'000) / kFrameMessages / pairs;
     const std::uint64_t warm_frames = frames / 10;
@@ -319,11 +342,47 @@ void remote_throughput() {
       send_all(node, frames);
       const double seconds = nanoseconds_since(start) / 1e9;
       const std::string name = std::to_string(pairs) + "x" + std::to_string(pairs);
-      print_figure("remote_throughput." + name,
+      print_figure("remote_throughput." + name + wire,
                    static_cast<double>(pairs * frames * kFrameMessages) / seconds, "msg/s");
     };
-    in_fresh_process(false, [&] { with_peer(sink, measure); });
+    in_fresh_process(false, [&] { with_peer(wire, sink, measure); });
   }
+}
+
+// --- remote_large --------------------------------------------------------------------------------
+
+constexpr std::uint64_t kWindow = 16;  // messages under way
+constexpr std::size_t kMebibyte = std::size_t{1} << 20U;
+
+// The sender's bytes are not copied; each message is acknowledged.
+void remote_large(const std::string& wire) {
+  const std::uint64_t count = scaled(2'000, 10);
+  const auto acker = [](Node& node) {
+    for (;;) {
+      if (node.receive().size() != kMebibyte) throw std::runtime_error("not one message");
+      node.send(Message{});
+    }
+  };
+  std::vector<char> payload(kMebibyte, 'x');
+  const auto send_all = [&](Node& node, std::uint64_t messages) {
+    const auto keep = [](void*, void*) {};
+    std::uint64_t sent = 0;
+    for (std::uint64_t acknowledged = 0; acknowledged < messages; ++acknowledged) {
+      for (; sent < messages && sent - acknowledged < kWindow; ++sent) {
+        node.send(zmq::message_t(payload.data(), payload.size(), keep, nullptr));
+      }
+      node.receive_message();
+    }
+  };
+  const auto measure = [&](Node& node, Child&) {
+    send_all(node, count / 10);
+    const auto start = Clock::now();
+    send_all(node, count);
+    const double seconds = nanoseconds_since(start) / 1e9;
+    print_figure("remote_large" + wire, static_cast<double>(count * kMebibyte) / 1e6 / seconds,
+                 "MB/s");
+  };
+  in_fresh_process(false, [&] { with_peer(wire, acker, measure); });
 }
 
 // --- kill_to_down --------------------------------------------------------------------------------
@@ -354,9 +413,9 @@ void kill_to_down() {
       while (!monitor.disconnected()) monitor.check_event(-1);
       samples.push_back(nanoseconds_since(start));
     };
-    with_peer(echo, measure);
+    with_peer("", echo, measure);
     samples.clear();
-    for (std::uint64_t i = 0; i < kills; ++i) with_peer(echo, measure);
+    for (std::uint64_t i = 0; i < kills; ++i) with_peer("", echo, measure);
     print_figure("kill_to_down", percentile(samples, 0.50) / 1e6, "ms");
   });
 }
@@ -368,11 +427,14 @@ int main(int argc, char** argv) try {
   if (row == "remote_latency") {
     remote_latency();
   } else if (row == "remote_throughput") {
-    remote_throughput();
+    for (const char* wire : kWires) remote_throughput(wire);
+  } else if (row == "remote_large") {
+    for (const char* wire : kWires) remote_large(wire);
   } else if (row == "kill_to_down") {
     kill_to_down();
   } else {
-    std::fprintf(stderr, "usage: zmq_peer remote_latency|remote_throughput|kill_to_down\n");
+    std::fprintf(stderr,
+                 "usage: zmq_peer remote_latency|remote_throughput|remote_large|kill_to_down\n");
     return 2;
   }
   return 0;

@@ -36,6 +36,10 @@ enum class Metric : std::uint8_t {
   downs_noconnection,
   downs_other,
   name_conflicts,
+  members_suspected,
+  members_declared_dead,
+  suspicions_refuted,  // of this node
+  probes_unanswered,
   k_count
 };
 

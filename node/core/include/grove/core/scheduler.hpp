@@ -146,8 +146,9 @@ class Runnable {
 class Scheduler {
  public:
   virtual ~Scheduler() = default;
-  /// Makes `work` run soon. It must not be queued already, nor running. Threads: any.
-  virtual void submit(Runnable& work) = 0;
+  /// Makes `work` run soon. It must not be queued already, nor running. It cannot fail: when memory
+  /// is too short, which only a simulated one asks for, the program ends. Threads: any.
+  virtual void submit(Runnable& work) noexcept = 0;
   /// Whether threads of its own run what was submitted, so that only they can finish it.
   [[nodiscard]] virtual bool running() const noexcept = 0;
   /// Stops the workers and waits for them: for a handler or a blocking job that has begun, as long
@@ -184,7 +185,7 @@ class SeededScheduler final : public Scheduler {
  public:
   /// With a null `random`, first come first served.
   explicit SeededScheduler(Random* random) : random_{random} {}
-  void submit(Runnable& work) override;
+  void submit(Runnable& work) noexcept override;
   [[nodiscard]] bool running() const noexcept override { return false; }
   void stop() override;
   void run_blocking(std::function<void()> job) override;

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is said of members, and what comes of it. Probes: membership_probes.cpp.
+#include "membership.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace grove::cluster {
+
+Membership::Membership(MembershipConfig config)
+    : config_{std::move(config)}, random_{config_.random_seed} {}
+
+Membership::Actions Membership::take() { return std::exchange(actions_, {}); }
+
+std::size_t Membership::size() const {
+  const auto present = std::count_if(members_.begin(), members_.end(), [](const auto& entry) {
+    return entry.second.state <= MemberState::suspect;
+  });
+  return static_cast<std::size_t>(present) + 1;
+}
+
+MemberClaim Membership::self_claim() const {
+  return {config_.name,    config_.life.value,
+          incarnation_,    leaving_ ? MemberState::left : MemberState::alive,
+          config_.address, {}};
+}
+
+/// One claim, but of a suspect one for each accuser.
+std::vector<MemberClaim> Membership::claims_of(const std::string& name, const Member& member) {
+  const MemberClaim claim{name,         member.life.value, member.incarnation,
+                          member.state, member.address,    {}};
+  if (!member.suspicion) return {claim};
+  std::vector<MemberClaim> claims;
+  for (const std::string& accuser : member.suspicion->accusers()) {
+    claims.push_back(claim);
+    claims.back().accuser = accuser;
+  }
+  return claims;
+}
+
+void Membership::change(const std::string& name, Member& member, MemberState to,
+                        const std::string& why) {
+  actions_.emplace_back(Changed{name, member.life, member.state, to, why});
+  member.state = to;
+  if (to != MemberState::suspect) member.suspicion.reset();
+}
+
+// -- claims ---------------------------------------------------------------------------------
+
+void Membership::hear(const MemberClaim& claim, Clock::TimePoint now) {
+  if (!is_node_name(claim.name) || claim.life == 0) return;
+  if (claim.name == config_.name) {
+    hear_of_self(claim);
+    return;
+  }
+  switch (claim.state) {
+    case MemberState::alive: hear_alive(claim, now); break;
+    case MemberState::suspect: hear_suspect(claim, now); break;
+    case MemberState::dead:
+    case MemberState::left: hear_gone(claim, now); break;
+  }
+}
+
+/// Whatever others hold against this life, it lives.
+void Membership::hear_of_self(const MemberClaim& claim) {
+  if (claim.life != config_.life.value || claim.state == MemberState::alive || leaving_ ||
+      claim.incarnation < incarnation_) {
+    return;
+  }
+  incarnation_ = claim.incarnation + 1;
+  add_health(1);
+  actions_.emplace_back(Count{Counted::refuted});
+  news_.add(self_claim());
+}
+
+/// The member that a claim is about; null when the claim is about a former life.
+Membership::Member* Membership::known(const MemberClaim& claim) {
+  const auto place = members_.find(claim.name);
+  if (place == members_.end()) return nullptr;
+  return claim.life == place->second.life.value ? &place->second : nullptr;
+}
+
+void Membership::hear_alive(const MemberClaim& claim, Clock::TimePoint /*now*/) {
+  const auto place = members_.find(claim.name);
+  const bool is_new = place == members_.end() || claim.life > place->second.life.value;
+  if (is_new) {
+    if (place != members_.end() && place->second.state <= MemberState::suspect) {
+      change(claim.name, place->second, MemberState::dead, "the node was restarted");
+    }
+    Member member;
+    member.life = Life{claim.life};
+    member.incarnation = claim.incarnation;
+    member.address = claim.address;
+    members_[claim.name] = std::move(member);
+    actions_.emplace_back(
+        Changed{claim.name, Life{claim.life}, std::nullopt, MemberState::alive, "joined"});
+    actions_.emplace_back(Meet{claim.name, Life{claim.life}, claim.address});
+    news_.add(claim);
+    return;
+  }
+  Member* member = known(claim);
+  if (member == nullptr || claim.incarnation <= member->incarnation ||
+      member->state == MemberState::left) {
+    return;
+  }
+  member->incarnation = claim.incarnation;
+  member->address = claim.address;
+  if (member->state != MemberState::alive) {
+    change(claim.name, *member, MemberState::alive, "refuted");
+    actions_.emplace_back(Meet{claim.name, member->life, member->address});
+  }
+  news_.add(claim);
+}
+
+/// Nobody is suspected on the word of a node that is suspect itself, gone, or a stranger.
+bool Membership::may_accuse(const std::string& accuser) const {
+  if (accuser == config_.name) return true;
+  const auto place = members_.find(accuser);
+  return place != members_.end() && place->second.state == MemberState::alive;
+}
+
+void Membership::hear_suspect(const MemberClaim& claim, Clock::TimePoint now) {
+  Member* member = known(claim);
+  if (member == nullptr || claim.incarnation < member->incarnation ||
+      member->state >= MemberState::dead || !may_accuse(claim.accuser)) {
+    return;
+  }
+  const bool same = member->suspicion && claim.incarnation == member->incarnation;
+  if (same && !member->suspicion->confirm(claim.accuser)) return;
+  if (!same) {
+    member->incarnation = claim.incarnation;
+    member->suspicion.emplace(now, claim.accuser);
+    if (member->state == MemberState::alive) {
+      change(claim.name, *member, MemberState::suspect, claim.accuser + " cannot reach it");
+      actions_.emplace_back(Count{Counted::suspected});
+    }
+  }
+  next_tick_ = now;  // its time may be over already
+  MemberClaim news = claim;
+  news.address = member->address;
+  news_.add(std::move(news));
+}
+
+void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
+  const auto place = members_.find(claim.name);
+  const bool is_new = place == members_.end() || claim.life > place->second.life.value;
+  if (is_new) {  // it came and went while this node did not look
+    if (place != members_.end() && place->second.state <= MemberState::suspect) {
+      change(claim.name, place->second, MemberState::dead, "the node was restarted");
+    }
+    Member member;
+    member.life = Life{claim.life};
+    member.incarnation = claim.incarnation;
+    member.address = claim.address;
+    member.state = claim.state;
+    member.forget_at = now + config_.times.tombstone;
+    members_[claim.name] = std::move(member);
+    news_.add(claim);
+    return;
+  }
+  Member* member = known(claim);
+  if (member == nullptr || claim.incarnation < member->incarnation ||
+      member->state >= claim.state) {
+    return;
+  }
+  if (member->session && claim.state == MemberState::dead) {
+    // It can be reached from here, so it shall hear of it, and refute.
+    MemberClaim doubt = claim;
+    doubt.state = MemberState::suspect;
+    hear_suspect(doubt, now);
+    return;
+  }
+  member->incarnation = claim.incarnation;
+  member->forget_at = now + config_.times.tombstone;
+  change(claim.name, *member, claim.state,
+         claim.state == MemberState::left ? "it left" : "declared dead by others");
+  news_.add(claim);
+}
+
+// -- sessions -------------------------------------------------------------------------------
+
+Membership::Actions Membership::on_session_up(const std::string& name, Life life,
+                                              const std::string& address, Clock::TimePoint now) {
+  hear({name, life.value, 0, MemberState::alive, address, {}}, now);
+  const auto place = members_.find(name);
+  if (place != members_.end() && place->second.life == life) {
+    place->second.session = true;
+    place->second.address = address;
+    place->second.reached_by.clear();
+    send_view(name, SwimKind::view);
+  }
+  return take();
+}
+
+Membership::Actions Membership::on_session_down(const std::string& name, Clock::TimePoint now) {
+  const auto place = members_.find(name);
+  if (place == members_.end()) return take();
+  place->second.session = false;
+  if (place->second.state <= MemberState::suspect) start_probe(name, now);
+  return take();
+}
+
+Membership::Actions Membership::leave() {
+  leaving_ = true;
+  for (const auto& [name, member] : members_) {
+    if (member.session) {
+      actions_.emplace_back(Send{name, {SwimKind::view_back, 0, {}, {self_claim()}}});
+    }
+  }
+  return take();
+}
+
+// -- messages -------------------------------------------------------------------------------
+
+void Membership::send_view(const std::string& to, SwimKind kind) {
+  SwimMessage message{kind, 0, {}, {self_claim()}};
+  for (const auto& [name, member] : members_) {
+    for (MemberClaim& claim : claims_of(name, member)) message.claims.push_back(std::move(claim));
+  }
+  actions_.emplace_back(Send{to, std::move(message)});
+}
+
+Membership::Actions Membership::on_message(const std::string& from, const SwimMessage& message,
+                                           Clock::TimePoint now) {
+  for (const MemberClaim& claim : message.claims) hear(claim, now);
+  switch (message.kind) {
+    case SwimKind::probe: send(from, SwimKind::ack, message.number); break;
+    case SwimKind::ack: answered(message.number, from); break;
+    case SwimKind::nack: {
+      const auto place = probes_.find(message.number);
+      if (place != probes_.end() && place->second.nacks_missing > 0) {
+        --place->second.nacks_missing;
+      }
+      break;
+    }
+    case SwimKind::request: serve_request(from, message, now); break;
+    case SwimKind::view: send_view(from, SwimKind::view_back); break;
+    case SwimKind::view_back: break;
+  }
+  return take();
+}
+
+std::vector<Membership::MemberView> Membership::members() const {
+  std::vector<MemberView> views;
+  for (const auto& [name, member] : members_) {
+    views.push_back({name, member.life, member.incarnation, member.state, member.address,
+                     member.session, member.reached_by,
+                     member.suspicion ? member.suspicion->accusers() : std::set<std::string>{}});
+  }
+  return views;
+}
+
+}  // namespace grove::cluster

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "membership_net.hpp"
+
+#include <gtest/gtest.h>
+
+#include <tuple>
+
+namespace grove::cluster::testing {
+namespace {
+
+// -- suspicion ------------------------------------------------------------------------------
+
+constexpr Clock::TimePoint k_start{100s};
+
+Clock::Duration time_to_refute(std::size_t members, const std::vector<std::string>& accusers) {
+  Suspicion suspicion{k_start, accusers.front()};
+  for (const std::string& accuser : accusers) suspicion.confirm(accuser);
+  return suspicion.deadline(members, 500ms) - k_start;
+}
+
+TEST(Suspicion, MoreConfirmationsShortenTheTimeout) {
+  const auto one = time_to_refute(10, {"a"});
+  const auto two = time_to_refute(10, {"a", "b"});
+  const auto three = time_to_refute(10, {"a", "b", "c"});
+  EXPECT_GT(one, two);
+  EXPECT_GT(two, three);
+  EXPECT_EQ(three, 2s);
+  EXPECT_EQ(one, 12s);
+  EXPECT_EQ(time_to_refute(10, {"a", "b", "c", "d"}), three);
+}
+
+TEST(Suspicion, AnAccuserCountsOnce) {
+  Suspicion suspicion{k_start, "a"};
+  EXPECT_FALSE(suspicion.confirm("a"));
+  EXPECT_TRUE(suspicion.confirm("b"));
+  EXPECT_EQ(suspicion.accusers().size(), 2U);
+}
+
+TEST(Suspicion, LargerClustersWaitLonger) {
+  EXPECT_GT(time_to_refute(100, {"a", "b", "c"}), time_to_refute(10, {"a", "b", "c"}));
+}
+
+TEST(Suspicion, OneAccuserIsEnoughForTwoMembersOnly) {
+  Suspicion suspicion{k_start, "a"};
+  EXPECT_TRUE(suspicion.is_decidable(2));
+  EXPECT_FALSE(suspicion.is_decidable(3));
+  suspicion.confirm("b");
+  EXPECT_TRUE(suspicion.is_decidable(3));
+}
+
+TEST(Suspicion, OfThreeMembersTheOtherOneConfirms) {
+  EXPECT_EQ(time_to_refute(3, {"a", "b"}), 2s);
+  EXPECT_EQ(time_to_refute(3, {"a"}), 12s);
+}
+
+// -- news -----------------------------------------------------------------------------------
+
+TEST(ClaimQueue, TellsEachClaimALimitedNumberOfTimes) {
+  ClaimQueue queue;
+  queue.add({"x", 1, 0, MemberState::alive, "x:1", {}});
+  unsigned told = 0;
+  while (!queue.empty()) told += static_cast<unsigned>(queue.take(8, 9).size());
+  EXPECT_EQ(told, ClaimQueue::tellings(9));
+}
+
+TEST(ClaimQueue, WhatWasToldLeastGoesFirst) {
+  ClaimQueue queue;
+  queue.add({"old", 1, 0, MemberState::alive, {}, {}});
+  ASSERT_EQ(queue.take(1, 9).front().name, "old");
+  queue.add({"new", 1, 0, MemberState::alive, {}, {}});
+  EXPECT_EQ(queue.take(1, 9).front().name, "new");
+}
+
+TEST(ClaimQueue, NewsReplaceOlderNewsButNotAnotherAccusersSuspicion) {
+  ClaimQueue queue;
+  queue.add({"x", 1, 3, MemberState::suspect, {}, "a"});
+  queue.add({"x", 1, 3, MemberState::suspect, {}, "b"});
+  EXPECT_EQ(queue.take(8, 9).size(), 2U);
+  queue.add({"x", 1, 4, MemberState::alive, {}, {}});
+  EXPECT_EQ(queue.take(8, 9).size(), 1U);
+}
+
+// -- one claim, one member: state x claim x incarnation -------------------------------------
+
+enum class Age { older, same, newer };
+
+struct Row {
+  MemberState held;
+  MemberState said;
+  Age age;
+  MemberState wanted;
+};
+
+std::string name_of(const ::testing::TestParamInfo<Row>& info) {
+  const Row& row = info.param;
+  const std::string_view ages[] = {"older", "same", "newer"};
+  return std::string{to_string(row.held)} + "_hears_" + std::string{to_string(row.said)} + "_" +
+         std::string{ages[static_cast<int>(row.age)]} + "_becomes_" +
+         std::string{to_string(row.wanted)};
+}
+
+class Claims : public ::testing::TestWithParam<Row> {};
+
+TEST_P(Claims, AreWeighed) {
+  const Row& row = GetParam();
+  Membership self{{"self", Life{1}, "self:1", {}, 1}};
+  const auto tell = [&](MemberState state, std::uint64_t incarnation) {
+    const MemberClaim claim{"x",   7,     incarnation,
+                            state, "x:1", state == MemberState::suspect ? "accuser" : ""};
+    self.on_message("accuser", {SwimKind::view_back, 0, {}, {claim}}, k_start);
+  };
+  self.on_session_up("accuser", Life{2}, "accuser:1", k_start);
+  tell(MemberState::alive, 5);
+  if (row.held != MemberState::alive) tell(row.held, 5);
+  tell(row.said, row.age == Age::older ? 4 : row.age == Age::same ? 5 : 6);
+  EXPECT_EQ(self.members().back().state, row.wanted);
+}
+
+constexpr auto alive = MemberState::alive;
+constexpr auto suspect = MemberState::suspect;
+constexpr auto dead = MemberState::dead;
+constexpr auto left = MemberState::left;
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, Claims,
+    ::testing::Values(Row{alive, alive, Age::newer, alive}, Row{alive, suspect, Age::older, alive},
+                      Row{alive, suspect, Age::same, suspect},
+                      Row{alive, suspect, Age::newer, suspect}, Row{alive, dead, Age::older, alive},
+                      Row{alive, dead, Age::same, dead}, Row{alive, left, Age::same, left},
+                      Row{suspect, alive, Age::older, suspect},
+                      Row{suspect, alive, Age::same, suspect},
+                      Row{suspect, alive, Age::newer, alive},
+                      Row{suspect, suspect, Age::newer, suspect},
+                      Row{suspect, dead, Age::same, dead}, Row{suspect, dead, Age::older, suspect},
+                      Row{dead, alive, Age::same, dead}, Row{dead, alive, Age::newer, alive},
+                      Row{dead, suspect, Age::newer, dead}, Row{dead, left, Age::same, left},
+                      Row{left, alive, Age::newer, left}, Row{left, dead, Age::newer, left}),
+    name_of);
+
+TEST(Claims, OfANewLifeReplaceAllOfTheOld) {
+  Membership self{{"self", Life{1}, "self:1", {}, 1}};
+  self.on_message("a", {SwimKind::view_back, 0, {}, {{"x", 7, 9, alive, "x:1", {}}}}, k_start);
+  self.on_message("a", {SwimKind::view_back, 0, {}, {{"x", 8, 0, alive, "x:2", {}}}}, k_start);
+  EXPECT_EQ(self.members().front().life, Life{8});
+  self.on_message("a", {SwimKind::view_back, 0, {}, {{"x", 7, 99, dead, "x:1", {}}}}, k_start);
+  EXPECT_EQ(self.members().front().state, alive);
+}
+
+TEST(Claims, AboutThisNodeAreRefuted) {
+  Membership self{{"self", Life{1}, "self:1", {}, 1}};
+  self.on_message("a", {SwimKind::view_back, 0, {}, {{"self", 1, 4, dead, {}, {}}}}, k_start);
+  EXPECT_EQ(self.incarnation(), 5U);
+  self.on_message("a", {SwimKind::view_back, 0, {}, {{"self", 1, 4, dead, {}, {}}}}, k_start);
+  EXPECT_EQ(self.incarnation(), 5U) << "refuted already";
+}
+
+TEST(Claims, OfAnAccuserWhoIsSuspectHimselfCountForNothing) {
+  Membership self{{"self", Life{1}, "self:1", {}, 1}};
+  for (const char* name : {"a", "b", "x"}) self.on_session_up(name, Life{2}, "-:1", k_start);
+  const auto tell = [&](const char* of, const char* accuser) {
+    self.on_message("b", {SwimKind::view_back, 0, {}, {{of, 2, 0, suspect, "-:1", accuser}}},
+                    k_start);
+  };
+  tell("a", "b");
+  tell("x", "a");
+  EXPECT_EQ(self.members().back().state, alive);
+  tell("x", "stranger");
+  EXPECT_EQ(self.members().back().state, alive);
+}
+
+// -- whole clusters -------------------------------------------------------------------------
+
+class Clusters : public ::testing::TestWithParam<std::tuple<std::size_t, std::uint64_t>> {
+ protected:
+  Clusters() : net{std::get<0>(GetParam()), std::get<1>(GetParam())} {}
+  MembershipNet net;
+};
+
+TEST_P(Clusters, AreOfOneMindWhenNothingHappens) {
+  net.run(60s);
+  EXPECT_TRUE(net.agreed());
+  EXPECT_EQ(net.changes_to(suspect), 0U);
+}
+
+TEST_P(Clusters, DeclareAKilledMemberDeadOnceEverywhere) {
+  net.forget();
+  net.kill("n1");
+  net.run(30s);
+  EXPECT_TRUE(net.agreed());
+  EXPECT_EQ(net.changes_to(dead, "n1"), net.names().size());
+  EXPECT_EQ(net.changes_to(dead), net.names().size());
+}
+
+TEST_P(Clusters, APausedMemberEvictsNobodyAndIsBackUnaided) {
+  net.pause("n1");
+  net.run(30s);
+  net.forget();
+  net.resume("n1");
+  net.run(40s);
+  EXPECT_TRUE(net.agreed());
+  EXPECT_EQ(net.changes_to(dead), 0U);
+  if (net.names().size() > 2) {
+    EXPECT_GT(net.view("n2", "n1").incarnation, 0U);
+  }
+}
+
+TEST_P(Clusters, AnIsolatedMemberIsRemovedAndComesBackWithTheSameLife) {
+  const Life life = net.view("n2", "n1").life;
+  net.isolate("n1");
+  net.run(40s);
+  if (net.names().size() > 2) {
+    EXPECT_EQ(net.view("n2", "n1").state, dead);
+    for (const auto& member : net["n1"].members()) {
+      EXPECT_EQ(member.state, suspect) << "one accuser removed " << member.name;
+    }
+  }
+  net.heal();
+  net.run(40s);
+  EXPECT_TRUE(net.agreed());
+  EXPECT_EQ(net.view("n2", "n1").life, life);
+}
+
+TEST_P(Clusters, ALeavingMemberHasLeftAndIsNotDead) {
+  net.leave("n1");
+  net.run(1s);
+  net.forget();
+  net.kill("n1");
+  net.run(30s);
+  EXPECT_EQ(net.view("n2", "n1").state, left);
+  EXPECT_EQ(net.changes_to(dead), 0U);
+}
+
+TEST_P(Clusters, ANewLifeReplacesAKilledOne) {
+  net.kill("n1");
+  net.run(1s);
+  net.start("n1");
+  net.run(20s);
+  EXPECT_TRUE(net.agreed());
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, Clusters,
+                         ::testing::Combine(::testing::Values(2, 3, 4, 7, 20),
+                                            ::testing::Values(1, 2, 3)));
+
+TEST(Membership, MembersThatCannotReachEachOtherStayThroughAThird) {
+  MembershipNet net{3};
+  net.forget();
+  net.cut_both("n1", "n2");
+  net.run(60s);
+  EXPECT_EQ(net.changes_to(dead), 0U);
+  EXPECT_EQ(net.view("n1", "n2").state, alive);
+  EXPECT_FALSE(net.view("n1", "n2").session);
+  EXPECT_EQ(net.view("n1", "n2").reached_by, "n3");
+}
+
+TEST(Membership, HalvesDeclareEachOtherDeadAndMergeWhenTheyMeetAgain) {
+  MembershipNet net{4};
+  for (const char* one : {"n1", "n2"}) {
+    for (const char* other : {"n3", "n4"}) net.cut_both(one, other);
+  }
+  net.run(60s);
+  EXPECT_EQ(net.view("n1", "n3").state, dead);
+  EXPECT_EQ(net.view("n4", "n2").state, dead);
+  EXPECT_EQ(net.view("n1", "n2").state, alive);
+  net.heal();
+  net.run(30s);
+  EXPECT_TRUE(net.agreed());
+}
+
+TEST(Membership, AnOverloadedMemberIsSlowerToAccuse) {
+  MembershipNet net{3};
+  net.isolate("n1");
+  net.run(30s);
+  EXPECT_EQ(net["n1"].local_health(), Membership::k_health_max);
+  net.heal();
+  net.run(120s);
+  EXPECT_EQ(net["n1"].local_health(), 0U);
+}
+
+}  // namespace
+}  // namespace grove::cluster::testing

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "grove/core/check.hpp"
+#include "grove/core/message.hpp"
+#include "grove/transport/codec.hpp"
+
+#include "remote_signals.hpp"
+#include "targets.hpp"
+#include "transport/wire_messages.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+namespace grove::fuzz {
+namespace {
+
+using namespace transport;
+
+template <class T>
+std::optional<Bytes> read_and_packed(Input body) {
+  T value{};
+  if (!unpack(body, [&](Reader& in) { wire::read(in, value); })) return std::nullopt;
+  Bytes packed;
+  GROVE_CHECK(pack(packed, [&](Writer& out) { wire::write(out, value); }));
+  return packed;
+}
+/// What was read can be sent on, and is read as the same.
+template <class T>
+void expect_stable(Input body) {
+  const auto once = read_and_packed<T>(body);
+  if (once) GROVE_CHECK(read_and_packed<T>(*once) == once);
+}
+
+}  // namespace
+
+void body(Input bytes) {
+  expect_stable<Value>(bytes);
+  expect_stable<wire_test::Rich>(bytes);
+  (void)unpack(bytes, [](Reader& in) { in.skip(); });
+}
+
+void batch(Input bytes) {
+  // As a frame is kept: by its owner, until the last message in it is unpacked.
+  const Frame frame = Frame::own({bytes.begin(), bytes.end()});
+  const NodeId peer = intern_node("fuzz", Life{1});
+  std::size_t offset = 0;
+  bool malformed = false;
+  for (;;) {
+    const std::size_t at = offset;
+    const auto record = next_record(frame.bytes, offset, malformed);
+    if (!record) break;
+    GROVE_CHECK(!malformed && offset > at);
+    Bytes again;
+    begin_record(again, *record);
+    again.insert(again.end(), record->body.begin(), record->body.end());
+    finish_record(again, 0);
+    GROVE_CHECK(std::ranges::equal(again, frame.bytes.subspan(at, offset - at)));
+    const EnvelopePtr signal =
+        cluster::signal_of(peer, 1, *record, {frame.owner, frame.bytes.data() + at});
+    if (signal == nullptr || !cluster::carries_message(signal->kind())) continue;
+    std::uint64_t wire_id = 0;
+    const auto unpacked = cluster::unpack_message(*signal, wire_id);
+    GROVE_CHECK(wire_id == record->type);
+    if (unpacked != cluster::Unpacked::malformed) GROVE_CHECK(!to_string(signal->message).empty());
+  }
+  GROVE_CHECK(malformed || offset == frame.bytes.size());
+}
+
+}  // namespace grove::fuzz

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// docs/wire.md says what the code does: its blocks of bytes are read and written here, its tables
+// of numbers compared.
+#include "grove/core/result.hpp"
+#include "grove/node/gen_server.hpp"
+#include "grove/node/waiter.hpp"
+#include "grove/transport/cookie.hpp"
+
+#include "control.hpp"
+#include "support/bytes.hpp"
+#include "transport/frame_text.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace page {
+
+struct Deposit {
+  std::string account;
+  int amount = 1;
+};
+
+}  // namespace page
+
+GROVE_MESSAGE(page::Deposit, "bank.deposit", account, amount)
+
+namespace grove::testkit {
+namespace {
+
+using transport::Bytes;
+using transport::FrameKind;
+using transport::Refusal;
+
+struct Block {
+  std::string kind;  // frame, term, body, read
+  std::string name;
+  Bytes bytes;
+  std::string meaning;
+};
+using Row = std::vector<std::string>;
+
+struct Page {
+  std::vector<Block> blocks;
+  std::map<std::string, std::vector<Row>> tables;  // all rows below a heading, without their heads
+};
+
+std::string trimmed(std::string text) {
+  text.erase(0, text.find_first_not_of(" `"));
+  text.erase(text.find_last_not_of(" `") + 1);
+  return text;
+}
+Row cells_of(const std::string& line) {
+  Row cells;
+  std::istringstream in{line.substr(1)};
+  for (std::string cell; std::getline(in, cell, '|');) cells.push_back(trimmed(std::move(cell)));
+  return cells;
+}
+
+Page read_page() {
+  std::ifstream file{GROVE_SOURCES "/docs/wire.md"};
+  Page page;
+  std::string heading;
+  bool in_block = false;
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("```hex ")) {
+      std::istringstream words{line.substr(7)};
+      Block block;
+      words >> block.kind >> block.name;
+      page.blocks.push_back(std::move(block));
+      in_block = true;
+    } else if (line == "```") {
+      in_block = false;
+    } else if (in_block && line.starts_with("= ")) {
+      std::string& meaning = page.blocks.back().meaning;
+      meaning += (meaning.empty() ? "" : "\n") + line.substr(2);
+    } else if (in_block) {
+      const Bytes bytes = hex(line.substr(0, line.find('#')));
+      Bytes& all = page.blocks.back().bytes;
+      all.insert(all.end(), bytes.begin(), bytes.end());
+    } else if (line.starts_with("#")) {
+      heading = line.substr(line.find(' ') + 1);
+    } else if (line.starts_with("| ") &&
+               std::isdigit(static_cast<unsigned char>(trimmed(line.substr(1))[0])) != 0) {
+      page.tables[heading].push_back(cells_of(line));
+    }
+  }
+  return page;
+}
+
+class WirePage : public testing::Test {
+ protected:
+  /// Number and name of each row below `heading` that is not reserved.
+  std::map<int, std::string> numbers(const std::string& heading) {
+    std::map<int, std::string> found;
+    for (const Row& row : page.tables[heading]) {
+      if (row.back().find("(reserved)") != std::string::npos) continue;
+      EXPECT_TRUE(found.emplace(std::stoi(row.at(0)), row.at(1)).second) << row.at(0);
+    }
+    return found;
+  }
+  const Block& frame(const std::string& name) {
+    for (const Block& block : page.blocks) {
+      if (block.kind == "frame" && block.name == name) return block;
+    }
+    throw std::out_of_range{name};
+  }
+  Page page = read_page();
+};
+
+TEST_F(WirePage, EachBlockIsReadAsItSaysAndWrittenAgain) {
+  for (const Block& block : page.blocks) {
+    const bool is_frame = block.kind == "frame";
+    const MessageType* type =
+        block.kind == "term" ? nullptr : find_message_type(wire_id_of(block.name));
+    ASSERT_TRUE(is_frame || block.kind == "term" || type != nullptr) << block.name;
+    const ReadBody body = is_frame ? ReadBody{} : read_body(block.bytes, type);
+    EXPECT_EQ(is_frame ? meaning_of(block.bytes) : body.meaning, block.meaning) << block.name;
+    if (block.kind == "read") continue;  // what others wrote, shorter or longer
+    EXPECT_EQ(text_of(is_frame ? encoded_again(block.bytes) : body.again), text_of(block.bytes))
+        << block.name;
+  }
+  EXPECT_GE(page.blocks.size(), 15U);
+}
+
+TEST_F(WirePage, EachKindOfFrameHasABlock) {
+  for (const auto& [number, name] : numbers("Kinds of frames")) {
+    const auto kind = transport::kind_of(frame(name).bytes);
+    ASSERT_TRUE(kind) << name;
+    EXPECT_EQ(static_cast<int>(*kind), number) << name;
+  }
+}
+
+TEST_F(WirePage, ItsProofsAreThoseOfItsCookie) {
+  const transport::Cookie cookie{"secret"};
+  const Bytes& hello = frame("hello").bytes;
+  const auto welcome = transport::parse_welcome(frame("welcome").bytes);
+  const auto auth = transport::parse_auth(frame("auth").bytes);
+  ASSERT_TRUE(welcome && auth);
+  EXPECT_TRUE(cookie.verify(welcome->proof, "welcome", hello, welcome->signed_part));
+  EXPECT_TRUE(cookie.verify(*auth, "auth", hello, welcome->signed_part));
+}
+
+TEST_F(WirePage, FramesAreNumberedAsItSays) {
+  const std::map<int, std::string> code{{static_cast<int>(FrameKind::hello), "hello"},
+                                        {static_cast<int>(FrameKind::welcome), "welcome"},
+                                        {static_cast<int>(FrameKind::auth), "auth"},
+                                        {static_cast<int>(FrameKind::accept), "accept"},
+                                        {static_cast<int>(FrameKind::refuse), "refuse"},
+                                        {static_cast<int>(FrameKind::bye), "bye"},
+                                        {static_cast<int>(FrameKind::heartbeat), "heartbeat"},
+                                        {static_cast<int>(FrameKind::batch), "batch"}};
+  EXPECT_EQ(numbers("Kinds of frames"), code);
+}
+
+TEST_F(WirePage, RefusalsAreNumberedAsItSays) {
+  const std::map<int, std::string> code{{static_cast<int>(Refusal::version), "version"},
+                                        {static_cast<int>(Refusal::cluster), "cluster"},
+                                        {static_cast<int>(Refusal::cookie), "cookie"},
+                                        {static_cast<int>(Refusal::older_life), "older_life"},
+                                        {static_cast<int>(Refusal::name_in_use), "name_in_use"},
+                                        {static_cast<int>(Refusal::malformed), "malformed"}};
+  EXPECT_EQ(numbers("Refusals"), code);
+  EXPECT_EQ(to_string(Refusal{static_cast<std::uint8_t>(code.rbegin()->first + 1)}),
+            "unknown reason");
+}
+
+TEST_F(WirePage, RecordsAreNumberedAsItSays) {
+  const std::map<int, std::string> code{{static_cast<int>(SignalKind::info), "info"},
+                                        {static_cast<int>(SignalKind::cast), "cast"},
+                                        {static_cast<int>(SignalKind::call), "call"},
+                                        {static_cast<int>(SignalKind::reply), "reply"},
+                                        {static_cast<int>(SignalKind::exit), "exit"},
+                                        {static_cast<int>(SignalKind::down), "down"},
+                                        {static_cast<int>(SignalKind::link), "link"},
+                                        {static_cast<int>(SignalKind::unlink), "unlink"},
+                                        {static_cast<int>(SignalKind::unlink_ack), "unlink_ack"},
+                                        {static_cast<int>(SignalKind::monitor), "monitor"},
+                                        {static_cast<int>(SignalKind::demonitor), "demonitor"},
+                                        {static_cast<int>(SignalKind::alias), "alias"},
+                                        {cluster::k_control, "control"}};
+  EXPECT_EQ(numbers("Kinds of records"), code);
+}
+
+TEST_F(WirePage, ErrorsAreNumberedAsItSays) {
+  const auto codes = numbers("Error codes");
+  for (int code = 1; code < 1000; ++code) {
+    const auto row = codes.find(code);
+    const std::string_view name = to_string(static_cast<Errc>(code));
+    EXPECT_EQ(name, row == codes.end() ? to_string(Errc{9999}) : row->second) << code;
+  }
+}
+
+TEST_F(WirePage, TypesHaveTheIdsThatItSays) {
+  std::set<std::string> named;
+  for (const char* heading : {"Control messages", "Type ids"}) {
+    for (const Row& row : page.tables[heading]) {
+      const std::string& name = row.at(1);
+      EXPECT_EQ(wire_id_of(name), std::stoull(row.at(0), nullptr, 16)) << name;
+      const MessageType* type = find_message_type(wire_id_of(name));
+      if (type == nullptr) continue;  // of a part that this test does not see
+      EXPECT_EQ(type->name, name);
+      named.insert(name);
+    }
+  }
+  // Each type that travels without a declaration, and each control message.
+#define GROVE_TEST_NAMED(Type, name) EXPECT_TRUE(named.contains(name)) << (name);
+  GROVE_DETAIL_BUILTINS(GROVE_TEST_NAMED)
+#undef GROVE_TEST_NAMED
+  for (const MessageType* type :
+       {&k_message_type<cluster::NamesSnapshot>, &k_message_type<cluster::NamesDelta>,
+        &k_message_type<cluster::NamesRequest>, &k_message_type<cluster::NameEntry>,
+        &k_message_type<cluster::SwimMessage>, &k_message_type<cluster::MemberClaim>,
+        &k_message_type<detail::Ok>, &k_message_type<detail::StopServer>}) {
+    EXPECT_TRUE(named.contains(std::string{type->name})) << type->name;
+  }
+}
+
+}  // namespace
+}  // namespace grove::testkit
