@@ -5,10 +5,10 @@
 #include "grove/transport/zmq_transport.hpp"
 #include "grove/version.hpp"
 
+#include "addresses.hpp"
 #include "admin_server.hpp"
 
 #include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
@@ -61,23 +61,6 @@ Task<TreeEnd> root_process(Context& context, App app, std::shared_ptr<std::atomi
   }
 }
 
-/// Where others dial us when we listen on every address of the machine.
-std::string default_advertise(const std::string& bound) {
-  const auto parts = transport::split_address(bound);
-  if (!parts || (parts->host != "0.0.0.0" && parts->host != "::")) return bound;
-  char host[256] = {};
-  gethostname(host, sizeof host - 1);
-  asio::io_context io;
-  asio::ip::tcp::resolver resolver{io};
-  std::error_code error;
-  for (const auto& entry : resolver.resolve(host, "", error)) {
-    const auto address = entry.endpoint().address();
-    if (address.is_loopback() || address.is_v4() != (parts->host == "0.0.0.0")) continue;
-    return transport::join_address(address.to_string(), parts->port);
-  }
-  return transport::join_address(parts->host == "::" ? "::1" : "127.0.0.1", parts->port);
-}
-
 /// ZeroMQ ends the program when it runs out of descriptors: take all we may have.
 void raise_descriptor_limit() {
   rlimit limit{};
@@ -88,25 +71,6 @@ void raise_descriptor_limit() {
 }
 
 int fail(int code, const std::string& why) { return complain(false, code, why); }
-
-/// Says what is wrong with the addresses, before anything is begun.
-Result<void> check_addresses(const Settings& settings) {
-  const auto listen = transport::split_address(settings.listen);
-  if (!listen) return Error{Errc::bad_address, "--listen: " + listen.error().detail};
-  for (const std::string& address : settings.join) {
-    const auto valid = transport::split_address(address);
-    if (!valid) return Error{Errc::bad_address, "--join: " + valid.error().detail};
-  }
-  if (settings.advertise.empty()) return {};
-  const auto advertise = transport::split_address(settings.advertise);
-  if (!advertise) return Error{Errc::bad_address, "--advertise: " + advertise.error().detail};
-  const std::string& host = advertise->host;
-  if (host == "0.0.0.0" || host == "::" || host == "*") {
-    return Error{Errc::bad_address, "--advertise: nobody can reach " + settings.advertise +
-                                        "; give the host or IP that other nodes dial"};
-  }
-  return {};
-}
 
 bool is_cluster_name(const std::string& name) {
   return !name.empty() && name.size() <= k_cluster_name_bytes_max &&
@@ -136,9 +100,8 @@ int run_node(const Settings& settings, const App& app) {
                              "\" is no cluster name: 1 to 255 bytes without "
                              "spaces; choose one with --cluster");
   }
-  if (const auto valid = check_addresses(settings); !valid) {
-    return fail(k_usage, valid.error().detail);
-  }
+  const auto addresses = find_addresses(settings);
+  if (!addresses) return fail(k_usage, addresses.error().detail);
   const auto cookie = read_cookie(settings.cookie_file);
   if (!cookie) return fail(k_config, cookie.error().detail);
   if (const auto made = make_run_dir(settings.run_dir); !made) {
@@ -155,10 +118,10 @@ int run_node(const Settings& settings, const App& app) {
   const auto network = transport::make_zmq_transport(*clock);
   ClusterConfig config;
   config.cluster = settings.cluster;
-  config.listen = settings.listen;
-  config.advertise =
-      settings.advertise.empty() ? default_advertise(settings.listen) : settings.advertise;
-  config.seeds = settings.join;
+  config.listen = addresses->listen;
+  config.advertise = addresses->advertise;
+  config.local_path = addresses->local_path;
+  config.seeds = addresses->join;
   config.cookie = transport::Cookie{*cookie};
   config.random_seed = seed_from_system();
   Cluster cluster{node, *network, std::move(config)};
@@ -190,7 +153,7 @@ int run_node(const Settings& settings, const App& app) {
                            return known ? root.get() : Pid{};
                          },
                      .stop = [&io, stop_tree] { asio::post(io, stop_tree); },
-                     .to_join = settings.join}};
+                     .to_join = addresses->join}};
   if (const auto up = admin.start(socket_path(settings.run_dir, settings.name)); !up) {
     return fail(up.error().code == Errc::already_started ? k_unavailable : k_config,
                 up.error().detail);

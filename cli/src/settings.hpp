@@ -35,6 +35,7 @@ struct Settings {
 
   // run
   std::string name;
+  bool name_is_given = false;  // by the flag or the environment
   std::string listen;
   std::string advertise;
   std::vector<std::string> join;

@@ -177,10 +177,11 @@ class Usage(CliTest):
     def test_run_refuses_bad_settings(self):
         for name in ("A", "a b", "../x", "a@", "@h", "é", "a" * 64):
             self.refused(USAGE, "is no node name", "run", "--name", name)
-        for address, words in (("nope", "port is missing"), ("127.0.0.1", "port is missing"),
+        for address, words in (("no pe", "space"), ("7401", "no IPv4"), ("127.0.0.1:", "65535"),
                                ("127.0.0.1:99999", "up to 65535"), ("127.0.0.1:x", "up to 65535"),
-                               ("::1:0", "brackets"), ("[::1]", "brackets"),
-                               (":7", "host is missing"), ("", "port is missing")):
+                               ("::1:0", "brackets"), ("[::1", "not closed"),
+                               (":7", "host is missing"), ("", "empty"), ("udp://h", "tcp://"),
+                               ("ipc://here", "begins with /"), ("[fe80::1%lo]:1", "zone")):
             for flag in ("--listen", "--join", "--advertise"):
                 if flag != "--advertise" or address:
                     self.refused(USAGE, [flag, words], "run", flag, address)
@@ -428,8 +429,9 @@ class AdminSocket(CliTest):
 class Clusters(CliTest):
     def test_join_says_what_came_of_it(self):
         a = self.here.node("a")
-        for code, words, address in ((USAGE, "port is missing", "nope"),
-                                     (USAGE, "port is missing", ""),
+        for code, words, address in ((USAGE, "space", "no pe"), (USAGE, "empty", ""),
+                                     (USAGE, "port 0", "127.0.0.1:0"),
+                                     (USAGE, "nobody can reach", "*"),
                                      (USAGE, "65535", "127.0.0.1:99999"),
                                      (USAGE, "brackets", "::1:7401"), (DATA, "itself", a.address)):
             self.refused(code, words, "join", address)
@@ -476,10 +478,10 @@ class Clusters(CliTest):
         address, pids = a.address, a.pids()
         there = self.machine()
         strangers = []
-        for name, args, cookie, words in (("w", [], "wrong", "wrong cookie; set the same"),
+        for name, args, cookie, words in (("w", [], "wrong", "wrong cookie (set the same"),
                                           ("n", [], "", "wrong cookie"),
                                           ("c", ["--cluster", "other"], "right", "another cluster"),
-                                          ("a", [], "right", "our own name")):
+                                          ("a", [], "right", "a node of that name is running")):
             node = there.node(name, *args, "--join", address, env={"GROVE_COOKIE": cookie})
             joined = there.ask("join", address, "--node", name, "--json")
             strangers.append((node, words, joined))
@@ -488,7 +490,17 @@ class Clusters(CliTest):
                 self.expect_refusal(joined(), UNAVAILABLE, words)
                 self.expect(there.grove("health", "--node", node.name), NO, words)
                 self.assertEqual(node.states(), {node.name: "up"})
+                refused = node.ask("members")["refused"]
+                self.assertEqual([row["address"] for row in refused], [address])
+                self.assertIn(words, refused[0]["why"])
+                self.expect(there.grove("members", "--node", node.name), OK, "refused", words)
         self.assertEqual((a.states(), a.pids()), ({"a": "up"}, pids))
+        refused = {row["name"]: row for row in a.ask("members")["refused"]}
+        self.assertEqual(set(refused), {"w", "n", "c", "a"})
+        for node, words, _ in strangers:
+            self.assertIn(words, refused[node.name]["why"])
+            self.assertGreater(refused[node.name]["times"], 0)
+            self.assertEqual(a.logged().count(f" {node.name} at {node.address}"), 1)
 
     def test_others_go_on_when_a_node_leaves_dies_and_comes_back(self):
         a = self.here.tracker("a", "--track", "txn-1")

@@ -76,7 +76,7 @@ class Play {
       case 10: tick(); break;
       case 11: link_up(link); break;
       case 12: perform(us_.on_link_down(link, "lost", now_)); break;
-      case 13: perform(us_.on_resolved("seed:1", {name() + ":1", "seed:1"}, now_)); break;
+      case 13: resolved(); break;
       case 14: told_of(name()); break;
       default: rarely(); break;
     }
@@ -84,6 +84,14 @@ class Play {
   /// As a transport says it: once, of a link that was dialled.
   void link_up(LinkId link) {
     if (connecting_.erase(link) == 1) perform(us_.on_link_up(link, now_));
+  }
+  /// The answers come in no order.
+  void resolved() {
+    if (asked_.empty()) return;
+    const auto one = std::next(asked_.begin(), static_cast<std::ptrdiff_t>(byte() % asked_.size()));
+    const std::string address = *one;
+    asked_.erase(one);
+    perform(us_.on_resolved(address, {name() + ":1", address}, now_));
   }
   void told_of(const std::string& name) {
     perform(us_.add_peer(name, Life{byte()}, name + ":1", now_));
@@ -207,7 +215,7 @@ class Play {
     GROVE_CHECK(std::ranges::none_of(
         say.text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }));
   }
-  void check(const Sessions::Resolve&) {}
+  void check(const Sessions::Resolve& resolve) { asked_.insert(resolve.address); }
   void check(const Sessions::Count&) {}
 
   Input script_;
@@ -217,13 +225,15 @@ class Play {
                 .life = k_our_life,
                 .cluster = "grove",
                 .address = "us:1",
-                .local = {},
+                .local = "m:/run/us",
+                .machine = "m",
                 .seeds = {"seed:1"},
                 .cookie = cookie_,
                 .versions = {1, 2},
                 .times = {},
                 .random_seed = 1,
                 .nonce = [next = std::uint8_t{0}]() mutable { return Nonce{std::byte{++next}}; }}};
+  std::set<std::string> asked_;                      // names to look up
   std::set<LinkId> open_;                            // dialled and not hung up
   std::set<LinkId> connecting_;                      // of these, whose end has not answered
   std::map<LinkId, Buffer> hello_of_;                // what we said there

@@ -32,6 +32,8 @@ struct RealNodeOptions {
       // Only tests that say so may be about slowness: sanitizers and busy machines are slow.
       .silence = std::chrono::hours{1},
       .handshake = k_patience};
+  std::string local_path = {};
+  bool in_process = false;  // sockets, though both nodes are in this program
 };
 
 class RealNode {
@@ -42,10 +44,11 @@ class RealNode {
         log_{std::make_shared<RecordingLog>()},
         node_{std::make_unique<Node>(NodeConfig{
             .name = name, .clock = clock_.get(), .scheduler = scheduler_.get(), .log = log_})},
-        transport_{transport::make_zmq_transport(*clock_)} {
+        transport_{transport::make_zmq_transport(*clock_, {.in_process = options.in_process})} {
     ClusterConfig config;
     config.cluster = options.cluster;
     config.listen = options.listen;
+    config.local_path = options.local_path;
     config.seeds = options.seeds;
     config.cookie = transport::Cookie{options.cookie};
     config.random_seed = seed_from_system();

@@ -15,7 +15,7 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
     if (network_.endpoints_.contains(address)) {
       return Error{Errc::address_in_use, address + " is taken"};
     }
-    address_ = address;
+    if (address_.empty()) address_ = address;
     network_.endpoints_[address] = this;
     return address;
   }
@@ -94,7 +94,7 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
 
   void answer(const Route& to, Buffer frame) override {
     const auto place = network_.connections_.find(to);
-    if (place == network_.connections_.end() || place->second.listener != address_) return;
+    if (place == network_.connections_.end() || place->second.listener_number != number_) return;
     network_.carry(place->second.back, [&network = network_, connection = place->second,
                                         frame = Frame::own(std::move(frame))] {
       if (MemoryEndpoint* dialler = network.dialler_of(connection)) {
@@ -224,13 +224,18 @@ void MemoryNetwork::heal_all() {
 }
 
 void MemoryNetwork::kill(const std::string& address) {
+  std::set<std::string> addresses{address};  // all at which it listens
   if (const auto place = endpoints_.find(address); place != endpoints_.end()) {
-    place->second->stopped_ = true;
-    endpoints_.erase(place);
+    MemoryEndpoint* const gone = place->second;
+    gone->stopped_ = true;
+    for (const auto& [one, endpoint] : endpoints_) {
+      if (endpoint == gone) addresses.insert(one);
+    }
+    std::erase_if(endpoints_, [&](const auto& entry) { return entry.second == gone; });
   }
   for (auto place = connections_.begin(); place != connections_.end();) {
     const Connection connection = place->second;
-    if (connection.listener == address) {
+    if (addresses.contains(connection.listener)) {
       // Its end travels behind what it sent before.
       carry(connection.back, [this, connection] {
         if (MemoryEndpoint* dialler = dialler_of(connection)) {
@@ -238,7 +243,8 @@ void MemoryNetwork::kill(const std::string& address) {
         }
       });
     }
-    const bool over = connection.listener == address || connection.dialler == address;
+    const bool over =
+        addresses.contains(connection.listener) || addresses.contains(connection.dialler);
     place = over ? connections_.erase(place) : std::next(place);
   }
 }

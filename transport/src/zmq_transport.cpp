@@ -4,6 +4,7 @@
 #include "grove/core/check.hpp"
 #include "grove/transport/endpoint.hpp"
 
+#include "in_process.hpp"
 #include "listening.hpp"
 #include "resolver.hpp"
 
@@ -385,8 +386,10 @@ class ZmqTransport final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_zmq_transport(Clock& clock) {
-  return std::make_unique<ZmqTransport>(clock);
+std::unique_ptr<Transport> make_zmq_transport(Clock& clock, ZmqOptions options) {
+  auto sockets = std::make_unique<ZmqTransport>(clock);
+  if (!options.in_process) return sockets;
+  return past_sockets(std::move(sockets));
 }
 
 }  // namespace grove::transport
