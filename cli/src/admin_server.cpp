@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin_server.hpp"
 
+#include "grove/node/inspect.hpp"
+#include "grove/node/table.hpp"
+
 #include "addresses.hpp"
 #include "admin_json.hpp"
 #include "settings.hpp"
@@ -450,18 +453,27 @@ class AdminServer::Impl {
       respond(bad(k_unavailable, std::string{k_former_life}));
       return;
     }
-    if (pid->node != node_.id()) {
-      const std::string& home = node_name(pid->node);
-      respond(bad(k_unavailable,
-                  "that process is on node " + home + "; ask there, with --node " + home));
-      return;
-    }
+    if (pid->node != node_.id()) return info_elsewhere(*pid, respond);
     inspect({*pid}, [respond, pid = *pid](Json rows) {
       if (rows.empty()) {
         respond(bad(k_unavailable, "the process " + grove::to_string(pid) + " has ended"));
       } else {
         respond(good(rows.front()));
       }
+    });
+  }
+
+  /// A process of this node asks, as any of them could.
+  void info_elsewhere(const Pid& pid, const Respond& respond) {
+    node_.spawn([this, pid, respond](Context& context) -> Task<> {
+      Json reply = bad(k_unavailable, "the process " + grove::to_string(pid) + " has ended");
+      try {
+        const auto info = co_await process_info(context, pid);
+        if (info) reply = good(to_json(*info));
+      } catch (const ProcessExit&) {
+        reply = bad(k_unavailable, "node " + node_name(pid.node) + " is out of reach");
+      }
+      asio::post(io_, [respond, reply] { respond(reply); });
     });
   }
 

@@ -131,7 +131,7 @@ Parsed parse(int argc, char** argv, const App& app) {
       {"names", "List the cluster-wide names.", {}},
       {"tables", "List the tables of the node.", {}},
       {"whereis", "Find the process that holds a name.", {{"NAME", true}}},
-      {"info", "Show all about one process of the node.", {{"PID", true}}},
+      {"info", "Show all about one process, of any node.", {{"PID", true}}},
       {"kill", "Send an exit signal to a process.", {{"PID", true}, {"REASON", false}}},
       {"metrics", "Show the node's counters.", {}},
       {"stop", "Stop the node in good order.", {}},

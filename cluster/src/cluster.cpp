@@ -14,6 +14,7 @@
 #include "peer_links.hpp"
 #include "settings.hpp"
 #include "shared_names.hpp"
+#include "spawner_ends.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -180,6 +181,13 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     return told;
   }
 
+  void spawner_ended(NodeId node, const Ref& request, const ExitReason& reason) override {
+    spawner_ends_.add(node, request, reason);
+  }
+  ExitReason take_spawner_end(NodeId node, const Ref& request) override {
+    return spawner_ends_.take(node, request);
+  }
+
   Result<void> register_name(const std::string& name, const Pid& pid) override {
     const auto added = names_.add(name, pid);
     flush();
@@ -281,6 +289,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     const PeerLinkPtr link = links_.find(down.peer);
     GROVE_CHECK(link != nullptr && link->session == down.session);
     links_.remove(down.peer);
+    spawner_ends_.drop(down.peer);
     names_.drop(down.peer);  // before its processes: whoever hears of the loss finds them gone
     const cluster::PeerLink::Closed closed = link->close();
     for (const Pid& watcher : closed.watchers) {
@@ -401,6 +410,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   cluster::Outgoing outgoing_;
   cluster::SharedNames names_;  // its lock is taken before the links'
   cluster::Incoming incoming_;
+  cluster::SpawnerEnds spawner_ends_{links_};
 };
 
 Cluster::Cluster(Node& node, transport::Transport& transport, ClusterConfig config)

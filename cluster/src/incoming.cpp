@@ -58,13 +58,17 @@ bool Incoming::piece(const PeerLinkPtr& link, const transport::Record& record, c
 bool Incoming::signal(const PeerLinkPtr& link, const transport::Record& record, Message packed) {
   EnvelopePtr envelope = signal_of(link->peer, link->session, record, std::move(packed));
   if (envelope == nullptr) return false;
+  if (envelope->kind() == SignalKind::spawn) {
+    return spawner_.spawn(link, std::string{record.name}, *envelope);
+  }
   const Pid to = target(record);
   if (!to) {
     no_such_name(link, *envelope);
     return true;
   }
   if (relates(envelope->kind())) link->watch(to);
-  const bool is_call = envelope->kind() == SignalKind::call;
+  const bool is_call =
+      envelope->kind() == SignalKind::call || envelope->kind() == SignalKind::system;
   const Pid from = envelope->from;
   if (is_call) {
     auto monitor = std::make_unique<Envelope>(SignalKind::monitor, from, record.serial);
@@ -91,7 +95,8 @@ Pid Incoming::target(const transport::Record& record) const {
 }
 
 void Incoming::no_such_name(const PeerLinkPtr& link, const Envelope& envelope) {
-  if (carries_message(envelope.kind())) node_.metrics().add(Metric::dead_letters_no_name);
+  if (is_message(envelope.kind()) || envelope.kind() == SignalKind::reply)
+    node_.metrics().add(Metric::dead_letters_no_name);
   if (envelope.kind() != SignalKind::monitor && envelope.kind() != SignalKind::call) return;
   Envelope down{SignalKind::down, Pid{}, envelope.serial};
   down.message = Message::make<detail::DownSignal>(ExitReason::noproc());

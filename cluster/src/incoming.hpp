@@ -12,6 +12,7 @@
 #include "once_log.hpp"
 #include "outgoing.hpp"
 #include "peer_link.hpp"
+#include "spawner.hpp"
 
 #include <functional>
 
@@ -27,7 +28,11 @@ class Incoming {
 
   /// All outlive it.
   Incoming(Node& node, Outgoing& outgoing, OnceLog& once, Control control)
-      : node_{node}, outgoing_{outgoing}, once_{once}, control_{std::move(control)} {}
+      : node_{node},
+        outgoing_{outgoing},
+        once_{once},
+        control_{std::move(control)},
+        spawner_{node, outgoing, once} {}
 
   /// All records of a batch of a session that is up, in order.
   /// Returns: false when one is malformed; those before it have been delivered.
@@ -48,6 +53,7 @@ class Incoming {
   Outgoing& outgoing_;
   OnceLog& once_;
   const Control control_;
+  Spawner spawner_;
 };
 
 }  // namespace grove::cluster

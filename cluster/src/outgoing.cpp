@@ -24,7 +24,7 @@ SessionId Outgoing::route(NodeId node, const std::string& name, Envelope& envelo
 }
 
 SessionId Outgoing::no_session(NodeId node, const Envelope& envelope) {
-  if (carries_message(envelope.kind())) {
+  if (is_message(envelope.kind()) || envelope.kind() == SignalKind::reply) {
     node_.metrics().add(Metric::dead_letters_no_connection);
   }
   if (node == NodeId{}) return Router::k_no_connection;
@@ -72,7 +72,8 @@ PeerLink::WhenBusy Outgoing::when_busy(const Envelope& envelope) const {
   if (!carries_message(envelope.kind())) return WhenBusy::send;
   const bool can_wait = transport::local_id(envelope.from) != 0;
   if (!can_wait || when_busy_ != BusyPolicy::suspend_sender) return WhenBusy::refuse;
-  return envelope.kind() == SignalKind::call ? WhenBusy::send : WhenBusy::send_and_wait;
+  const bool waits_anyway = awaits_answer(envelope.kind()) && envelope.serial != 0;
+  return waits_anyway ? WhenBusy::send : WhenBusy::send_and_wait;
 }
 
 /// A message for a peer whose budget is used up.
@@ -81,7 +82,7 @@ SessionId Outgoing::refused(const PeerLinkPtr& link, std::uint64_t to, const Env
   const SignalKind kind = envelope.kind();
   if (kind == SignalKind::reply) tell_why(link, to, envelope, ExitReason::symbol("busy"));
   const bool sender_is_told =
-      kind == SignalKind::call || (kind != SignalKind::reply && when_busy_ == BusyPolicy::fail);
+      awaits_answer(kind) || (kind != SignalKind::reply && when_busy_ == BusyPolicy::fail);
   return sender_is_told ? Router::k_refused : link->session;
 }
 
@@ -100,7 +101,7 @@ void Outgoing::undeliverable(const PeerLinkPtr& link, std::uint64_t to, const En
 void Outgoing::tell_why(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope,
                         const ExitReason& reason) {
   const SignalKind kind = envelope.kind();
-  if (kind == SignalKind::call) {
+  if (awaits_answer(kind)) {
     auto down = std::make_unique<Envelope>(SignalKind::down, Pid{}, envelope.serial);
     down->message = Message::make<detail::DownSignal>(reason);
     node_.deliver(envelope.from, std::move(down));

@@ -38,6 +38,7 @@ transport::Record record_of(const Envelope& envelope) {
   if (carries_message(envelope.kind())) record.type = envelope.message.type()->wire_id;
   const auto* exit = envelope.message.get<detail::ExitSignal>();
   if (exit != nullptr && exit->of_link) record.flags = k_flag_of_link;
+  if (const auto* mark = envelope.message.get<detail::SpawnMark>()) record.flags = mark->ties;
   return record;
 }
 
@@ -59,7 +60,7 @@ bool write_body(Envelope& envelope, transport::Buffer& out, Bytes& tail) {
 EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& record,
                       Message packed) {
   const auto kind = static_cast<SignalKind>(record.kind);
-  if (kind < SignalKind::info || kind > SignalKind::alias) return nullptr;
+  if (kind < SignalKind::info || kind > SignalKind::system) return nullptr;
   auto envelope =
       std::make_unique<Envelope>(kind, transport::pid_of(peer, record.from), record.serial);
   if (carries_message(kind)) {
@@ -82,6 +83,8 @@ EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& r
     }
   } else if (kind == SignalKind::link || kind == SignalKind::monitor) {
     envelope->message = Message::make<detail::SessionMark>(session);
+  } else if (kind == SignalKind::spawned) {
+    envelope->message = Message::make<detail::SpawnMark>(record.flags, session);
   }
   return envelope;
 }

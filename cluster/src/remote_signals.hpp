@@ -14,12 +14,20 @@ namespace grove::cluster {
 /// Whether a signal of this kind ties two processes together, so that both ends must hear of it
 /// when their session is over.
 [[nodiscard]] constexpr bool relates(SignalKind kind) noexcept {
-  return kind == SignalKind::call || kind == SignalKind::link || kind == SignalKind::monitor;
+  return kind == SignalKind::call || kind == SignalKind::link || kind == SignalKind::monitor ||
+         (kind >= SignalKind::spawn && kind <= SignalKind::system);
 }
 
-/// Whether it carries a message of the user's.
+/// Whether its body is a message.
 [[nodiscard]] constexpr bool carries_message(SignalKind kind) noexcept {
-  return kind <= SignalKind::reply || kind == SignalKind::alias;
+  return kind <= SignalKind::reply || kind == SignalKind::alias || kind == SignalKind::spawn ||
+         kind == SignalKind::inspect || kind == SignalKind::system;
+}
+
+/// Whether somebody waits for what comes of it: who hears of a failure by a down of its serial.
+[[nodiscard]] constexpr bool awaits_answer(SignalKind kind) noexcept {
+  return kind == SignalKind::call || kind == SignalKind::spawn || kind == SignalKind::inspect ||
+         kind == SignalKind::system;
 }
 
 /// False when it carries a message that has no wire form.

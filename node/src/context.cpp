@@ -82,6 +82,14 @@ Spawned Context::spawn_frame(SpawnOptions options, detail::FrameMaker make) {
   return node().spawn_frame(std::move(options), make, this);
 }
 
+bool Context::abandon_spawn(const Ref& request) {
+  const RuntimeSection runtime{detail::current_turn()};
+  detail::Process& process = process_of(*this);
+  if (request.node != node().id() || request.owner != process.index_) return false;
+  process.take_inbox();  // an answer that has arrived counts as delivered
+  return process.abandon_spawn(request.serial);
+}
+
 // -- messages -------------------------------------------------------------------------------
 
 void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message&& message) {
@@ -222,6 +230,8 @@ void Context::end_call(std::uint64_t serial) {
   });
   if (const auto watch = process.relations().end_watch(serial)) {
     process.stop_watching(self(), serial, *watch);
+  } else {
+    process.abandon_spawn(serial);
   }
 }
 
@@ -498,7 +508,9 @@ void CallWaiter::await_suspend(std::coroutine_handle<> handle) {
   const RuntimeSection runtime{current_turn()};
   auto& process = static_cast<Process&>(context());
   // While the call is open its answer is not in the mailbox: then only what comes can be it.
-  if (process.relations().find_watch(serial_) != nullptr) look_from_tail();
+  const Watch* const open = process.relations().find_watch(serial_);
+  // Of a spawn that is a monitor by now the answer has come.
+  if (open != nullptr && open->kind != Watch::Kind::monitor) look_from_tail();
   Waiter::await_suspend(handle);
 }
 
@@ -513,14 +525,19 @@ bool CallWaiter::matches(Envelope& envelope) {
 }
 
 Message CallWaiter::await_resume() {
-  done_ = true;
-  Envelope* const answer = taken();
-  if (answer == nullptr) {
+  std::optional<Message> answer = resume_open();
+  if (!answer) {
     context().end_call(serial_);
     throw ProcessExit{ExitReason::symbol("timeout")};
   }
-  if (const auto* reason = answer->message.get<ExitReason>()) throw ProcessExit{*reason};
-  return std::move(answer->message);
+  if (const auto* reason = answer->get<ExitReason>()) throw ProcessExit{*reason};
+  return *std::move(answer);
+}
+
+std::optional<Message> CallWaiter::resume_open() {
+  done_ = true;
+  if (taken() == nullptr) return std::nullopt;
+  return std::move(taken()->message);
 }
 
 }  // namespace detail

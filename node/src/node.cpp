@@ -149,8 +149,9 @@ Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& opt
       spawned.ref = reference_of(*spawner, options);
       relate(*spawner, child, spawned, options);
       if (options.reply) {
-        reply = std::make_unique<Envelope>(SignalKind::told, spawned.pid, 0,
-                                           Message::make<SpawnReply>(spawned.ref, spawned.pid));
+        reply = std::make_unique<Envelope>(
+            SignalKind::told, spawned.pid, 0,
+            Message::make<SpawnReply>(spawned.ref, spawned.pid, ExitReason::normal()));
       }
     }
     child.begin(spawner != nullptr ? spawner->pid() : Pid{}, std::move(options));

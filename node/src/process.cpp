@@ -34,7 +34,7 @@ Pid Process::pid() const noexcept {
 
 Pid Process::parent() const noexcept {
   const std::uint32_t generation = parent_generation_.load(std::memory_order_relaxed);
-  if (generation == 0) return {};
+  if (generation == 0) return extras_ == nullptr ? Pid{} : extras_->parent;
   return {node_->id(), parent_index_.load(std::memory_order_relaxed), generation};
 }
 
@@ -44,9 +44,11 @@ Extras& Process::extras() {
 }
 
 void Process::begin(const Pid& parent, SpawnOptions&& options) {
+  const bool here = parent.node == node_->id();
+  if (!here && parent) extras().parent = parent;
   // Who reads these for the life before finds out by its generation; see parent_of().
-  parent_index_.store(parent.index, std::memory_order_release);
-  parent_generation_.store(parent.generation, std::memory_order_release);
+  parent_index_.store(here ? parent.index : 0, std::memory_order_release);
+  parent_generation_.store(here ? parent.generation : 0, std::memory_order_release);
   trap_exit_ = options.trap_exit;
   set_run_priority(options.priority);
   if (!options.label.empty()) extras().label = std::move(options.label);

@@ -7,8 +7,8 @@
 // EXIT noproc, unlink: ack, call: DOWN noproc). That replaces reference counts and hazard pointers.
 //
 // Two cache lines: the first has what senders and the run queue touch, the second the rest; what
-// only some processes need is in Extras. In three files: process.cpp runs its code,
-// process_signals.cpp acts on what arrives, process_end.cpp ends it.
+// only some processes need is in Extras. process.cpp runs its code, process_signals.cpp acts on
+// what arrives, process_spawn.cpp deals with children on other nodes, process_end.cpp ends it.
 //
 // Threads: `inbox_`, `generation_` and `marks_` from any; the rest belongs to whoever runs the
 // process: at most one worker at a time, handed over through the inbox's atomic word.
@@ -17,6 +17,7 @@
 #include "grove/core/scheduler.hpp"
 #include "grove/node/context.hpp"
 #include "grove/node/node.hpp"
+#include "grove/node/spawn_terms.hpp"
 
 #include "code.hpp"
 #include "extras.hpp"
@@ -130,6 +131,15 @@ class alignas(64) Process final : public Context, public Runnable {
   void settle_watch(std::uint64_t serial, const Pid& target, SessionId session);
   void name_watch(std::uint64_t serial, std::string name);
   void stop_watching(const Pid& self, std::uint64_t serial, const Watch& watch);
+
+  /// Starts what `order` asks for; `watch` says what becomes of it.
+  Pid spawn_here(std::uint64_t request, const Watch& watch, const Behaviour& behaviour,
+                 Message order);
+  /// The same by asking another node.
+  void spawn_there(std::uint64_t request, Watch watch, std::string_view node,
+                   const Behaviour& behaviour, Message order);
+  /// Nobody waits for the answer any more. Returns: false when it has come, or never will.
+  bool abandon_spawn(std::uint64_t request);
   /// The mailbox of `at`, or the way to its node, is too full: after the running code, wait for
   /// room there.
   void wait_for_room(const Pid& at);
@@ -200,6 +210,13 @@ class alignas(64) Process final : public Context, public Runnable {
   void drop_oldest();
   void made_room();
   void stamp_leftovers();
+
+  // process_spawn.cpp
+  void on_spawned(const Pid& child, std::uint64_t request, const SpawnMark& mark);
+  void on_stale_spawned(const Pid& self, const Envelope& envelope);
+  void on_spawn_failed(const Pid& target, std::uint64_t request, const ExitReason& reason);
+  void disown(const Pid& self, const Pid& child, std::uint64_t request, const SpawnMark& mark,
+              const ExitReason& reason);
 
   // process_info.cpp
   [[nodiscard]] std::string_view status() const;

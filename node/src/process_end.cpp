@@ -165,7 +165,12 @@ void Process::tell_relations(const Pid& self, const ExitReason& reason) {
   for (const auto& [watcher, session] : own.relations.watchers()) {
     emit(self, watcher.pid, SignalKind::down, watcher.serial, Message::make<DownSignal>(reason));
   }
-  for (const auto& [serial, watch] : own.relations.watches()) stop_watching(self, serial, watch);
+  for (const auto& [serial, watch] : own.relations.watches()) {
+    stop_watching(self, serial, watch);
+    if ((watch.spawn & Watch::k_link) != 0 && node_->router_ != nullptr) {
+      node_->router_->spawner_ended(watch.target.node, {node_->id(), index_, serial}, reason);
+    }
+  }
   for (const Pid& sender : own.waiting_senders) emit(self, sender, SignalKind::room, 0, {});
   own.relations = {};
   own.waiting_senders = {};

@@ -139,6 +139,8 @@ void Process::act(Envelope* envelope) {
     case SignalKind::demonitor:
       if (relations != nullptr) relations->on_demonitor({from, serial});
       break;
+    case SignalKind::spawn: break;  // for nodes alone
+    case SignalKind::spawned: on_spawned(from, serial, *envelope->message.get<SpawnMark>()); break;
     case SignalKind::node_lost: on_node_lost(*envelope->message.get<NodeLost>()); break;
     case SignalKind::tick: on_tick(serial); break;
     case SignalKind::inspect: on_inspect(*envelope); break;
@@ -161,6 +163,7 @@ void Process::act_stale(Envelope* envelope) {
       extras_->operation_serial == envelope->serial) {
     extras_->operation_done = true;  // nothing points into the dead life's frames any more
   }
+  if (envelope->kind() == SignalKind::spawned) on_stale_spawned(self, *envelope);
   if (EnvelopePtr answer = answer_of_the_dead(*node_, self, *envelope); answer != nullptr && from) {
     if (from.node != self.node && node_->router_ != nullptr) node_->router_->forget(self);
     const SignalKind kind = answer->kind();
@@ -342,7 +345,7 @@ void Process::handle_exit(const Pid& from, const ExitReason& reason, bool of_lin
 void Process::on_down(const Pid& from, std::uint64_t serial, const ExitReason& reason) {
   if (extras_ == nullptr) return;
   std::optional<Watch> watch = extras_->relations.end_watch(serial);
-  if (!watch) return;
+  if (!watch) return on_spawn_failed(from, serial, reason);
   if (watch->kind == Watch::Kind::call) {
     append_new(SignalKind::reply, from, serial,
                Message::make<ExitReason>(failure_of_call(node_->id(), from.node, reason)));
@@ -387,6 +390,7 @@ void Process::settle_watch(std::uint64_t serial, const Pid& target, SessionId se
 
 /// Tells the other side that a monitor or call of ours is over.
 void Process::stop_watching(const Pid& self, std::uint64_t serial, const Watch& watch) {
+  if (watch.kind == Watch::Kind::spawn) return;  // who comes of it will hear
   if (watch.target) {
     emit(self, watch.target, SignalKind::demonitor, serial, {});
   } else if (watch.target.node != NodeId{} && node_->router_ != nullptr) {
@@ -412,7 +416,7 @@ void Process::on_inspect(Envelope& envelope) {
     on_trace(envelope, to_trace->options);
   } else if (envelope.message.is<AliveRequest>()) {
     emit(pid(), envelope.from, SignalKind::reply, envelope.serial, Message::make<Ok>());
-  } else {
+  } else if (envelope.message.is<InfoRequest>()) {
     emit(pid(), envelope.from, SignalKind::reply, envelope.serial,
          Message::make<ProcessInfo>(info()));
   }

@@ -3,7 +3,8 @@
 // docs/wire.md says what the code does: its blocks of bytes are read and written here, its tables
 // of numbers compared.
 #include "grove/core/result.hpp"
-#include "grove/node/gen_server.hpp"
+#include "grove/node/remote.hpp"
+#include "grove/node/sys.hpp"
 #include "grove/node/waiter.hpp"
 #include "grove/transport/cookie.hpp"
 
@@ -186,6 +187,10 @@ TEST_F(WirePage, RecordsAreNumberedAsItSays) {
                                         {static_cast<int>(SignalKind::monitor), "monitor"},
                                         {static_cast<int>(SignalKind::demonitor), "demonitor"},
                                         {static_cast<int>(SignalKind::alias), "alias"},
+                                        {static_cast<int>(SignalKind::spawn), "spawn"},
+                                        {static_cast<int>(SignalKind::spawned), "spawned"},
+                                        {static_cast<int>(SignalKind::inspect), "inspect"},
+                                        {static_cast<int>(SignalKind::system), "system"},
                                         {cluster::k_control, "control"},
                                         {cluster::k_fragment, "fragment"}};
   EXPECT_EQ(numbers("Kinds of records"), code);
@@ -220,7 +225,10 @@ TEST_F(WirePage, TypesHaveTheIdsThatItSays) {
        {&k_message_type<cluster::NamesSnapshot>, &k_message_type<cluster::NamesDelta>,
         &k_message_type<cluster::NamesRequest>, &k_message_type<cluster::NameEntry>,
         &k_message_type<cluster::SwimMessage>, &k_message_type<cluster::MemberClaim>,
-        &k_message_type<detail::Ok>, &k_message_type<detail::StopServer>}) {
+        &k_message_type<detail::Ok>, &k_message_type<detail::StopServer>,
+        &k_message_type<detail::SpawnTerms>, &k_message_type<detail::StartAck>,
+        &k_message_type<detail::AliveRequest>, &k_message_type<detail::InfoRequest>,
+        &k_message_type<ProcessInfo>, &k_message_type<detail::SysRequest>}) {
     EXPECT_TRUE(named.contains(std::string{type->name})) << type->name;
   }
 }

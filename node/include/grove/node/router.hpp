@@ -34,7 +34,8 @@ class Router : public Flushable {
   /// Returns: the session it goes over, or one of the constants above. Never k_crowded for a call,
   /// whose sender waits anyway, nor for what is not of a process.
   virtual SessionId route(const Pid& to, EnvelopePtr envelope) = 0;
-  /// The same to whoever has a local name on that node.
+  /// The same to whoever has a local name on that node; a `spawn`: to the node itself, to start
+  /// what is declared by that name.
   virtual SessionId route(NodeId node, const std::string& name, EnvelopePtr envelope) = 0;
   /// The life of the node of that name that we have a session with; none: 0.
   [[nodiscard]] virtual NodeId connected(const std::string& node) const = 0;
@@ -49,6 +50,11 @@ class Router : public Flushable {
   /// The process is gone; it had dealt with others elsewhere, or was `named`: may have had
   /// cluster-wide names. Returns: whether that has left something to flush.
   virtual bool process_ended(const Pid& pid, bool named) = 0;
+
+  /// It ended before `node` had answered its request to spawn a linked child there.
+  virtual void spawner_ended(NodeId node, const Ref& request, const ExitReason& reason) = 0;
+  /// What that child is to hear, now that it has come. Returns: noproc when nobody has said so.
+  [[nodiscard]] virtual ExitReason take_spawner_end(NodeId node, const Ref& request) = 0;
 
   /// Cluster-wide names. Errors: name_taken (detail: the holder's pid), bad_argument.
   virtual Result<void> register_name(const std::string& name, const Pid& pid) = 0;

@@ -84,6 +84,7 @@ class ServerBodyBase : public Body {
     const MessageType* type = nullptr;
   };
   virtual State state() = 0;
+  virtual Message copy_of_state() = 0;  // as a message; none, when it shows none
   /// As a term for people.
   virtual std::optional<Value> shown_state() = 0;
   /// Runs terminate(); it may replace the reason by throwing.
@@ -366,6 +367,14 @@ class ServerBody final : public detail::ServerBodyBase {
   State state() override {
     if constexpr (detail::HasState<Impl>) {
       return {&impl_->state(), &k_message_type<detail::StateOf<Impl>>};
+    } else {
+      return {};
+    }
+  }
+
+  Message copy_of_state() override {
+    if constexpr (detail::HasState<Impl>) {
+      return Message::make<detail::StateOf<Impl>>(impl_->state());
     } else {
       return {};
     }

@@ -117,6 +117,9 @@ class CallWaiter final : public Waiter {
   void await_suspend(std::coroutine_handle<> handle);
   /// Throws ProcessExit: the server's reason, noproc, {nodedown, Node}, or timeout.
   Message await_resume();
+  /// Instead of that. Returns: the answer, or the ExitReason; nothing after a timeout, and then the
+  /// call stays under way.
+  std::optional<Message> resume_open();
 
  private:
   bool matches(Envelope& envelope) override;
@@ -169,6 +172,8 @@ class OpenRequest {
 
  protected:
   friend class ::grove::Context;
+  /// 0: its end was seen to.
+  [[nodiscard]] std::uint64_t open() const noexcept { return serial_; }
   /// Whoever asks sees to its end.
   [[nodiscard]] std::uint64_t release() noexcept { return std::exchange(serial_, 0); }
 
