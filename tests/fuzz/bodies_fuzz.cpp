@@ -3,6 +3,7 @@
 #include "grove/core/message.hpp"
 #include "grove/transport/codec.hpp"
 
+#include "control.hpp"
 #include "remote_signals.hpp"
 #include "targets.hpp"
 #include "transport/wire_messages.hpp"
@@ -31,6 +32,15 @@ void expect_stable(Input body) {
   if (once) GROVE_CHECK(read_and_packed<T>(*once) == once);
 }
 
+/// Reads a control message as a node does: one of an unknown type is skipped.
+void control(const Record& record) {
+  const MessageType* type = find_message_type(record.type);
+  if (type == nullptr) return;
+  Message message = Message::make_default(*type);
+  (void)unpack(record.body, [&](Reader& in) { type->read(in, message.object()); });
+  GROVE_CHECK(!to_string(message).empty());
+}
+
 }  // namespace
 
 void body(Input bytes) {
@@ -55,6 +65,10 @@ void batch(Input bytes) {
     again.insert(again.end(), record->body.begin(), record->body.end());
     finish_record(again, 0);
     GROVE_CHECK(std::ranges::equal(again, frame.bytes.subspan(at, offset - at)));
+    if (record->kind == cluster::k_control) {
+      control(*record);
+      continue;
+    }
     const EnvelopePtr signal = cluster::signal_of(
         peer, 1, *record,
         Message::make<grove::detail::Packed>(frame.owner, frame.bytes.data() + at));

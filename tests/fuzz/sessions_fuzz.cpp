@@ -51,7 +51,8 @@ class Play {
     return value;
   }
   Buffer chunk() {
-    const std::size_t size = std::min<std::size_t>(byte(), script_.size());
+    const std::size_t wanted = byte();
+    const std::size_t size = std::min(wanted, script_.size());
     const Input front = script_.first(size);
     script_ = script_.subspan(size);
     return copy(front);
