@@ -146,31 +146,28 @@ void Process::start() {
     in_coroutine_ = true;
     return resume(code_.coroutine());
   }
-  try {
+  const auto failure = failure_of([&] {
     Task<> task = [&] {
       const UserCode user{*t_turn};
       return body->start(*this);
     }();
     run_task(std::move(task));
-  } catch (...) {
-    fail(std::current_exception());
-  }
+  });
+  if (failure) fail(*failure);
 }
 
 void Process::handle_next() {
   Envelope* const next = mailbox_.pop();
-  try {
+  const auto failure = failure_of([&] {
     Task<> task = [&] {
       const UserCode user{*t_turn, next->message.type()};
       return code_.body()->handle(*this, *next);
     }();
-    if (task) {
-      run_task(std::move(task));
-      if (code_.coroutine()) waits_in_handler(next->message.type());
-    }
-  } catch (...) {
-    fail(std::current_exception());
-  }
+    if (!task) return;
+    run_task(std::move(task));
+    if (code_.coroutine()) waits_in_handler(next->message.type());
+  });
+  if (failure) fail(*failure);
   free_message(next);
 }
 
@@ -202,16 +199,16 @@ void Process::end_task() {
   in_coroutine_ = false;
   if (extras_ != nullptr) extras_->handling = nullptr;
   if (failure) {
-    fail(failure);
+    fail(exit_reason_of(failure));
   } else if (body == nullptr || body->ends_with_task()) {
     doom(ExitReason::normal());
   }
 }
 
-void Process::fail(const std::exception_ptr& failure) {
+void Process::fail(const ExitReason& reason) {
   if (doomed_) return;
   crashed_ = true;
-  doom(exit_reason_of(failure));
+  doom(reason);
 }
 
 void Process::doom(const ExitReason& reason) {
@@ -250,7 +247,7 @@ bool Process::wake_waiter() {
     scanning_ = false;
   } catch (...) {  // the predicate is the program's
     scanning_ = false;
-    fail(std::current_exception());
+    fail(exit_reason_of(std::current_exception()));
     return true;
   }
   if (!alive_) {  // killed while a predicate was stuck

@@ -167,7 +167,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void resume(std::coroutine_handle<> handle, const MessageType* handling = nullptr);
   void run_task(Task<> task);
   void end_task();
-  void fail(const std::exception_ptr& failure);
+  void fail(const ExitReason& reason);
   void arm_tick();
   void waits_in_handler(const MessageType* type);
 

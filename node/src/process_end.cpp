@@ -234,16 +234,16 @@ std::string readable_type(const std::exception& error) {
 }  // namespace
 
 ExitReason exit_reason_of(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const ProcessExit& exit) {
-    return exit.reason();
-  } catch (const std::exception& error) {
-    const char* what = error.what();
-    return ExitReason::error(readable_type(error), what == nullptr ? "" : what);
-  } catch (...) {
-    return ExitReason::error("unknown", "an exception that is no std::exception");
-  }
+  return *detail::failure_of([&failure] { std::rethrow_exception(failure); });
+}
+
+ExitReason exit_reason_of(const std::exception& error) {
+  const char* what = error.what();
+  return ExitReason::error(readable_type(error), what == nullptr ? "" : what);
+}
+
+ExitReason detail::reason_of_unknown_exception() {
+  return ExitReason::error("unknown", "an exception that is no std::exception");
 }
 
 }  // namespace grove

@@ -186,12 +186,11 @@ class ServerBody final : public detail::ServerBodyBase {
       return impl_->next_ != nullptr ? finish(context, *impl_) : Task<>{};
     }
     if (const ExitReason* reason = asked_to_end(context, envelope)) return end(context, *reason);
-    try {
-      Task<> task = dispatch(context, envelope, typename Impl::Handles{});
-      if (task) return task;
-    } catch (...) {
-      return end(context, exit_reason_of(std::current_exception()));
-    }
+    Task<> task;
+    auto failure =
+        detail::failure_of([&] { task = dispatch(context, envelope, typename Impl::Handles{}); });
+    if (failure) return end(context, *std::move(failure));
+    if (task) return task;
     return unfinished(*impl_) ? finish(context, *impl_) : Task<>{};
   }
 
