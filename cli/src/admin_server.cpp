@@ -72,7 +72,8 @@ class DirectoryLock {
 /// Why a node to join cannot be reached, without its address said twice.
 std::string trouble_of(const transport::Sessions::SeedView& seed) {
   const std::string& text = seed.trouble;
-  return text.starts_with(seed.address + ' ') ? text.substr(seed.address.size() + 1) : text;
+  const bool twice = text.starts_with(seed.address + ' ');
+  return twice ? text.substr(seed.address.size() + 1) : text;
 }
 
 /// A reason ends up in logs, on terminals and in frames.

@@ -7,6 +7,7 @@
 
 #include "addresses.hpp"
 #include "admin_server.hpp"
+#include "cookie_source.hpp"
 
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
@@ -30,6 +31,7 @@ constexpr auto k_tree_wait = std::chrono::seconds{20};  // for the tree to end i
 constexpr auto k_kill_wait = std::chrono::seconds{5};   // for killed processes to be gone
 
 constexpr std::size_t k_cluster_name_bytes_max = 255;
+constexpr rlim_t k_descriptors_wanted = 4096;
 
 /// What the root process learned when the tree ended.
 struct TreeEnd {
@@ -61,12 +63,26 @@ Task<TreeEnd> root_process(Context& context, App app, std::shared_ptr<std::atomi
   }
 }
 
-/// ZeroMQ ends the program when it runs out of descriptors: take all we may have.
-void raise_descriptor_limit() {
+/// ZeroMQ limits no connections, and with no descriptor left nobody can come in any more: take all
+/// we may have. Returns: how many.
+rlim_t raise_descriptor_limit() {
   rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
+}
+
+void warn_of_weakness(Log& log, rlim_t descriptors, const FoundCookie& found) {
+  if (descriptors < k_descriptors_wanted) {
+    log.warning("this node may open only " + std::to_string(descriptors) +
+                " files and connections: strangers can use them up; raise the hard limit "
+                "(ulimit -Hn, LimitNOFILE) to " +
+                std::to_string(k_descriptors_wanted) + " or more");
+  }
+  if (found.is_short) {
+    log.warning(
+        "the cookie is short: who records the network can guess it; make one with: "
+        "grove keygen");
   }
 }
 
@@ -102,15 +118,16 @@ int run_node(const Settings& settings, const App& app) {
   }
   const auto addresses = find_addresses(settings);
   if (!addresses) return fail(k_usage, addresses.error().detail);
-  const auto cookie = read_cookie(settings.cookie_file);
-  if (!cookie) return fail(k_config, cookie.error().detail);
+  const auto found = find_cookie(settings.cookie_file);
+  if (!found) return fail(k_config, found.error().detail);
   if (const auto made = make_run_dir(settings.run_dir); !made) {
     return fail(k_config, made.error().detail);
   }
-  raise_descriptor_limit();
+  const rlim_t descriptors = raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);  // a node outlives the reader of its log
 
   const auto log = make_stderr_log(settings.name, settings.log_level);
+  warn_of_weakness(*log, descriptors, *found);
   const auto clock = make_system_clock();
   const auto scheduler = make_thread_scheduler(settings.workers);
   Node node{
@@ -122,7 +139,7 @@ int run_node(const Settings& settings, const App& app) {
   config.advertise = addresses->advertise;
   config.local_path = addresses->local_path;
   config.seeds = addresses->join;
-  config.cookie = transport::Cookie{*cookie};
+  config.cookie = found->cookie;
   config.random_seed = seed_from_system();
   Cluster cluster{node, *network, std::move(config)};
 
@@ -161,7 +178,8 @@ int run_node(const Settings& settings, const App& app) {
   const auto bound = cluster.start();
   if (!bound) return fail(code_of(bound.error()), bound.error().detail);
   log->info("grove " + std::string{version()} + ", node " + settings.name + ", listening on " +
-            *bound + (cookie->empty() ? ", loopback only (no cookie is set)" : ""));
+            *bound +
+            (found->cookie.empty() ? ", loopback only (no cookie is set)" : ", encrypted"));
 
   auto ended = node.async([&app, started, root_pid](Context& context) {
     return root_process(context, app, started, root_pid);

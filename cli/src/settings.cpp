@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <string_view>
@@ -96,7 +95,9 @@ Parsed parse(int argc, char** argv, const App& app) {
                   "stand for several nodes");
   run->add_option("--cluster", to.cluster, "only nodes of one cluster name talk to each other")
       ->capture_default_str();
-  run->add_option("--cookie-file", to.cookie_file, "file with the secret that all nodes share");
+  run->add_option("--cookie-file", to.cookie_file,
+                  "file of mode 0400 with the secret that all nodes share; with one, everything "
+                  "between nodes is encrypted and strangers are refused (see keygen)");
   run->add_option("--workers", to.workers, "scheduler threads; 0: one per core")
       ->check(CLI::Range(0U, k_workers_max))
       ->capture_default_str();
@@ -115,6 +116,10 @@ Parsed parse(int argc, char** argv, const App& app) {
       run->add_flag(option.flag, *std::get<bool*>(option.value), option.help);
     }
   }
+
+  CLI::App* keygen = line.add_subcommand(
+      "keygen", "Print a fresh cookie, or write it to a new file that only you can read.");
+  keygen->add_option("--out", to.out, "the file to make, mode 0400; never overwrites one");
 
   struct Verb {
     const char* name;
@@ -184,33 +189,6 @@ Parsed parse(int argc, char** argv, const App& app) {
   }
   to.log_level = level->second;
   return parsed;
-}
-
-Result<std::string> read_cookie(const std::string& file) {
-  const std::string path = file.empty() ? from_environment("GROVE_COOKIE_FILE") : file;
-  if (path.empty()) return from_environment("GROVE_COOKIE");
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0) {
-    return Error{Errc::io, "cannot read the cookie file " + path + ": " + std::strerror(errno)};
-  }
-  if (!S_ISREG(status.st_mode)) return Error{Errc::io, "the cookie file " + path + " is no file"};
-  if ((status.st_mode & 077U) != 0) {
-    return Error{Errc::refused,
-                 "the cookie file " + path + " may be read by others; run: chmod 0400 " + path};
-  }
-  std::ifstream in{path};
-  if (!in) {
-    return Error{Errc::io, "cannot read the cookie file " + path + ": " + std::strerror(errno)};
-  }
-  std::string cookie;
-  std::getline(in, cookie);
-  if (cookie.ends_with('\r')) cookie.pop_back();
-  if (cookie.empty()) {
-    return Error{Errc::io, "the cookie file " + path +
-                               " is empty; write the secret in its first "
-                               "line"};
-  }
-  return cookie;
 }
 
 Result<void> make_run_dir(const std::string& dir) {

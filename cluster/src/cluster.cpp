@@ -60,6 +60,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   Result<std::string> start() {
     if (const auto good = cluster::check(config_); !good) return good.error();
+    if (const auto good = transport_.secure(config_.cookie); !good) return good.error();
     const auto bound = cluster::listen(config_, transport_, node_.log());
     if (!bound) return bound.error();
     auto sessions = cluster::sessions_config(config_, node_, *bound);
@@ -218,6 +219,10 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   void on_link_up(LinkId link) override { perform(sessions_->on_link_up(link, now())); }
   void on_link_down(LinkId link, const std::string& why) override {
     perform(sessions_->on_link_down(link, why, now()));
+  }
+  void on_handshake_failed(bool by_us, const std::string& address,
+                           const std::string& why) override {
+    perform(sessions_->on_handshake_failed(by_us, address, why, now()));
   }
   Clock::TimePoint on_tick() override {
     if (now() >= sessions_->next_tick()) {

@@ -34,6 +34,7 @@ struct RealNodeOptions {
       .handshake = k_patience};
   std::string local_path = {};
   bool in_process = false;  // sockets, though both nodes are in this program
+  std::string advertise = {};
 };
 
 class RealNode {
@@ -49,6 +50,7 @@ class RealNode {
     config.cluster = options.cluster;
     config.listen = options.listen;
     config.local_path = options.local_path;
+    config.advertise = options.advertise;
     config.seeds = options.seeds;
     config.cookie = transport::Cookie{options.cookie};
     config.random_seed = seed_from_system();
@@ -91,11 +93,13 @@ class RealNode {
   [[nodiscard]] bool wait_for_log(const std::string& part) {
     return wait([this, &part] { return has_logged(part); });
   }
-  [[nodiscard]] bool has_logged(const std::string& part) const {
+  [[nodiscard]] bool has_logged(const std::string& part) const { return times_logged(part) > 0; }
+  [[nodiscard]] int times_logged(const std::string& part) const {
+    int times = 0;
     for (const auto& [level, line] : log_->lines()) {
-      if (line.find(part) != std::string::npos) return true;
+      times += line.find(part) != std::string::npos ? 1 : 0;
     }
-    return false;
+    return times;
   }
   [[nodiscard]] std::vector<Member> members() {
     auto promise = std::make_shared<std::promise<std::vector<Member>>>();

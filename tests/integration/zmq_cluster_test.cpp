@@ -339,12 +339,16 @@ TEST_F(ZmqCluster, AddressesThatAreNoneAreRefused) {
 }
 
 TEST_F(ZmqCluster, WithoutACookieOnlyLoopbackIsListenedOn) {
-  for (const char* address : {"0.0.0.0:0", "[::]:0", "192.0.2.1:0"}) {
-    RealNode node{"node", {.listen = address, .cookie = ""}};
-    const auto bound = node.start();
-    ASSERT_FALSE(bound) << address;
-    EXPECT_EQ(bound.error().code, Errc::refused) << address;
-    EXPECT_NE(bound.error().detail.find("GROVE_COOKIE"), std::string::npos);
+  for (const char* address :
+       {"0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[2001:db8::1]:0", "127.host.invalid:0"}) {
+    for (const bool listens : {true, false}) {
+      RealNode node{"node", listens ? testkit::RealNodeOptions{.listen = address, .cookie = ""}
+                                    : testkit::RealNodeOptions{.cookie = "", .advertise = address}};
+      const auto bound = node.start();
+      ASSERT_FALSE(bound) << address;
+      EXPECT_EQ(bound.error().code, Errc::refused) << address;
+      EXPECT_NE(bound.error().detail.find("GROVE_COOKIE"), std::string::npos);
+    }
   }
   a = &add("a", {.cookie = ""});
   b = &add("b", {.seeds = {a->address()}, .cookie = ""});
@@ -355,12 +359,28 @@ TEST_F(ZmqCluster, AWrongCookieNeverJoinsAndBothLogsSaySo) {
   a = &add("a", {.cookie = "right"});
   b = &add("b", {.seeds = {a->address()}, .cookie = "wrong"});
   EXPECT_TRUE(a->wait_for_log("wrong cookie"));
-  EXPECT_TRUE(b->wait_for_log("wrong cookie"));
+  EXPECT_TRUE(b->wait_for_log("handshake refused, probably the cookie"));
   EXPECT_TRUE(a->wait_for_count(Metric::handshakes_refused, 3));  // it tries again and again
   EXPECT_TRUE(b->wait_for_count(Metric::handshakes_refused, 3));
   EXPECT_EQ(a->count(Metric::sessions_up), 0U);
   EXPECT_EQ(b->count(Metric::sessions_up), 0U);
   EXPECT_EQ(a->members().size(), 1U);
+}
+
+TEST_F(ZmqCluster, WithAndWithoutACookieNeverJoinAndBothLogsSaySo) {
+  for (const bool listener_has_one : {true, false}) {
+    a = &add("a", {.cookie = listener_has_one ? "cookie" : ""});
+    b = &add("b", {.seeds = {a->address()}, .cookie = listener_has_one ? "" : "cookie"});
+    RealNode* with = listener_has_one ? a : b;
+    RealNode* without = listener_has_one ? b : a;
+    // Who notices hangs up at once, so that the other side may never know for sure.
+    EXPECT_TRUE(with->wait_for_log(with == a ? "refused a stranger" : "probably the cookie"));
+    EXPECT_TRUE(without->wait_for_log(without == a ? "refused a stranger" : "it has a cookie"));
+    EXPECT_TRUE(a->wait_for_count(Metric::handshakes_refused, 2));
+    EXPECT_EQ(a->count(Metric::sessions_up), 0U);
+    EXPECT_EQ(b->count(Metric::sessions_up), 0U);
+    nodes.clear();
+  }
 }
 
 TEST_F(ZmqCluster, AnotherClusterNeverJoins) {

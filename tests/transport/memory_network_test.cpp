@@ -47,6 +47,7 @@ class Endpoint final : public Transport::Events {
   void on_link_down(LinkId link, const std::string& why) override {
     events.push_back("down " + std::to_string(link) + ": " + why);
   }
+  void on_handshake_failed(bool, const std::string&, const std::string&) override {}
   Clock::TimePoint on_tick() override {
     ++ticks;
     return clock_.now() + 100ms;

@@ -479,6 +479,7 @@ TEST_F(PlayedPeer, WhoseBatchIsMissingLosesTheSession) {
   EXPECT_TRUE(only<Sessions::Deliver>(gap).empty());
   ASSERT_EQ(only<Sessions::Down>(gap).size(), 1U);
   EXPECT_EQ(only<Sessions::Down>(gap)[0].why, "frames are missing");
+  EXPECT_EQ(counted(gap, What::stale), 1);
   EXPECT_EQ(counted(hear("r1", batch(right(2))), What::stale), 1);
 }
 
@@ -487,7 +488,9 @@ TEST_F(PlayedPeer, WhoseBatchComesTwiceLosesTheSession) {
   EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
   const Actions again = hear("r1", batch(right(1)));
   EXPECT_TRUE(only<Sessions::Deliver>(again).empty());
-  EXPECT_EQ(only<Sessions::Down>(again).size(), 1U);
+  ASSERT_EQ(only<Sessions::Down>(again).size(), 1U);
+  EXPECT_EQ(only<Sessions::Down>(again)[0].why, "a batch came twice");
+  EXPECT_EQ(counted(again, What::stale), 1);
 }
 
 TEST_F(PlayedPeer, HeartbeatsHaveNoPlaceInTheOrder) {
@@ -532,20 +535,48 @@ TEST_F(PlayedPeer, ThatRefusesInsideASessionIsIgnoredOnItsRoute) {
 
 TEST_F(PlayedPeer, AFloodOfHellosIsBoundedAndPasses) {
   bring_up();
-  int answered = 0;
+  const auto hello_from = [&](const std::string& source, const std::string& name) {
+    Hello hello = hello_of_them(1000);
+    hello.name = name;
+    Frame frame = Frame::own(encode(hello));
+    frame.source = source;
+    return us.on_frame("route of " + name, frame, now);
+  };
+  std::size_t answered = 0;
+  std::size_t said = 0;
+  int refused = 0;
   for (int i = 0; i < 10'000; ++i) {
-    Hello hello = hello_of_them(1000, static_cast<std::uint64_t>(i));
-    hello.name = "flood" + std::to_string(i);
-    answered += hear("flood-" + std::to_string(i), encode(hello)).empty() ? 0 : 1;
+    const Actions actions = hello_from("10.0.0.1", "flood" + std::to_string(i));
+    answered += only<Sessions::Answer>(actions).size();
+    said += only<Sessions::Say>(actions).size();
+    refused += counted(actions, What::refused);
   }
-  EXPECT_LT(answered, 5'000);
+  EXPECT_EQ(answered, static_cast<std::size_t>(HandshakeLimit::k_per_source.burst));
+  EXPECT_EQ(refused, 10'000 - HandshakeLimit::k_per_source.burst);
+  EXPECT_EQ(said, 1U);
   EXPECT_EQ(us.peers().size(), 1U);
   EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+  EXPECT_EQ(only<Sessions::Answer>(hello_from("10.0.0.2", "another")).size(), 1U);
   now += SessionTimes{}.handshake;
   (void)us.on_tick(now);
   Hello late = hello_of_them(60);
   late.name = "late";
   EXPECT_EQ(kind_of_only_answer(prove("r-late", late)), FrameKind::accept);
+}
+
+TEST_F(PlayedPeer, WhoFailsBelowOurFramesIsCountedEachTimeAndSaidOnce) {
+  int said = 0;
+  for (int i = 0; i < 10; ++i) {
+    const Actions actions = us.on_handshake_failed(true, "10.0.0.1", "wrong cookie", now);
+    EXPECT_EQ(counted(actions, What::refused), 1);
+    for (const auto& line : only<Sessions::Say>(actions)) {
+      EXPECT_NE(line.text.find("refused a stranger at 10.0.0.1: wrong cookie"), std::string::npos);
+      ++said;
+    }
+  }
+  EXPECT_EQ(said, 1);
+  ASSERT_EQ(us.refused().size(), 1U);
+  EXPECT_EQ(us.refused()[0].times, 10U);
 }
 
 TEST_F(PlayedPeer, AHelloWithoutItsProofIsForgottenInTime) {

@@ -11,6 +11,8 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
       : network_{network}, number_{++network.last_endpoint_} {}
   ~MemoryEndpoint() override { stop(); }
 
+  Result<void> secure(const Cookie&) override { return {}; }
+
   Result<std::string> listen(const std::string& address) override {
     if (network_.endpoints_.contains(address)) {
       return Error{Errc::address_in_use, address + " is taken"};

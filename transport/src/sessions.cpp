@@ -131,7 +131,9 @@ void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame&
     return;
   }
   if (header->sequence != peer.expected) {
-    end_session(name, peer, "frames are missing", now);
+    act(Count{Count::What::stale});
+    const bool again = header->sequence < peer.expected;
+    end_session(name, peer, again ? "a batch came twice" : "frames are missing", now);
     return;
   }
   ++peer.expected;

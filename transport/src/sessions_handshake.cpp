@@ -143,6 +143,12 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
     return;
   }
   if (leaving_) return;
+  if (!limit_.allow(frame.source, now) || inbound_.size() >= k_handshakes_max) {
+    act(Count{Count::What::refused});  // a flood: silence, and it times out
+    warn_once("too many handshakes" + (frame.source.empty() ? "" : " from " + frame.source) +
+              "; some are not answered");
+    return;
+  }
   if (!is_handshake(frame.bytes)) {
     refuse(route, Refusal::version, nullptr, now);
     return;
@@ -162,7 +168,6 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
     refuse(route, Refusal::cluster, &*hello, now);
     return;
   }
-  if (inbound_.size() >= k_handshakes_max) return;  // a flood: silence, and it times out
   Welcome welcome;
   welcome.version = *version;
   welcome.features = config_.features;

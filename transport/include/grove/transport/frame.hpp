@@ -57,6 +57,7 @@ struct Frame {
   std::shared_ptr<const void> owner;
   std::span<const std::byte> bytes;
   Bytes tail = {};
+  std::string source = {};  // of a HELLO: whose address it came from, without port; empty: unknown
 
   [[nodiscard]] static Frame own(Buffer bytes);
 };

@@ -21,6 +21,7 @@
 #include "grove/core/clock.hpp"
 #include "grove/core/random.hpp"
 #include "grove/transport/cookie.hpp"
+#include "grove/transport/handshake_limit.hpp"
 #include "grove/transport/transport.hpp"
 
 #include <chrono>
@@ -143,6 +144,8 @@ class Sessions {
   Actions on_link_down(LinkId link, const std::string& why, Clock::TimePoint now);
   Actions on_answer(LinkId link, const Frame& frame, Clock::TimePoint now);
   Actions on_frame(const Route& route, const Frame& frame, Clock::TimePoint now);
+  Actions on_handshake_failed(bool by_us, const std::string& address, const std::string& why,
+                              Clock::TimePoint now);
   Actions on_resolved(const std::string& address, const std::vector<std::string>& found,
                       Clock::TimePoint now);
   Actions on_tick(Clock::TimePoint now);
@@ -323,6 +326,7 @@ class Sessions {
   std::map<LinkId, Outbound> outbound_;
   std::unordered_map<Route, Inbound> inbound_;
   std::set<std::string> warned_;
+  HandshakeLimit limit_;
   std::vector<RefusedView> refused_;  // by time, the latest last
   LinkId last_link_ = 0;
   std::uint64_t last_epoch_ = 0;

@@ -10,6 +10,7 @@
 
 #include "grove/core/clock.hpp"
 #include "grove/core/result.hpp"
+#include "grove/transport/cookie.hpp"
 #include "grove/transport/frame.hpp"
 
 #include <cstdint>
@@ -37,6 +38,10 @@ class Transport {
     virtual void on_link_up(LinkId link) = 0;
     /// The link is gone for good; `why` is for people.
     virtual void on_link_down(LinkId link, const std::string& why) = 0;
+    /// A connection came to nothing below our frames: a wrong cookie, another protocol, silence.
+    /// `address` is where we dialled, or, by us, whence it came (empty: unknown): for people.
+    virtual void on_handshake_failed(bool by_us, const std::string& address,
+                                     const std::string& why) = 0;
     /// Returns: when to call next. Called at least then, perhaps earlier.
     virtual Clock::TimePoint on_tick() = 0;
 
@@ -46,6 +51,9 @@ class Transport {
 
   virtual ~Transport() = default;
 
+  /// With a cookie, from now on: encrypts, and lets in only who knows it too. A transport whose
+  /// frames never leave the program need not. Errors: unavailable. Before listen().
+  virtual Result<void> secure(const Cookie& cookie) = 0;
   /// Binds an address; may be called again for another one. Port 0 takes a free one; a socket file
   /// is made for this user only. Returns: the address bound.
   /// Errors: address_in_use, bad_address. Before start().
