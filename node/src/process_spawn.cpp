@@ -72,7 +72,7 @@ void Process::spawn_there(std::uint64_t request, Watch watch, std::string_view n
   if (request != 0) relations().watch(request, std::move(watch));
   SessionId session = Router::k_no_connection;
   if (!away) {
-    routed_ = abroad_ = true;
+    goes_abroad();
     auto envelope = std::make_unique<Envelope>(SignalKind::spawn, pid(), request, std::move(order));
     session = settle_route(
         there, node_->router_->route(there, std::string{behaviour.name}, std::move(envelope)));

@@ -122,6 +122,7 @@ class Party final : public Transport::Events {
   void on_link_down(LinkId link, const std::string&) override {
     note("down " + std::to_string(link));
   }
+  void on_handshake_failed(bool, const std::string&, const std::string&) override {}
   Clock::TimePoint on_tick() override { return medium_.clock().now() + 10ms; }
 
   /// Runs on the loop, and has run.

@@ -136,6 +136,8 @@ class PastSockets final : public Transport {
       : sockets_{std::move(sockets)}, inbox_{std::make_shared<Inbox>(*sockets_)} {}
   ~PastSockets() override { stop(); }
 
+  Result<void> secure(const Cookie& cookie) override { return sockets_->secure(cookie); }
+
   Result<std::string> listen(const std::string& address) override {
     auto bound = sockets_->listen(address);
     if (bound) Directory::of_this_program().add(*bound, inbox_);
