@@ -23,7 +23,7 @@ class Links : public testing::Test {
     transport::Sessions::Up up;
     up.peer = intern_node(name, Life{life});
     up.session = ++sessions_;
-    return std::make_shared<PeerLink>(*transport_, up);
+    return std::make_shared<PeerLink>(*transport_, up, FlowConfig{});
   }
 
  private:
