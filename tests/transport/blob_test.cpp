@@ -166,8 +166,10 @@ TEST(Blob, ATailThatIsNotTheContentOfALastBlobIsRefused) {
 /// A batch of one short record and one whose body goes on with `tail_bytes` elsewhere.
 Buffer batch_with(std::size_t tail_bytes) {
   Buffer batch(k_session_header_bytes);
+  Record record;
+  record.kind = 1;
   for (const std::size_t bytes : {std::size_t{0}, tail_bytes}) {
-    const std::size_t at = begin_record(batch, Record{.kind = 1});
+    const std::size_t at = begin_record(batch, record);
     batch.resize(batch.size() + 3);
     finish_record(batch, at, bytes);
   }
