@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <string_view>
 #include <utility>
 
 namespace grove::oracle {
@@ -128,9 +129,9 @@ std::string burst(Self& self, const Op& op) {
 }
 
 std::string send_after(Self& self, const Op& op) {
-  const std::string& target = op.at(2);
+  const std::string_view target = op.at(2);
   const TimerTarget to =
-      target.starts_with('@') ? TimerTarget{target.substr(1)} : TimerTarget{pid_of(self, target)};
+      target.starts_with('@') ? TimerTarget{target.substr(1)} : TimerTarget{pid_of(self, op.at(2))};
   const std::chrono::milliseconds delay{parse_integer(op.at(3))};
   TimerFired message{.label = op.at(5), .value = parse_value(op.at(4))};
   self.world.timers().start(self.context, to, delay, std::move(message));

@@ -109,8 +109,10 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
   const auto seed = seeds_.find(address);
   if (seed != seeds_.end()) seed->second.looking_up = false;
   if (stopped_ || leaving_) return take();
+  bool for_a_peer = false;
   for (auto& [name, peer] : peers_) {
     if (!peer.looking_up || peer.address != address) continue;
+    for_a_peer = true;
     peer.looking_up = false;
     if (peer.link != 0) continue;  // it came by another way meanwhile
     if (found.empty()) {
@@ -122,7 +124,7 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
     }
   }
   const bool requested = requests_resolved(address, found, now);
-  if (seed == seeds_.end() && !requested) return take();
+  if (for_a_peer && !requested && seed == seeds_.end()) return take();
   if (found.empty()) seed_failed(address, "the name cannot be resolved");
   for (const std::string& one : found) {
     if (is_met(address, one) || known_at(one)) continue;
