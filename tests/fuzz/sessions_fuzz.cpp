@@ -208,15 +208,16 @@ class Play {
   void check(const Sessions::Deliver& deliver) {
     GROVE_CHECK(up_.at(deliver.peer).first == deliver.session);
   }
-  /// A stranger's words reach our log: they must not break its lines.
   void check(const Sessions::Acknowledged& acknowledged) {
     GROVE_CHECK(up_.contains(acknowledged.peer));
   }
+  /// A stranger's words reach our log: they must not break its lines.
   void check(const Sessions::Say& say) {
     GROVE_CHECK(std::ranges::none_of(
         say.text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }));
   }
   void check(const Sessions::Resolve& resolve) { asked_.insert(resolve.address); }
+  void check(const Sessions::Connected&) { GROVE_CHECK(false); }  // nobody asked for it
   void check(const Sessions::Count&) {}
 
   Input script_;

@@ -3,6 +3,7 @@
 // How the transcripts came to be: `record_transcript session` or `refusals` prints one, as this
 // build speaks. What is recorded is never recorded anew: a later version is a folder of its own,
 // and what version 1 learns is appended by hand, from what this prints then.
+#include "grove/core/check.hpp"
 #include "grove/node/envelope.hpp"
 #include "grove/transport/codec.hpp"
 
@@ -62,7 +63,9 @@ void append(Buffer& batch, Envelope envelope, std::uint64_t to, std::string_view
   record.to = to;
   record.name = name;
   const std::size_t at = begin_record(batch, record);
-  cluster::write_body(envelope, batch);
+  Bytes tail;
+  cluster::write_body(envelope, batch, tail);
+  GROVE_CHECK(tail.empty());  // nothing here is as large as that
   finish_record(batch, at);
 }
 template <class T>
