@@ -173,7 +173,8 @@ TEST_F(Counters, S6_AFailureIsOneRecord) {
   const Pid three = pids().at(k_three);
   world.run_for(6s);
   EXPECT_EQ(logged(world, LogLevel::error),
-            Lines{"process " + to_string(three) + " (Counter.Three) terminated: " + k_error});
+            Lines{"process " + to_string(three) + " (Counter.Three) terminated: " + k_error +
+                  ", last message counters::Work"});
 }
 
 // -- a child that cannot start ----------------------------------------------------------------

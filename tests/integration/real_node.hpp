@@ -94,6 +94,14 @@ class RealNode {
     return wait([this, &part] { return has_logged(part); });
   }
   [[nodiscard]] bool has_logged(const std::string& part) const { return times_logged(part) > 0; }
+  /// The last line that has `part` in it; empty: none.
+  [[nodiscard]] std::string last_logged(const std::string& part) const {
+    std::string last;
+    for (const auto& [level, line] : log_->lines()) {
+      if (line.find(part) != std::string::npos) last = line;
+    }
+    return last;
+  }
   [[nodiscard]] int times_logged(const std::string& part) const {
     int times = 0;
     for (const auto& [level, line] : log_->lines()) {

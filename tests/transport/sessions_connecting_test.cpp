@@ -156,7 +156,7 @@ TEST_F(ByHand, APeerThatCannotDialBackIsToldSoAtOnce) {
 TEST_F(ByHand, ARefusalIsTheReason) {
   SessionHost& a = net.add("a", 10, {.cookie = "other", .auto_connect = AutoConnect::never});
   manual("b", 20);
-  EXPECT_EQ(connect(a, "b:1").why, "b:1 wrong cookie");
+  EXPECT_EQ(connect(a, "b:1").why, "b:1 wrong cookie (set the same GROVE_COOKIE on both nodes)");
 }
 
 TEST_F(ByHand, DisconnectIsLocalAndImmediateAndTheOtherSideHears) {
