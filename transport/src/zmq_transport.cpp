@@ -138,6 +138,8 @@ class ZmqTransport final : public Transport {
     const std::unique_lock lock{links_mutex_};
     for (auto& [id, link] : links_) close_link(*link);
     links_.clear();
+    // The reports end before their reader does: ZeroMQ's I/O thread would wait for one for ever.
+    if (router_) zmq_socket_monitor(router_.handle(), nullptr, 0);
     router_.close();  // before the gate: nobody finds it unwatched
     gate_.close();
     listening_.close();
