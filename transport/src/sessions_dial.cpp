@@ -121,8 +121,8 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
       dial(found.front(), name, {}, now);
     }
   }
-  const bool requested = requests_resolved(address, found, now);
-  if (seed == seeds_.end() && !requested) return take();
+  requests_resolved(address, found, now);
+  if (seed == seeds_.end()) return take();
   if (found.empty()) seed_failed(address, "the name cannot be resolved");
   for (const std::string& one : found) {
     if (is_met(address, one) || known_at(one)) continue;
