@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "admin_server.hpp"
 
+#include "grove/node/inspect.hpp"
 #include "grove/node/table.hpp"
 
+#include "addresses.hpp"
+#include "admin_json.hpp"
 #include "settings.hpp"
 
 #include <asio/io_context.hpp>
@@ -70,8 +73,7 @@ class DirectoryLock {
 std::string trouble_of(const transport::Sessions::SeedView& seed) {
   const std::string& text = seed.trouble;
   const bool twice = text.starts_with(seed.address + ' ');
-  return (twice ? text.substr(seed.address.size() + 1) : text) +
-         (text.ends_with("wrong cookie") ? "; set the same GROVE_COOKIE on both nodes" : "");
+  return twice ? text.substr(seed.address.size() + 1) : text;
 }
 
 /// A reason ends up in logs, on terminals and in frames.
@@ -79,80 +81,6 @@ bool is_reason(const std::string& text) {
   return !text.empty() && text.size() <= k_reason_bytes_max &&
          std::none_of(text.begin(), text.end(),
                       [](unsigned char c) { return c < ' ' || c == 127; });
-}
-
-std::string_view to_string(Member::State state) {
-  switch (state) {
-    case Member::State::up: return "up";
-    case Member::State::partial: return "partial";
-    case Member::State::suspect: return "suspect";
-    case Member::State::down: return "down";
-    case Member::State::left: return "left";
-  }
-  return "";
-}
-
-std::string_view to_string(Priority priority) {
-  switch (priority) {
-    case Priority::low: return "low";
-    case Priority::normal: return "normal";
-    case Priority::high: return "high";
-    case Priority::max: return "max";
-  }
-  return "";
-}
-
-std::string_view to_string(Access access) {
-  switch (access) {
-    case Access::public_: return "public";
-    case Access::protected_: return "protected";
-    case Access::private_: return "private";
-  }
-  return "";
-}
-
-/// In milliseconds; null: none.
-Json to_json(const std::optional<Clock::Duration>& duration) {
-  if (!duration) return nullptr;
-  return std::chrono::duration_cast<std::chrono::milliseconds>(*duration).count();
-}
-
-Json to_json(const TableInfo& table) {
-  return {{"name", table.name},
-          {"id", table.id},
-          {"owner", grove::to_string(table.owner)},
-          {"kind", table.kind == TableKind::set ? "set" : "ordered_set"},
-          {"access", to_string(table.access)},
-          {"key_type", table.key_type},
-          {"value_type", table.value_type},
-          {"size", table.size},
-          {"bytes", table.bytes}};
-}
-
-Json to_json(const ProcessInfo& info) {
-  const auto pids = [](const std::vector<Pid>& list) {
-    Json out = Json::array();
-    for (const Pid& pid : list) out.push_back(grove::to_string(pid));
-    return out;
-  };
-  return {{"pid", grove::to_string(info.pid)},
-          {"name", info.name},
-          {"label", info.label},
-          {"parent", info.parent ? grove::to_string(info.parent) : ""},
-          {"ancestors", pids(info.ancestors)},
-          {"status", info.status},
-          {"priority", to_string(info.priority)},
-          {"handling", info.handling},
-          {"handling_ms", to_json(info.handling_since)},
-          {"mailbox", info.mailbox},
-          {"oldest_message_ms", to_json(info.oldest_message_age)},
-          {"reductions", info.reductions},
-          {"memory_bytes", info.memory_bytes},
-          {"trap_exit", info.trap_exit},
-          {"links", pids(info.links)},
-          {"monitors", pids(info.monitors)},
-          {"monitored_by", pids(info.monitored_by)},
-          {"tables", info.tables}};
 }
 
 }  // namespace
@@ -314,20 +242,25 @@ class AdminServer::Impl {
   // -- verbs ---------------------------------------------------------------------------------
 
   void members(const std::vector<std::string>&, const Respond& respond) {
-    cluster_.members([respond](const std::vector<Member>& members) {
+    cluster_.members([this, respond](const std::vector<Member>& members) {
       Json rows = Json::array();
-      for (const Member& member : members) {
-        rows.push_back({{"name", member.name},
-                        {"address", member.address},
-                        {"life", to_base36(member.life.value)},
-                        {"state", to_string(member.state)},
-                        {"self", member.self},
-                        {"incarnation", member.incarnation},
-                        {"trouble", member.trouble},
-                        {"reached_by", member.reached_by},
-                        {"accusers", member.accusers}});
-      }
-      respond(good({{"members", rows}}));
+      for (const Member& member : members) rows.push_back(to_json(member));
+      strangers({{"members", rows}}, respond);
+    });
+  }
+
+  /// Adds who is to join and has not, and who was refused.
+  void strangers(Json result, const Respond& respond) {
+    cluster_.seeds([this, result = std::move(result), respond](const auto& seeds) mutable {
+      result["seeds"] = Json::array();
+      for (const auto& seed : seeds) result["seeds"].push_back(to_json(seed));
+      cluster_.refused([this, result = std::move(result), respond](const auto& refused) mutable {
+        result["refused"] = Json::array();
+        for (const auto& one : refused) {
+          result["refused"].push_back(to_json(one, node_.clock().now()));
+        }
+        respond(good(std::move(result)));
+      });
     });
   }
 
@@ -361,11 +294,14 @@ class AdminServer::Impl {
       respond(bad(k_usage, "which address?"));
       return;
     }
-    if (const auto accepted = cluster_.join(args.front()); !accepted) {
+    const auto port = default_port();
+    const auto address = port ? dialled(args.front(), *port) : Result<std::string>{port.error()};
+    const auto accepted = address ? cluster_.join(*address) : Result<void>{address.error()};
+    if (!accepted) {
       respond(bad(k_usage, accepted.error().detail));
       return;
     }
-    watch_join(args.front(), node_.clock().now(), respond);
+    watch_join(*address, node_.clock().now(), respond);
   }
 
   void watch_join(const std::string& address, Clock::TimePoint begun, const Respond& respond) {
@@ -518,18 +454,27 @@ class AdminServer::Impl {
       respond(bad(k_unavailable, std::string{k_former_life}));
       return;
     }
-    if (pid->node != node_.id()) {
-      const std::string& home = node_name(pid->node);
-      respond(bad(k_unavailable,
-                  "that process is on node " + home + "; ask there, with --node " + home));
-      return;
-    }
+    if (pid->node != node_.id()) return info_elsewhere(*pid, respond);
     inspect({*pid}, [respond, pid = *pid](Json rows) {
       if (rows.empty()) {
         respond(bad(k_unavailable, "the process " + grove::to_string(pid) + " has ended"));
       } else {
         respond(good(rows.front()));
       }
+    });
+  }
+
+  /// A process of this node asks, as any of them could.
+  void info_elsewhere(const Pid& pid, const Respond& respond) {
+    node_.spawn([this, pid, respond](Context& context) -> Task<> {
+      Json reply = bad(k_unavailable, "the process " + grove::to_string(pid) + " has ended");
+      try {
+        const auto info = co_await process_info(context, pid);
+        if (info) reply = good(to_json(*info));
+      } catch (const ProcessExit&) {
+        reply = bad(k_unavailable, "node " + node_name(pid.node) + " is out of reach");
+      }
+      asio::post(io_, [respond, reply] { respond(reply); });
     });
   }
 

@@ -5,10 +5,11 @@
 #include "grove/transport/zmq_transport.hpp"
 #include "grove/version.hpp"
 
+#include "addresses.hpp"
 #include "admin_server.hpp"
+#include "cookie_source.hpp"
 
 #include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
 #include <asio/signal_set.hpp>
 #include <asio/steady_timer.hpp>
@@ -30,6 +31,7 @@ constexpr auto k_tree_wait = std::chrono::seconds{20};  // for the tree to end i
 constexpr auto k_kill_wait = std::chrono::seconds{5};   // for killed processes to be gone
 
 constexpr std::size_t k_cluster_name_bytes_max = 255;
+constexpr rlim_t k_descriptors_wanted = 4096;
 
 /// What the root process learned when the tree ended.
 struct TreeEnd {
@@ -61,52 +63,30 @@ Task<TreeEnd> root_process(Context& context, App app, std::shared_ptr<std::atomi
   }
 }
 
-/// Where others dial us when we listen on every address of the machine.
-std::string default_advertise(const std::string& bound) {
-  const auto parts = transport::split_address(bound);
-  if (!parts || (parts->host != "0.0.0.0" && parts->host != "::")) return bound;
-  char host[256] = {};
-  gethostname(host, sizeof host - 1);
-  asio::io_context io;
-  asio::ip::tcp::resolver resolver{io};
-  std::error_code error;
-  for (const auto& entry : resolver.resolve(host, "", error)) {
-    const auto address = entry.endpoint().address();
-    if (address.is_loopback() || address.is_v4() != (parts->host == "0.0.0.0")) continue;
-    return transport::join_address(address.to_string(), parts->port);
-  }
-  return transport::join_address(parts->host == "::" ? "::1" : "127.0.0.1", parts->port);
+/// ZeroMQ limits no connections, and with no descriptor left nobody can come in any more: take all
+/// we may have. Returns: how many.
+rlim_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : before;
 }
 
-/// ZeroMQ ends the program when it runs out of descriptors: take all we may have.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+void warn_of_weakness(Log& log, rlim_t descriptors, const FoundCookie& found) {
+  if (descriptors < k_descriptors_wanted) {
+    log.warning("this node may open only " + std::to_string(descriptors) +
+                " files and connections: strangers can use them up; raise the hard limit "
+                "(ulimit -Hn, LimitNOFILE) to " +
+                std::to_string(k_descriptors_wanted) + " or more");
+  }
+  if (found.is_short) {
+    log.warning(
+        "the cookie is short: who records the network can guess it; make one with: "
+        "grove keygen");
   }
 }
 
 int fail(int code, const std::string& why) { return complain(false, code, why); }
-
-/// Says what is wrong with the addresses, before anything is begun.
-Result<void> check_addresses(const Settings& settings) {
-  const auto listen = transport::split_address(settings.listen);
-  if (!listen) return Error{Errc::bad_address, "--listen: " + listen.error().detail};
-  for (const std::string& address : settings.join) {
-    const auto valid = transport::split_address(address);
-    if (!valid) return Error{Errc::bad_address, "--join: " + valid.error().detail};
-  }
-  if (settings.advertise.empty()) return {};
-  const auto advertise = transport::split_address(settings.advertise);
-  if (!advertise) return Error{Errc::bad_address, "--advertise: " + advertise.error().detail};
-  const std::string& host = advertise->host;
-  if (host == "0.0.0.0" || host == "::" || host == "*") {
-    return Error{Errc::bad_address, "--advertise: nobody can reach " + settings.advertise +
-                                        "; give the host or IP that other nodes dial"};
-  }
-  return {};
-}
 
 bool is_cluster_name(const std::string& name) {
   return !name.empty() && name.size() <= k_cluster_name_bytes_max &&
@@ -136,18 +116,18 @@ int run_node(const Settings& settings, const App& app) {
                              "\" is no cluster name: 1 to 255 bytes without "
                              "spaces; choose one with --cluster");
   }
-  if (const auto valid = check_addresses(settings); !valid) {
-    return fail(k_usage, valid.error().detail);
-  }
-  const auto cookie = read_cookie(settings.cookie_file);
-  if (!cookie) return fail(k_config, cookie.error().detail);
+  const auto addresses = find_addresses(settings);
+  if (!addresses) return fail(k_usage, addresses.error().detail);
+  const auto found = find_cookie(settings.cookie_file);
+  if (!found) return fail(k_config, found.error().detail);
   if (const auto made = make_run_dir(settings.run_dir); !made) {
     return fail(k_config, made.error().detail);
   }
-  raise_descriptor_limit();
+  const rlim_t descriptors = raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);  // a node outlives the reader of its log
 
   const auto log = make_stderr_log(settings.name, settings.log_level);
+  warn_of_weakness(*log, descriptors, *found);
   const auto clock = make_system_clock();
   const auto scheduler = make_thread_scheduler(settings.workers);
   Node node{
@@ -155,11 +135,11 @@ int run_node(const Settings& settings, const App& app) {
   const auto network = transport::make_zmq_transport(*clock);
   ClusterConfig config;
   config.cluster = settings.cluster;
-  config.listen = settings.listen;
-  config.advertise =
-      settings.advertise.empty() ? default_advertise(settings.listen) : settings.advertise;
-  config.seeds = settings.join;
-  config.cookie = transport::Cookie{*cookie};
+  config.listen = addresses->listen;
+  config.advertise = addresses->advertise;
+  config.local_path = addresses->local_path;
+  config.seeds = addresses->join;
+  config.cookie = found->cookie;
   config.random_seed = seed_from_system();
   Cluster cluster{node, *network, std::move(config)};
 
@@ -190,7 +170,7 @@ int run_node(const Settings& settings, const App& app) {
                            return known ? root.get() : Pid{};
                          },
                      .stop = [&io, stop_tree] { asio::post(io, stop_tree); },
-                     .to_join = settings.join}};
+                     .to_join = addresses->join}};
   if (const auto up = admin.start(socket_path(settings.run_dir, settings.name)); !up) {
     return fail(up.error().code == Errc::already_started ? k_unavailable : k_config,
                 up.error().detail);
@@ -198,7 +178,8 @@ int run_node(const Settings& settings, const App& app) {
   const auto bound = cluster.start();
   if (!bound) return fail(code_of(bound.error()), bound.error().detail);
   log->info("grove " + std::string{version()} + ", node " + settings.name + ", listening on " +
-            *bound + (cookie->empty() ? ", loopback only (no cookie is set)" : ""));
+            *bound +
+            (found->cookie.empty() ? ", loopback only (no cookie is set)" : ", encrypted"));
 
   auto ended = node.async([&app, started, root_pid](Context& context) {
     return root_process(context, app, started, root_pid);
@@ -230,6 +211,8 @@ int run_node(const Settings& settings, const App& app) {
     }
   } catch (const std::future_error&) {  // its end is no result
     code = fail(k_internal, "the root process was killed");
+  } catch (const std::invalid_argument& error) {  // see App::supervise()
+    code = fail(k_usage, error.what());
   } catch (const std::exception& error) {
     code = fail(k_internal, std::string{"the application failed: "} + error.what());
   }

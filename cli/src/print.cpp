@@ -52,6 +52,8 @@ std::string note_on(const Json& member) {
   std::string accusers;
   for (const Json& accuser : member["accusers"]) accusers += " " + accuser.get<std::string>();
   if (!accusers.empty()) add("out of reach of" + accusers);
+  if (const std::string over = text(member, "over"); over.starts_with("ipc://"))
+    add("over " + over);
   return note;
 }
 
@@ -61,6 +63,18 @@ void print_members(const Json& result) {
     std::string note = note_on(member);
     rows.push_back({text(member, "state"), text(member, "name"), text(member, "address"),
                     text(member, "life"), std::move(note)});
+  }
+  for (const Json& seed : result.value("seeds", Json::array())) {
+    if (!text(seed, "node").empty()) continue;
+    const std::string trouble = text(seed, "trouble");
+    rows.push_back(
+        {"joining", "?", text(seed, "address"), "", trouble.empty() ? "no answer yet" : trouble});
+  }
+  for (const Json& refused : result.value("refused", Json::array())) {
+    const std::string name = text(refused, "name");
+    rows.push_back({"refused", name.empty() ? "?" : name, text(refused, "address"), "",
+                    (text(refused, "by") == "us" ? "by this node: " : "refused this node: ") +
+                        text(refused, "why") + ", " + text(refused, "times") + " times"});
   }
   table({"STATE", "NAME", "ADDRESS", "LIFE", ""}, rows);
 }

@@ -2,6 +2,7 @@
 #include "grove/run.hpp"
 
 #include "admin_client.hpp"
+#include "cookie_source.hpp"
 #include "node_runner.hpp"
 #include "settings.hpp"
 
@@ -14,6 +15,7 @@ int run(int argc, char** argv, App app) {
   if (parsed.exit_code >= 0) return parsed.exit_code;
   const cli::Settings& settings = parsed.settings;
   if (settings.verb == "run") return cli::run_node(settings, app);
+  if (settings.verb == "keygen") return cli::keygen(settings.out);
   const auto answer = cli::ask(settings);
   if (answer) return cli::print(settings, *answer);
   const auto code_of = [](Errc error) {

@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <map>
 #include <string_view>
@@ -66,31 +65,39 @@ Parsed parse(int argc, char** argv, const App& app) {
   line.require_subcommand(1);
   line.footer(
       "Environment: GROVE_NAME, GROVE_LISTEN, GROVE_ADVERTISE, GROVE_JOIN (comma "
-      "separated), GROVE_CLUSTER,\n  GROVE_COOKIE or GROVE_COOKIE_FILE, GROVE_RUN_DIR, "
+      "separated), GROVE_PORT,\n  GROVE_CLUSTER, GROVE_COOKIE or GROVE_COOKIE_FILE, GROVE_RUN_DIR, "
       "GROVE_NODE, GROVE_LOG. Flags win over them.\n"
       "Exit codes: 0 yes, 1 no (health), 64 usage, 65 bad data, 69 unavailable, 70 internal, "
       "75 try again,\n  77 no permission, 78 configuration.");
   to.run_dir = from_environment("GROVE_RUN_DIR", default_run_dir());
 
   CLI::App* run = line.add_subcommand("run", "Start a node and stay with it until it is stopped.");
+  to.name_is_given = !from_environment("GROVE_NAME").empty();
   to.name = from_environment("GROVE_NAME", default_name());
   to.listen = from_environment("GROVE_LISTEN", "127.0.0.1:0");
   to.advertise = from_environment("GROVE_ADVERTISE");
   to.cluster = from_environment("GROVE_CLUSTER", "grove");
   std::string log = from_environment("GROVE_LOG", "info");
   std::vector<std::string> join;
-  run->add_option("--name", to.name, "this node's name, [a-z0-9_-]{1,63}(@host)?")
-      ->capture_default_str();
-  run->add_option("--listen", to.listen, "host:port for other nodes; port 0 takes a free one")
+  const CLI::Option* name_flag =
+      run->add_option("--name", to.name, "this node's name, [a-z0-9_-]{1,63}(@host)?")
+          ->capture_default_str();
+  run->add_option("--listen", to.listen,
+                  "where other nodes reach it: HOST[:PORT], [IPV6][:PORT], * (every address) or "
+                  "ipc:///PATH; port 0 takes a free one, none means 7400 (or GROVE_PORT)")
       ->capture_default_str();
   run->add_option("--advertise", to.advertise,
-                  "host:port under which others reach this node (default: where it listens)");
+                  "HOST[:PORT] under which others reach this node, behind NAT or in a container "
+                  "(default: where it listens; no port: the one bound)");
   run->add_option("--join", join,
-                  "host:port of a node to join, tried until it answers; may be given several "
-                  "times; a DNS name may stand for several nodes");
+                  "a node to join, tried until it answers: HOST[:PORT], ipc:///PATH, or NODE@HOST "
+                  "to join no other node than that; may be given several times; a DNS name may "
+                  "stand for several nodes");
   run->add_option("--cluster", to.cluster, "only nodes of one cluster name talk to each other")
       ->capture_default_str();
-  run->add_option("--cookie-file", to.cookie_file, "file with the secret that all nodes share");
+  run->add_option("--cookie-file", to.cookie_file,
+                  "file of mode 0400 with the secret that all nodes share; with one, everything "
+                  "between nodes is encrypted and strangers are refused (see keygen)");
   run->add_option("--workers", to.workers, "scheduler threads; 0: one per core")
       ->check(CLI::Range(0U, k_workers_max))
       ->capture_default_str();
@@ -110,6 +117,10 @@ Parsed parse(int argc, char** argv, const App& app) {
     }
   }
 
+  CLI::App* keygen = line.add_subcommand(
+      "keygen", "Print a fresh cookie, or write it to a new file that only you can read.");
+  keygen->add_option("--out", to.out, "the file to make, mode 0400; never overwrites one");
+
   struct Verb {
     const char* name;
     const char* help;
@@ -119,13 +130,13 @@ Parsed parse(int argc, char** argv, const App& app) {
       {"join", "Make the running node join another one.", {{"ADDRESS", true}}},
       {"leave", "Make the running node leave its cluster and stop.", {}},
       {"health", "Is the node alive, or ready? Exit code 0 yes, 1 no.", {}},
-      {"members", "List the nodes of the cluster.", {}},
+      {"members", "List the nodes of the cluster, and who was refused.", {}},
       {"ps", "List the processes of the node.", {}},
       {"tree", "Show the node's supervision tree.", {}},
       {"names", "List the cluster-wide names.", {}},
       {"tables", "List the tables of the node.", {}},
       {"whereis", "Find the process that holds a name.", {{"NAME", true}}},
-      {"info", "Show all about one process of the node.", {{"PID", true}}},
+      {"info", "Show all about one process, of any node.", {{"PID", true}}},
       {"kill", "Send an exit signal to a process.", {{"PID", true}, {"REASON", false}}},
       {"metrics", "Show the node's counters.", {}},
       {"stop", "Stop the node in good order.", {}},
@@ -156,6 +167,7 @@ Parsed parse(int argc, char** argv, const App& app) {
     return parsed;
   }
   to.verb = line.get_subcommands().front()->get_name();
+  to.name_is_given = to.name_is_given || name_flag->count() > 0;
   to.join = join;
   if (join.empty()) {
     std::stringstream list{from_environment("GROVE_JOIN")};
@@ -177,33 +189,6 @@ Parsed parse(int argc, char** argv, const App& app) {
   }
   to.log_level = level->second;
   return parsed;
-}
-
-Result<std::string> read_cookie(const std::string& file) {
-  const std::string path = file.empty() ? from_environment("GROVE_COOKIE_FILE") : file;
-  if (path.empty()) return from_environment("GROVE_COOKIE");
-  struct stat status {};
-  if (stat(path.c_str(), &status) != 0) {
-    return Error{Errc::io, "cannot read the cookie file " + path + ": " + std::strerror(errno)};
-  }
-  if (!S_ISREG(status.st_mode)) return Error{Errc::io, "the cookie file " + path + " is no file"};
-  if ((status.st_mode & 077U) != 0) {
-    return Error{Errc::refused,
-                 "the cookie file " + path + " may be read by others; run: chmod 0400 " + path};
-  }
-  std::ifstream in{path};
-  if (!in) {
-    return Error{Errc::io, "cannot read the cookie file " + path + ": " + std::strerror(errno)};
-  }
-  std::string cookie;
-  std::getline(in, cookie);
-  if (cookie.ends_with('\r')) cookie.pop_back();
-  if (cookie.empty()) {
-    return Error{Errc::io, "the cookie file " + path +
-                               " is empty; write the secret in its first "
-                               "line"};
-  }
-  return cookie;
 }
 
 Result<void> make_run_dir(const std::string& dir) {

@@ -32,9 +32,11 @@ struct Settings {
   std::string node;  // which running node to ask; empty: the only one
   std::string run_dir;
   bool live = false;  // health
+  std::string out;    // keygen
 
   // run
   std::string name;
+  bool name_is_given = false;  // by the flag or the environment
   std::string listen;
   std::string advertise;
   std::vector<std::string> join;
@@ -57,10 +59,6 @@ struct Parsed {
 
 /// Says on stderr why there is no answer, with `json` on stdout too. Returns: `code`.
 int complain(bool json, int code, const std::string& why);
-
-/// The cluster's secret: the first line of the file or of $GROVE_COOKIE_FILE, else $GROVE_COOKIE;
-/// empty when none is set. Errors: io, refused (others may read the file).
-[[nodiscard]] Result<std::string> read_cookie(const std::string& file);
 
 /// Makes the directory of the admin sockets, for this user only, if there is none.
 /// Errors: io, refused (another user's: who owns it could answer in a node's place).

@@ -14,6 +14,7 @@
 #include "peer_links.hpp"
 #include "settings.hpp"
 #include "shared_names.hpp"
+#include "spawner_ends.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -32,7 +33,6 @@ using transport::Sessions;
 
 namespace {
 
-constexpr auto k_retry = std::chrono::milliseconds{1};
 constexpr auto k_leave_wait = std::chrono::seconds{1};
 
 }  // namespace
@@ -44,20 +44,23 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
         transport_{transport},
         config_{std::move(config)},
         once_{node.log()},
-        outgoing_{node, transport, links_, once_,
-                  [this](NodeId peer, const std::string& why) { end_later(peer, why); }},
+        outgoing_{node, transport, links_, once_, config_.flow.when_busy},
         names_{node, links_, outgoing_},
         incoming_{node, outgoing_, once_, [this](const PeerLinkPtr& link, const Record& record) {
                     return control(link, record);
                   }} {
     node_.set_router(this);
   }
-  ~Impl() { stop(); }
+  ~Impl() override {
+    stop();
+    flush();  // into nothing: this thread may know links of ours, if it ran processes
+  }
 
   // -- Cluster -------------------------------------------------------------------------------
 
   Result<std::string> start() {
     if (const auto good = cluster::check(config_); !good) return good.error();
+    if (const auto good = transport_.secure(config_.cookie); !good) return good.error();
     const auto bound = cluster::listen(config_, transport_, node_.log());
     if (!bound) return bound.error();
     auto sessions = cluster::sessions_config(config_, node_, *bound);
@@ -126,6 +129,9 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       members[0].self = true;
       members[0].incarnation = membership_->incarnation();
       for (Member& member : cluster::member_list(membership_->members(), sessions_->peers())) {
+        if (const PeerLinkPtr link = links_.find(links_.connected(member.name))) {
+          member.queued_bytes = link->queued_bytes();
+        }
         members.push_back(std::move(member));
       }
       use(std::move(members));
@@ -160,6 +166,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
   NodeId connected(const std::string& name) const override { return links_.connected(name); }
   void flush() override { outgoing_.flush(); }
+  void flush_all() override { outgoing_.flush_all(); }
 
   bool unpack(Envelope& envelope) override {
     return incoming_.unpack(envelope,
@@ -167,12 +174,19 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   void forget(const Pid& pid) override {
-    for (const PeerLinkPtr& link : links_.all()) link->forget(pid);
+    links_.for_each([&pid](const PeerLinkPtr& link) { link->forget(pid); });
   }
-  void process_ended(const Pid& pid) override {
-    names_.remove_all(pid);
+  bool process_ended(const Pid& pid, bool named) override {
+    const bool told = named && names_.remove_all(pid);
     forget(pid);
-    flush();
+    return told;
+  }
+
+  void spawner_ended(NodeId node, const Ref& request, const ExitReason& reason) override {
+    spawner_ends_.add(node, request, reason);
+  }
+  ExitReason take_spawner_end(NodeId node, const Ref& request) override {
+    return spawner_ends_.take(node, request);
   }
 
   Result<void> register_name(const std::string& name, const Pid& pid) override {
@@ -206,13 +220,27 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   void on_link_down(LinkId link, const std::string& why) override {
     perform(sessions_->on_link_down(link, why, now()));
   }
+  void on_handshake_failed(bool by_us, const std::string& address,
+                           const std::string& why) override {
+    perform(sessions_->on_handshake_failed(by_us, address, why, now()));
+  }
   Clock::TimePoint on_tick() override {
-    if (now() >= sessions_->next_tick()) perform(sessions_->on_tick(now()));
+    if (now() >= sessions_->next_tick()) {
+      perform(sessions_->on_tick(now()));
+      end_slow_ones();
+    }
     if (now() >= membership_->next_tick()) perform(membership_->on_tick(now()));
     finish_leaving();
     flush();
-    const Clock::TimePoint next = std::min(sessions_->next_tick(), membership_->next_tick());
-    return outgoing_.flush_waiting() ? std::min(now() + k_retry, next) : next;
+    return std::min(sessions_->next_tick(), membership_->next_tick());
+  }
+
+  void end_slow_ones() {
+    for (const PeerLinkPtr& link : links_.all()) {
+      if (!link->stalled(now(), config_.flow.slow_after)) continue;
+      node_.metrics().add(Metric::sessions_slow);
+      perform(sessions_->end(link->peer, "too slow: it takes less than is sent to it", now()));
+    }
   }
 
   void perform(Sessions::Actions actions) {
@@ -228,7 +256,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       perform(sessions_->on_resolved(seed, found, now()));
     });
   }
-  void act(Sessions::Send& send) { transport_.send(send.link, send.frame); }
+  void act(Sessions::Send& send) { transport_.send(send.link, std::move(send.frame), {}); }
   void act(Sessions::Answer& answer) { transport_.answer(answer.route, std::move(answer.frame)); }
   void act(Sessions::Connected& connected) {
     const auto done = connecting_.extract(connected.id);
@@ -253,7 +281,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     node_.metrics().add(Metric::sessions_up);
     node_.log().info("node " + node_name(up.peer) + " at " + up.address + " is up");
     transport_.share(up.link);
-    const auto link = std::make_shared<cluster::PeerLink>(transport_, up);
+    const auto link = std::make_shared<cluster::PeerLink>(transport_, up, config_.flow);
     links_.add(link);
     names_.greet(link);
     perform(membership_->on_session_up(node_name(up.peer), node_life(up.peer), up.address, now()));
@@ -266,12 +294,15 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     const PeerLinkPtr link = links_.find(down.peer);
     GROVE_CHECK(link != nullptr && link->session == down.session);
     links_.remove(down.peer);
+    spawner_ends_.drop(down.peer);
     names_.drop(down.peer);  // before its processes: whoever hears of the loss finds them gone
-    for (const Pid& watcher : link->close()) {
+    const cluster::PeerLink::Closed closed = link->close();
+    for (const Pid& watcher : closed.watchers) {
       auto lost = std::make_unique<Envelope>(SignalKind::node_lost, Pid{down.peer, 0, 0});
       lost->message = Message::make<detail::NodeLost>(down.peer, down.session);
       node_.deliver(watcher, std::move(lost));
     }
+    outgoing_.give_room(down.peer, closed.waiting);
     if (started_) perform(membership_->on_session_down(node_name(down.peer), now()));
     finish_leaving();
   }
@@ -315,6 +346,13 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   void finish_leaving() {
     if (!leaving_ || (sessions() > 0 && now() < leave_by_)) return;
     std::exchange(leaving_, {})();
+  }
+
+  void act(Sessions::Acknowledged& acknowledged) {
+    const PeerLinkPtr link = links_.find(acknowledged.peer);
+    if (link == nullptr || outgoing_.acknowledged(link, acknowledged.sequence)) return;
+    node_.metrics().add(Metric::frames_malformed);
+    perform(sessions_->end(acknowledged.peer, "acknowledges what was never sent", now()));
   }
 
   void act(Sessions::Deliver& deliver) {
@@ -377,6 +415,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   cluster::Outgoing outgoing_;
   cluster::SharedNames names_;  // its lock is taken before the links'
   cluster::Incoming incoming_;
+  cluster::SpawnerEnds spawner_ends_{links_};
 };
 
 Cluster::Cluster(Node& node, transport::Transport& transport, ClusterConfig config)

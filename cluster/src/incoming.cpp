@@ -8,33 +8,67 @@
 #include <utility>
 
 namespace grove::cluster {
+namespace {
+
+bool has_message(const transport::Record& record) {
+  return carries_message(static_cast<SignalKind>(record.kind));
+}
+
+}  // namespace
 
 bool Incoming::deliver(const PeerLinkPtr& link, const transport::Frame& batch) {
   std::size_t offset = transport::k_session_header_bytes;
   bool malformed = false;
   for (;;) {
     const std::size_t at = offset;
-    const auto record = transport::next_record(batch.bytes, offset, malformed);
+    const auto record = transport::next_record(batch.bytes, offset, malformed, batch.tail.size());
     if (!record) return !malformed;
     const std::byte* start = batch.bytes.data() + at;
-    const bool good = record->kind == k_control ? control_(link, *record)
-                                                : signal(link, *record, {batch.owner, start});
+    const bool continued = offset == batch.bytes.size() && !batch.tail.empty();
+    bool good = false;
+    if (record->kind == k_fragment) {
+      good = piece(link, *record, continued ? batch.tail : Bytes{});
+    } else if (continued) {
+      const Bytes begin{batch.owner, batch.bytes.subspan(at)};
+      good = has_message(*record) &&
+             signal(link, *record, Message::make<detail::PackedBlob>(begin, batch.tail));
+    } else if (record->kind == k_control) {
+      good = control_(link, *record);
+    } else {
+      good = signal(link, *record, Message::make<detail::Packed>(batch.owner, start));
+    }
     if (!good) return false;
   }
 }
 
+/// Returns: false when the piece, or what it completes, is malformed.
+bool Incoming::piece(const PeerLinkPtr& link, const transport::Record& record, const Bytes& tail) {
+  const auto whole = link->assembly.add(record, tail);
+  if (!whole) return false;
+  if (whole->empty()) return true;
+  std::size_t offset = 0;
+  bool malformed = false;
+  const auto large = transport::next_record(whole->span(), offset, malformed);
+  if (!large || offset != whole->size() || large->kind == k_fragment) return false;
+  if (large->kind == k_control) return control_(link, *large);
+  return signal(link, *large, Message::make<detail::PackedBlob>(*whole, Bytes{}));
+}
+
 /// Returns: false when the record is malformed.
-bool Incoming::signal(const PeerLinkPtr& link, const transport::Record& record,
-                      detail::Packed packed) {
+bool Incoming::signal(const PeerLinkPtr& link, const transport::Record& record, Message packed) {
   EnvelopePtr envelope = signal_of(link->peer, link->session, record, std::move(packed));
   if (envelope == nullptr) return false;
+  if (envelope->kind() == SignalKind::spawn) {
+    return spawner_.spawn(link, std::string{record.name}, *envelope);
+  }
   const Pid to = target(record);
   if (!to) {
     no_such_name(link, *envelope);
     return true;
   }
   if (relates(envelope->kind())) link->watch(to);
-  const bool is_call = envelope->kind() == SignalKind::call;
+  const bool is_call =
+      envelope->kind() == SignalKind::call || envelope->kind() == SignalKind::system;
   const Pid from = envelope->from;
   if (is_call) {
     auto monitor = std::make_unique<Envelope>(SignalKind::monitor, from, record.serial);
@@ -61,14 +95,15 @@ Pid Incoming::target(const transport::Record& record) const {
 }
 
 void Incoming::no_such_name(const PeerLinkPtr& link, const Envelope& envelope) {
-  if (carries_message(envelope.kind())) node_.metrics().add(Metric::dead_letters_no_name);
+  if (is_message(envelope.kind()) || envelope.kind() == SignalKind::reply)
+    node_.metrics().add(Metric::dead_letters_no_name);
   if (envelope.kind() != SignalKind::monitor && envelope.kind() != SignalKind::call) return;
   Envelope down{SignalKind::down, Pid{}, envelope.serial};
   down.message = Message::make<detail::DownSignal>(ExitReason::noproc());
   outgoing_.send(link, link->peer, transport::local_id(envelope.from), {}, down);
 }
 
-bool Incoming::unpack(Envelope& envelope, const Outgoing::End& end) {
+bool Incoming::unpack(Envelope& envelope, const End& end) {
   std::uint64_t wire_id = 0;
   switch (unpack_message(envelope, wire_id)) {
     case Unpacked::ok: return true;

@@ -4,8 +4,11 @@
 #include "remote_signals.hpp"
 #include "settings.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace grove::cluster {
 
@@ -21,7 +24,7 @@ SessionId Outgoing::route(NodeId node, const std::string& name, Envelope& envelo
 }
 
 SessionId Outgoing::no_session(NodeId node, const Envelope& envelope) {
-  if (carries_message(envelope.kind())) {
+  if (is_message(envelope.kind()) || envelope.kind() == SignalKind::reply) {
     node_.metrics().add(Metric::dead_letters_no_connection);
   }
   if (node == NodeId{}) return Router::k_no_connection;
@@ -44,10 +47,17 @@ SessionId Outgoing::send(const PeerLinkPtr& link, NodeId node, std::uint64_t to,
   transport::Record record = record_of(envelope);
   record.to = to;
   record.name = name;
-  const Pid watcher = relates(envelope.kind()) ? envelope.from : Pid{};
-  switch (link->append(record, watcher,
-                       [&](transport::Bytes& out) { return write_body(envelope, out); })) {
+  const PeerLink::Terms terms{.sender = record.from,
+                              .process = envelope.from,
+                              .when_busy = when_busy(envelope),
+                              .watches = relates(envelope.kind())};
+  const auto write = [&](transport::Buffer& out, Bytes& tail) {
+    return write_body(envelope, out, tail);
+  };
+  switch (link->append(record, terms, write)) {
     case PeerLink::Appended::ok: mark_dirty(link); break;
+    case PeerLink::Appended::crowded: mark_dirty(link); return Router::k_crowded;
+    case PeerLink::Appended::refused: return refused(link, to, envelope);
     case PeerLink::Appended::closed: return no_session(node, envelope);
     case PeerLink::Appended::unsendable:
       undeliverable(link, to, envelope, Metric::dead_letters_unsendable, "unsendable",
@@ -57,16 +67,41 @@ SessionId Outgoing::send(const PeerLinkPtr& link, NodeId node, std::uint64_t to,
   return link->session;
 }
 
-/// What cannot be written stays here, counted and said once; but nobody waits for it in vain: a
-/// caller, the asker of a reply, and the other end of a link or monitor hear of it at least.
+PeerLink::WhenBusy Outgoing::when_busy(const Envelope& envelope) const {
+  using WhenBusy = PeerLink::WhenBusy;
+  if (!carries_message(envelope.kind())) return WhenBusy::send;
+  const bool can_wait = transport::local_id(envelope.from) != 0;
+  if (!can_wait || when_busy_ != BusyPolicy::suspend_sender) return WhenBusy::refuse;
+  const bool waits_anyway = awaits_answer(envelope.kind()) && envelope.serial != 0;
+  return waits_anyway ? WhenBusy::send : WhenBusy::send_and_wait;
+}
+
+/// A message for a peer whose budget is used up.
+SessionId Outgoing::refused(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope) {
+  node_.dead_letter(Metric::dead_letters_peer_busy, envelope, transport::pid_of(link->peer, to));
+  const SignalKind kind = envelope.kind();
+  if (kind == SignalKind::reply) tell_why(link, to, envelope, ExitReason::symbol("busy"));
+  const bool sender_is_told =
+      awaits_answer(kind) || (kind != SignalKind::reply && when_busy_ == BusyPolicy::fail);
+  return sender_is_told ? Router::k_refused : link->session;
+}
+
+/// What cannot be written stays here, counted and said once.
 void Outgoing::undeliverable(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope,
                              Metric metric, const char* why, const std::string& detail) {
-  const SignalKind kind = envelope.kind();
-  const std::string type{carries_message(kind) ? envelope.message.type()->name : "exit reason"};
+  const std::string type{carries_message(envelope.kind()) ? envelope.message.type()->name
+                                                          : "exit reason"};
   node_.metrics().add(metric);
   once_.warning("a message of type " + type + " to another node was dropped: it " + detail);
-  const ExitReason reason = ExitReason::error(why, type);
-  if (kind == SignalKind::call) {
+  tell_why(link, to, envelope, ExitReason::error(why, type));
+}
+
+/// Nobody waits in vain for a signal that is not sent: a caller, the asker of a reply, and the
+/// other end of a link or monitor hear of it at least.
+void Outgoing::tell_why(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope,
+                        const ExitReason& reason) {
+  const SignalKind kind = envelope.kind();
+  if (awaits_answer(kind)) {
     auto down = std::make_unique<Envelope>(SignalKind::down, Pid{}, envelope.serial);
     down->message = Message::make<detail::DownSignal>(reason);
     node_.deliver(envelope.from, std::move(down));
@@ -81,32 +116,34 @@ void Outgoing::undeliverable(const PeerLinkPtr& link, std::uint64_t to, const En
   }
 }
 
-PeerLink::Pressure Outgoing::flush(PeerLink& link) {
-  const PeerLink::Pressure pressure = link.flush();
-  if (pressure == PeerLink::Pressure::over_budget) {
-    end_(link.peer, "too slow: its queue is over budget");
-  }
-  return pressure;
-}
-
 void Outgoing::flush() {
-  bool waiting = false;
-  for (const PeerLinkPtr& link : std::exchange(dirty_links(), {})) {
-    waiting = flush(*link) == PeerLink::Pressure::waiting || waiting;
-  }
-  // Once, until the loop has looked: it goes on by itself, at a pace of its own.
-  if (waiting && !retrying_.exchange(true)) transport_.post([] {});
+  // The rest are another node's, whose turns on this thread are not to be flushed yet.
+  std::vector<PeerLinkPtr>& dirty = dirty_links();
+  const auto ours = std::partition(dirty.begin(), dirty.end(), [this](const PeerLinkPtr& link) {
+    return !link->uses(transport_);
+  });
+  const std::vector<PeerLinkPtr> links{std::move_iterator{ours}, std::move_iterator{dirty.end()}};
+  dirty.erase(ours, dirty.end());
+  for (const PeerLinkPtr& link : links) link->flush();
 }
 
-bool Outgoing::flush_waiting() {
-  // Cleared first: who finds a full link meanwhile sets it again, and wakes the loop.
-  if (!retrying_.exchange(false)) return false;
-  bool waiting = false;
-  for (const PeerLinkPtr& link : links_.all()) {
-    waiting = flush(*link) == PeerLink::Pressure::waiting || waiting;
+void Outgoing::flush_all() {
+  for (const PeerLinkPtr& link : links_.all()) mark_dirty(link);
+  flush();
+}
+
+bool Outgoing::acknowledged(const PeerLinkPtr& link, std::uint64_t sequence) {
+  const auto senders = link->acknowledge(sequence);
+  if (!senders) return false;
+  link->flush();
+  give_room(link->peer, *senders);
+  return true;
+}
+
+void Outgoing::give_room(NodeId peer, const std::vector<Pid>& senders) {
+  for (const Pid& sender : senders) {
+    node_.deliver(sender, std::make_unique<Envelope>(SignalKind::room, Pid{peer, 0, 0}));
   }
-  if (waiting) retrying_ = true;
-  return waiting;
 }
 
 }  // namespace grove::cluster

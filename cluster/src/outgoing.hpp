@@ -13,10 +13,9 @@
 #include "control.hpp"
 #include "once_log.hpp"
 #include "peer_links.hpp"
+#include "used_links.hpp"
 
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <string_view>
 
@@ -24,18 +23,16 @@ namespace grove::cluster {
 
 class Outgoing {
  public:
-  /// Ends the session with a peer, later, on the transport's loop.
-  using End = std::function<void(NodeId peer, const std::string& why)>;
-
   /// All outlive it.
   Outgoing(Node& node, transport::Transport& transport, const PeerLinks& links, OnceLog& once,
-           End end)
-      : node_{node}, transport_{transport}, links_{links}, once_{once}, end_{std::move(end)} {}
+           BusyPolicy when_busy)
+      : node_{node}, transport_{transport}, links_{links}, once_{once}, when_busy_{when_busy} {}
 
   // As Router's.
   SessionId route(const Pid& to, Envelope& envelope);
   SessionId route(NodeId node, const std::string& name, Envelope& envelope);
   void flush();
+  void flush_all();
 
   /// A signal to the process `to` of a peer, or to whoever has the local `name` there. Not flushed.
   /// Returns: as Router::route().
@@ -47,9 +44,10 @@ class Outgoing {
     transport::Record record;
     record.kind = k_control;
     record.type = k_message_type<T>.wire_id;
-    const auto appended = link->append(record, {}, [&](transport::Bytes& out) {
+    const auto pack = [&](transport::Buffer& out, Bytes&) {
       return transport::pack(out, [&](Writer& writer) { wire::write(writer, message); });
-    });
+    };
+    const auto appended = link->append(record, {.sender = k_this_node}, pack);
     if (appended == PeerLink::Appended::unsendable) {
       once_.warning("cannot tell " + node_name(link->peer) + " all of a " +
                     std::string{k_message_type<T>.name} + ": it is too large");
@@ -57,13 +55,21 @@ class Outgoing {
     mark_dirty(link);
   }
 
-  /// On the loop, at each of its turns: what a full link did not take is tried again.
-  /// Returns: whether some frames still wait.
-  bool flush_waiting();
+  /// The peer has all batches up to `sequence`: more may go, and suspended senders go on.
+  /// Returns: false when no such batch was ever sent.
+  [[nodiscard]] bool acknowledged(const PeerLinkPtr& link, std::uint64_t sequence);
+  /// These need not wait for the peer any longer.
+  void give_room(NodeId peer, const std::vector<Pid>& senders);
 
  private:
+  /// Whose control messages keep their order among themselves; no process has this local id.
+  static constexpr std::uint64_t k_this_node = ~std::uint64_t{0};
+
   SessionId no_session(NodeId node, const Envelope& envelope);
-  PeerLink::Pressure flush(PeerLink& link);
+  [[nodiscard]] PeerLink::WhenBusy when_busy(const Envelope& envelope) const;
+  SessionId refused(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope);
+  void tell_why(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope,
+                const ExitReason& reason);
   void undeliverable(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope,
                      Metric metric, const char* why, const std::string& detail);
 
@@ -71,8 +77,7 @@ class Outgoing {
   transport::Transport& transport_;
   const PeerLinks& links_;
   OnceLog& once_;
-  const End end_;
-  std::atomic<bool> retrying_{false};  // some link has frames that wait
+  const BusyPolicy when_busy_;
 };
 
 }  // namespace grove::cluster

@@ -19,6 +19,11 @@ const MessageType* type_of(std::uint64_t wire_id) noexcept {
   return last;
 }
 
+/// The record's body, with a hold on its memory.
+Bytes body_of(const detail::PackedBlob& blob, std::span<const std::byte> body) {
+  return blob.record.slice(static_cast<std::size_t>(body.data() - blob.record.data()));
+}
+
 }  // namespace
 
 bool is_sendable(const Envelope& envelope) noexcept {
@@ -33,13 +38,15 @@ transport::Record record_of(const Envelope& envelope) {
   if (carries_message(envelope.kind())) record.type = envelope.message.type()->wire_id;
   const auto* exit = envelope.message.get<detail::ExitSignal>();
   if (exit != nullptr && exit->of_link) record.flags = k_flag_of_link;
+  if (const auto* mark = envelope.message.get<detail::SpawnMark>()) record.flags = mark->ties;
   return record;
 }
 
-bool write_body(Envelope& envelope, transport::Bytes& out) {
+bool write_body(Envelope& envelope, transport::Buffer& out, Bytes& tail) {
   if (carries_message(envelope.kind())) {
     const MessageType* type = envelope.message.type();
-    return transport::pack(out, [&](Writer& to) { type->write(to, envelope.message.object()); });
+    return transport::pack(out, tail,
+                           [&](Writer& to) { type->write(to, envelope.message.object()); });
   }
   if (const auto* exit = envelope.message.get<detail::ExitSignal>()) {
     return transport::pack(out, [&](Writer& to) { wire::write(to, exit->reason); });
@@ -51,9 +58,9 @@ bool write_body(Envelope& envelope, transport::Bytes& out) {
 }
 
 EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& record,
-                      detail::Packed packed) {
+                      Message packed) {
   const auto kind = static_cast<SignalKind>(record.kind);
-  if (kind < SignalKind::info || kind > SignalKind::alias) return nullptr;
+  if (kind < SignalKind::info || kind > SignalKind::system) return nullptr;
   auto envelope =
       std::make_unique<Envelope>(kind, transport::pid_of(peer, record.from), record.serial);
   if (carries_message(kind)) {
@@ -62,7 +69,7 @@ EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& r
       envelope->set_kind(SignalKind::told);
     }
     envelope->flags = Envelope::k_packed;
-    envelope->message = Message::make<detail::Packed>(std::move(packed));
+    envelope->message = std::move(packed);
   } else if (kind == SignalKind::exit || kind == SignalKind::down) {
     ExitReason reason;
     if (!transport::unpack(record.body, [&](Reader& in) { wire::read(in, reason); })) {
@@ -76,6 +83,8 @@ EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& r
     }
   } else if (kind == SignalKind::link || kind == SignalKind::monitor) {
     envelope->message = Message::make<detail::SessionMark>(session);
+  } else if (kind == SignalKind::spawned) {
+    envelope->message = Message::make<detail::SpawnMark>(record.flags, session);
   }
   return envelope;
 }
@@ -83,25 +92,26 @@ EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& r
 Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
   const Message packed_message = std::move(envelope.message);
   const auto* packed = packed_message.get<detail::Packed>();
-  GROVE_CHECK(packed != nullptr);
+  const auto* blob = packed_message.get<detail::PackedBlob>();
+  GROVE_CHECK(packed != nullptr || blob != nullptr);
   envelope.flags = envelope.flags & Envelope::k_counted;
-  std::size_t offset = 0;
-  bool malformed = false;
-  const auto record =
-      transport::next_record({packed->record, transport::k_frame_bytes_max}, offset, malformed);
-  GROVE_CHECK(record.has_value());  // it was parsed when it arrived
-  wire_id = record->type;
-  const MessageType* type = type_of(record->type);
+  const transport::Content content =
+      blob != nullptr ? transport::content_of(blob->record.data(), blob->tail.size())
+                      : transport::content_of(packed->record);
+  wire_id = content.type;
+  const MessageType* type = type_of(wire_id);
   if (type == nullptr) {
-    envelope.message = Message::make<Opaque>(record->type);
+    envelope.message = Message::make<Opaque>(wire_id);
     return Unpacked::unknown_type;
   }
   Message message;
   try {  // constructors and fields are the user's
     message = Message::make_default(*type);
-    const bool read =
-        transport::unpack(record->body, [&](Reader& in) { type->read(in, message.object()); });
-    if (!read) return Unpacked::malformed;
+    const auto read = [&](Reader& in) { type->read(in, message.object()); };
+    const bool good = blob == nullptr
+                          ? transport::unpack(content.body, read)
+                          : transport::unpack(body_of(*blob, content.body), blob->tail, read);
+    if (!good) return Unpacked::malformed;
   } catch (...) {
     return Unpacked::malformed;
   }

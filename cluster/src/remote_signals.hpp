@@ -14,12 +14,20 @@ namespace grove::cluster {
 /// Whether a signal of this kind ties two processes together, so that both ends must hear of it
 /// when their session is over.
 [[nodiscard]] constexpr bool relates(SignalKind kind) noexcept {
-  return kind == SignalKind::call || kind == SignalKind::link || kind == SignalKind::monitor;
+  return kind == SignalKind::call || kind == SignalKind::link || kind == SignalKind::monitor ||
+         (kind >= SignalKind::spawn && kind <= SignalKind::system);
 }
 
-/// Whether it carries a message of the user's.
+/// Whether its body is a message.
 [[nodiscard]] constexpr bool carries_message(SignalKind kind) noexcept {
-  return kind <= SignalKind::reply || kind == SignalKind::alias;
+  return kind <= SignalKind::reply || kind == SignalKind::alias || kind == SignalKind::spawn ||
+         kind == SignalKind::inspect || kind == SignalKind::system;
+}
+
+/// Whether somebody waits for what comes of it: who hears of a failure by a down of its serial.
+[[nodiscard]] constexpr bool awaits_answer(SignalKind kind) noexcept {
+  return kind == SignalKind::call || kind == SignalKind::spawn || kind == SignalKind::inspect ||
+         kind == SignalKind::system;
 }
 
 /// False when it carries a message that has no wire form.
@@ -27,12 +35,13 @@ namespace grove::cluster {
 /// The fixed part of the envelope's record, but for its target.
 [[nodiscard]] transport::Record record_of(const Envelope& envelope);
 /// Appends its body. Returns: false when it nests too deep.
-bool write_body(Envelope& envelope, transport::Bytes& out);
+/// A large blob at its end becomes `tail`.
+bool write_body(Envelope& envelope, transport::Buffer& out, Bytes& tail);
 
-/// The signal in a record; a message stays packed until its receiver's worker unpacks it.
+/// The signal in a record; a message stays `packed` until its receiver's worker unpacks it.
 /// Returns: null when the record is malformed.
 [[nodiscard]] EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& record,
-                                    detail::Packed packed);
+                                    Message packed);
 
 enum class Unpacked : std::uint8_t { ok, unknown_type, malformed };
 /// Turns the packed message of an envelope into its type; of an unknown one into Opaque.

@@ -21,6 +21,16 @@ std::string advertised(const std::string& wanted, const std::string& bound) {
   return to_string(*endpoint);
 }
 
+/// Without a cookie nobody but this machine may reach a node.
+Result<void> check_reach(const ClusterConfig& config, const std::string& address, AddressUse use) {
+  const auto endpoint = parse_endpoint(address, use);
+  if (!endpoint) return endpoint.error();
+  if (!config.cookie.empty() || endpoint->is_local()) return {};
+  return Error{Errc::refused,
+               "without a cookie a node is reached on this machine's loopback only, not at " +
+                   address + "; set GROVE_COOKIE (the same on all nodes), see grove keygen"};
+}
+
 }  // namespace
 
 std::string dialled(const std::string& address) {
@@ -29,19 +39,22 @@ std::string dialled(const std::string& address) {
 }
 
 Result<void> check(const ClusterConfig& config) {
-  const auto listen = parse_endpoint(config.listen, AddressUse::listen);
-  if (!listen) return listen.error();
-  if (config.cookie.empty() && !listen->is_local()) {
-    return Error{Errc::refused,
-                 "without a cookie a node listens on this machine's loopback only, not on " +
-                     config.listen + "; set GROVE_COOKIE (the same on all nodes)"};
+  if (const auto good = check_reach(config, config.listen, AddressUse::listen); !good) {
+    return good.error();
   }
   if (!config.advertise.empty()) {
-    const auto advertise = parse_endpoint(config.advertise, AddressUse::advertise);
-    if (!advertise) return advertise.error();
+    const auto good = check_reach(config, config.advertise, AddressUse::advertise);
+    if (!good) return good.error();
   }
   if (config.cluster.empty() || config.cluster.size() > k_name_bytes_max) {
     return Error{Errc::bad_argument, "a cluster's name has 1 to 255 bytes"};
+  }
+  constexpr std::size_t k_mib = std::size_t{1} << 20U;
+  const FlowConfig& flow = config.flow;
+  if (flow.budget_bytes == 0 || flow.message_bytes_max < 2 * k_mib ||
+      flow.message_bytes_max > 4095 * k_mib) {
+    return Error{Errc::bad_argument,
+                 "a budget has at least one byte, and the longest message 2 to 4095 MiB"};
   }
   if (config.auto_connect == transport::AutoConnect::never && !config.seeds.empty()) {
     return Error{Errc::bad_argument, "a node that connects only by hand has no seeds"};
@@ -55,6 +68,8 @@ Result<void> check(const ClusterConfig& config) {
 Result<Bound> listen(const ClusterConfig& config, transport::Transport& transport, Log& log) {
   auto bound = transport.listen(config.listen);
   if (!bound) return bound.error();
+  // "localhost" is what the system says it is.
+  if (const auto good = check_reach(config, *bound, AddressUse::listen); !good) return good.error();
   Bound all{*std::move(bound), {}};
   if (config.local_path.empty()) return all;
   if (const auto local = transport.listen("ipc://" + config.local_path); local) {

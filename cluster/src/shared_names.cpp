@@ -25,9 +25,12 @@ bool SharedNames::remove(const std::string& name) {
   return true;
 }
 
-void SharedNames::remove_all(const Pid& pid) {
+bool SharedNames::remove_all(const Pid& pid) {
   const std::unique_lock lock{mutex_};
-  if (auto delta = names_.remove_all(pid)) tell_all(*delta);
+  auto delta = names_.remove_all(pid);
+  if (!delta) return false;
+  tell_all(*delta);
+  return true;
 }
 
 std::optional<Pid> SharedNames::find(const std::string& name) const {

@@ -29,7 +29,8 @@ class SharedNames {
   // As Router's. The first three flush nothing.
   Result<void> add(const std::string& name, const Pid& pid);
   bool remove(const std::string& name);
-  void remove_all(const Pid& pid);
+  /// Returns: whether there was one.
+  bool remove_all(const Pid& pid);
   [[nodiscard]] std::optional<Pid> find(const std::string& name) const;
   [[nodiscard]] std::vector<Router::GlobalName> all() const;
 

@@ -12,6 +12,25 @@ bool held_elsewhere(const Context& context, const ChildSpec& spec, const StartRe
          result.pid.node != context.self().node;
 }
 
+/// The Down of a monitor that was just made: it comes behind all that is in the mailbox, be it the
+/// Exits of a thousand children that died together.
+class EndOf final : public Waiter {
+ public:
+  EndOf(Context& context, const Ref& monitor, Timeout timeout)
+      : Waiter{context, timeout}, monitor_{monitor} {
+    look_from_tail();
+  }
+  /// Returns: false after the timeout.
+  [[nodiscard]] bool await_resume() const noexcept { return taken() != nullptr; }
+
+ private:
+  bool matches(Envelope& envelope) override {
+    const Down* down = envelope.message.get<Down>();
+    return down != nullptr && down->ref == monitor_;
+  }
+  Ref monitor_;
+};
+
 }  // namespace
 
 Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildSpec> spec) {
@@ -31,18 +50,14 @@ Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildS
 // Through a monitor, so that a child that unlinked itself cannot hang its supervisor.
 Task<> end_child(Context& context, Pid pid, Shutdown how) {
   const Ref ref = context.monitor(pid);
-  const auto is_its_end = [ref](const Down& down) { return down.ref == ref; };
   context.exit(pid, how.brutal ? ExitReason::kill() : ExitReason::shutdown());
-  if (how.brutal || !how.wait) {
-    co_await context.receive<Down>(is_its_end);
-  } else if (!co_await context.receive_for<Down>(*how.wait, is_its_end)) {
+  EndOf in_time{context, ref, how.brutal ? Timeout{} : how.wait};
+  if (!co_await in_time) {
     context.exit(pid, ExitReason::kill());
-    co_await context.receive<Down>(is_its_end);
+    EndOf killed{context, ref, std::nullopt};
+    co_await killed;
   }
-  // Its Exit is there already, or never comes: the next Down is not to be looked for behind it.
-  context.unlink(pid);
-  const auto is_its_exit = [pid](const Exit& exit) { return exit.from == pid; };
-  co_await context.receive_for<Exit>(Clock::Duration::zero(), is_its_exit);
+  context.unlink(pid);  // its Exit, if it is there, is a stranger's by the time it is handled
 }
 
 }  // namespace grove::detail

@@ -5,18 +5,43 @@
 
 #include "grove/node/supervisor.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace grove::detail {
+
+// A supervisor of another node can be asked for all but a start: a spec holds functions.
+
+/// Result<void>, as it travels.
+struct Done {
+  Done() = default;
+  Done(const Result<void>& result) {
+    if (!result) error = static_cast<std::uint16_t>(result.error().code);
+    if (!result) detail = result.error().detail;
+  }
+  [[nodiscard]] Result<void> result() const {
+    if (error == 0) return {};
+    return Error{static_cast<Errc>(error), detail};
+  }
+  std::uint16_t error = 0;  // an Errc; 0: none
+  std::string detail;
+};
+/// Children, as they travel.
+struct ChildRows {
+  ChildRows() = default;
+  ChildRows(std::vector<ChildInfo> infos) : rows{std::move(infos)} {}
+  std::vector<ChildInfo> rows;
+};
 
 struct StartChild {
   using Reply = StartResult;
   std::shared_ptr<ChildSpec> spec;
 };
 struct TerminateChild {
-  using Reply = Result<void>;
+  using Reply = Done;
   std::string id;
   Pid pid;  // nobody: the child with that id
 };
@@ -25,11 +50,11 @@ struct RestartChild {
   std::string id;
 };
 struct DeleteChild {
-  using Reply = Result<void>;
+  using Reply = Done;
   std::string id;
 };
 struct WhichChildren {
-  using Reply = std::vector<ChildInfo>;
+  using Reply = ChildRows;
 };
 struct CountChildren {
   using Reply = ChildCounts;
@@ -41,3 +66,14 @@ Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildS
 Task<> end_child(Context& context, Pid pid, Shutdown how);
 
 }  // namespace grove::detail
+
+GROVE_MESSAGE(grove::ChildInfo, "grove.child_info", id, pid, supervisor, restarting)
+GROVE_MESSAGE(grove::ChildCounts, "grove.child_counts", specs, active, supervisors, workers)
+GROVE_MESSAGE(grove::StartResult, "grove.start_result", status, pid, reason)
+GROVE_MESSAGE(grove::detail::Done, "grove.done", error, detail)
+GROVE_MESSAGE(grove::detail::ChildRows, "grove.child_rows", rows)
+GROVE_MESSAGE(grove::detail::TerminateChild, "grove.terminate_child", id, pid)
+GROVE_MESSAGE(grove::detail::RestartChild, "grove.restart_child", id)
+GROVE_MESSAGE(grove::detail::DeleteChild, "grove.delete_child", id)
+GROVE_MESSAGE(grove::detail::WhichChildren, "grove.which_children")
+GROVE_MESSAGE(grove::detail::CountChildren, "grove.count_children")

@@ -19,6 +19,12 @@ const detail::Process& process_of(const Context& context) {
   return static_cast<const detail::Process&>(context);
 }
 
+/// But not in a destructor that runs because its process ends.
+void throw_if_refused(const detail::Process& process, NodeId at, SessionId session) {
+  if (session != Router::k_refused || process.doomed() || std::uncaught_exceptions() > 0) return;
+  throw ProcessExit{process.refusal_at(at)};
+}
+
 // Where two sides change, the signal is made first: when memory is too short, neither has.
 
 /// Monitors a process by its pid, or one of this node by `name`, which the pid then comes from.
@@ -76,6 +82,14 @@ Spawned Context::spawn_frame(SpawnOptions options, detail::FrameMaker make) {
   return node().spawn_frame(std::move(options), make, this);
 }
 
+bool Context::abandon_spawn(const Ref& request) {
+  const RuntimeSection runtime{detail::current_turn()};
+  detail::Process& process = process_of(*this);
+  if (request.node != node().id() || request.owner != process.index_) return false;
+  process.take_inbox();  // an answer that has arrived counts as delivered
+  return process.abandon_spawn(request.serial);
+}
+
 // -- messages -------------------------------------------------------------------------------
 
 void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message&& message) {
@@ -91,12 +105,8 @@ void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message
   if (kind == SignalKind::reply) process.relations().on_demonitor({to, serial});
   if (process.traced_) [[unlikely]]
     process.trace(sys::TraceEvent::Kind::sent, to, message);
-  // A destructor that runs because its process ends must not throw.
-  if (process.emit(process.pid(), to, kind, serial, std::move(message)) ==
-          detail::Process::k_refused &&
-      !process.doomed() && std::uncaught_exceptions() == 0) {
-    throw ProcessExit{ExitReason::symbol("mailbox_full")};
-  }
+  throw_if_refused(process, to.node,
+                   process.emit(process.pid(), to, kind, serial, std::move(message)));
 }
 
 void Context::post_alias(const Ref& alias, Message message) {
@@ -148,8 +158,10 @@ void Context::post_name(const RemoteName& to, SignalKind kind, Message message) 
   if (process.traced_) [[unlikely]] {
     process.trace(sys::TraceEvent::Kind::sent, {there, 0, 0}, envelope->message);
   }
-  process.routed_ = process.abroad_ = true;
-  node().router()->route(there, to.name, std::move(envelope));
+  process.goes_abroad();
+  throw_if_refused(
+      process, there,
+      process.settle_route(there, node().router()->route(there, to.name, std::move(envelope))));
 }
 
 std::uint64_t Context::begin_call(const Pid& server, Message request) {
@@ -202,7 +214,7 @@ std::uint64_t Context::begin_call(const RemoteName& server, Message request) {
   if (router != nullptr) {
     auto envelope = std::make_unique<Envelope>(SignalKind::call, self(), serial);
     envelope->message = std::move(request);
-    process.routed_ = process.abroad_ = true;
+    process.goes_abroad();
     session = router->route(there, server.name, std::move(envelope));
   }
   process.settle_watch(serial, target, session);
@@ -218,6 +230,8 @@ void Context::end_call(std::uint64_t serial) {
   });
   if (const auto watch = process.relations().end_watch(serial)) {
     process.stop_watching(self(), serial, *watch);
+  } else {
+    process.abandon_spawn(serial);
   }
 }
 
@@ -349,7 +363,7 @@ Ref Context::monitor(const RemoteName& name) {
   if (router != nullptr) {
     auto envelope = std::make_unique<Envelope>(SignalKind::monitor, self(), ref.serial);
     envelope->message = Message::make<detail::SessionMark>();
-    process.routed_ = process.abroad_ = true;
+    process.goes_abroad();
     session = router->route(there, name.name, std::move(envelope));
   }
   process.settle_watch(ref.serial, target, session);
@@ -494,7 +508,9 @@ void CallWaiter::await_suspend(std::coroutine_handle<> handle) {
   const RuntimeSection runtime{current_turn()};
   auto& process = static_cast<Process&>(context());
   // While the call is open its answer is not in the mailbox: then only what comes can be it.
-  from_tail_ = process.relations().find_watch(serial_) != nullptr;
+  const Watch* const open = process.relations().find_watch(serial_);
+  // Of a spawn that is a monitor by now the answer has come.
+  if (open != nullptr && open->kind != Watch::Kind::monitor) look_from_tail();
   Waiter::await_suspend(handle);
 }
 
@@ -509,14 +525,19 @@ bool CallWaiter::matches(Envelope& envelope) {
 }
 
 Message CallWaiter::await_resume() {
-  done_ = true;
-  Envelope* const answer = taken();
-  if (answer == nullptr) {
+  std::optional<Message> answer = resume_open();
+  if (!answer) {
     context().end_call(serial_);
     throw ProcessExit{ExitReason::symbol("timeout")};
   }
-  if (const auto* reason = answer->message.get<ExitReason>()) throw ProcessExit{*reason};
-  return std::move(answer->message);
+  if (const auto* reason = answer->get<ExitReason>()) throw ProcessExit{*reason};
+  return *std::move(answer);
+}
+
+std::optional<Message> CallWaiter::resume_open() {
+  done_ = true;
+  if (taken() == nullptr) return std::nullopt;
+  return std::move(taken()->message);
 }
 
 }  // namespace detail

@@ -167,8 +167,9 @@ ChildSpec dynamic_supervisor(std::string id, DynamicSpec spec) {
 Task<Result<void>> terminate_child(Context& context, ServerRef supervisor, Pid child) {
   if (!child) co_return Error{Errc::not_found, "no child is nobody"};
   const std::string no_id;
-  co_return co_await context.call_for<detail::TerminateChild>(std::nullopt, supervisor, no_id,
-                                                              child);
+  const detail::Done done =
+      co_await context.call_for<detail::TerminateChild>(std::nullopt, supervisor, no_id, child);
+  co_return done.result();
 }
 
 }  // namespace grove

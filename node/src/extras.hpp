@@ -30,6 +30,7 @@ struct Extras {
   Relations relations;
   ExitReason exit_reason;  // while doomed
   std::string label;
+  Pid parent;  // when that is a process of another node
 
   // The timer of a wait with a timeout: one at a time, lazily set anew.
   Clock::TimePoint tick_at = Clock::TimePoint::max();  // max: none is set

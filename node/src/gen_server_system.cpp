@@ -58,6 +58,10 @@ Message ServerBodyBase::use_state(const SysRequest& request) {
       std::optional<Value> shown = shown_state();
       return shown ? Message::make<Value>(std::move(*shown)) : failure("no_state");
     }
+    if (request.action == Action::copy_state) {
+      Message copy = copy_of_state();
+      return copy ? std::move(copy) : failure("no_state");
+    }
     if (request.action == Action::use_state) {
       const State own = state();
       if (own.object == nullptr) return failure("no_state");

@@ -11,14 +11,11 @@ std::uint64_t detail::ask(Context& context, const Pid& pid, SignalKind kind, Mes
   const RuntimeSection runtime{current_turn()};
   auto& process = static_cast<Process&>(context);
   if (!process.alive()) throw ProcessExit{ExitReason::killed()};
-  const NodeId here = context.node().id();
-  if (pid && pid.node != here) throw ProcessExit{ExitReason::symbol("badarg")};
   const std::uint64_t serial = process.next_serial();
   process.relations().watch(serial, {.target = pid, .kind = Watch::Kind::call});
   const SessionId session = pid ? process.emit(process.pid(), pid, kind, serial, std::move(request))
                                 : Router::k_dead_life;
-  // As for any local target: it answers, alive or dead. Nobody has no place to answer from.
-  if (!pid) process.settle_watch(serial, pid, session);
+  process.settle_watch(serial, pid, session);
   return serial;
 }
 
@@ -28,7 +25,8 @@ Task<std::optional<ProcessInfo>> process_info(Context& context, Pid pid) {
     co_return static_cast<detail::Process&>(context).own_info();
   }
   try {
-    const std::uint64_t serial = detail::ask(context, pid, SignalKind::inspect, {});
+    Message request = Message::make<detail::InfoRequest>();
+    const std::uint64_t serial = detail::ask(context, pid, SignalKind::inspect, std::move(request));
     detail::Call<ProcessInfo> answer{context, serial, std::nullopt};
     co_return co_await std::move(answer);
   } catch (const ProcessExit& failed) {

@@ -149,8 +149,9 @@ Spawned Node::launch(Context* parent, detail::Process& child, SpawnOptions&& opt
       spawned.ref = reference_of(*spawner, options);
       relate(*spawner, child, spawned, options);
       if (options.reply) {
-        reply = std::make_unique<Envelope>(SignalKind::told, spawned.pid, 0,
-                                           Message::make<SpawnReply>(spawned.ref, spawned.pid));
+        reply = std::make_unique<Envelope>(
+            SignalKind::told, spawned.pid, 0,
+            Message::make<SpawnReply>(spawned.ref, spawned.pid, ExitReason::normal()));
       }
     }
     child.begin(spawner != nullptr ? spawner->pid() : Pid{}, std::move(options));
@@ -422,9 +423,13 @@ bool Node::wait_until_empty(std::chrono::milliseconds timeout) {
   constexpr std::chrono::milliseconds k_slice{10};
   std::unique_lock lock{empty_mutex_};
   somebody_waits_.store(true, std::memory_order_seq_cst);
-  bool empty = process_count() == 0;
+  // Read second: a worker owes the router before the process ends for which it does.
+  const auto is_empty = [this] {
+    return process_count() == 0 && (router_ == nullptr || !router_->is_owed());
+  };
+  bool empty = is_empty();
   for (auto left = timeout; !empty && left.count() > 0; left -= k_slice) {
-    empty = empty_.wait_for(lock, std::min(left, k_slice), [this] { return process_count() == 0; });
+    empty = empty_.wait_for(lock, std::min(left, k_slice), is_empty);
   }
   return empty;
 }

@@ -98,7 +98,7 @@ ParentServer::ChildMessage ParentServer::take_child_message(Envelope& envelope) 
     for (const auto& child : children_->children()) {
       rows.insert(rows.begin(), ChildInfo{text_of(child.id), child.pid, child.supervisor});
     }
-    context().reply(from, std::move(rows));
+    context().reply(from, detail::ChildRows{std::move(rows)});
     return {true};
   }
   if (envelope.message.is<detail::CountChildren>()) {

@@ -34,7 +34,7 @@ Pid Process::pid() const noexcept {
 
 Pid Process::parent() const noexcept {
   const std::uint32_t generation = parent_generation_.load(std::memory_order_relaxed);
-  if (generation == 0) return {};
+  if (generation == 0) return extras_ == nullptr ? Pid{} : extras_->parent;
   return {node_->id(), parent_index_.load(std::memory_order_relaxed), generation};
 }
 
@@ -44,13 +44,15 @@ Extras& Process::extras() {
 }
 
 void Process::begin(const Pid& parent, SpawnOptions&& options) {
+  const bool here = parent.node == node_->id();
+  if (!here && parent) extras().parent = parent;
   // Who reads these for the life before finds out by its generation; see parent_of().
-  parent_index_.store(parent.index, std::memory_order_release);
-  parent_generation_.store(parent.generation, std::memory_order_release);
+  parent_index_.store(here ? parent.index : 0, std::memory_order_release);
+  parent_generation_.store(here ? parent.generation : 0, std::memory_order_release);
   trap_exit_ = options.trap_exit;
   set_run_priority(options.priority);
   if (!options.label.empty()) extras().label = std::move(options.label);
-  started_ = doomed_ = crashed_ = routed_ = abroad_ = traced_ = false;
+  started_ = doomed_ = crashed_ = abroad_ = traced_ = false;
   held_ = in_coroutine_ = scanning_ = false;
   alive_ = occupied_ = true;
   reductions_ = 0;
@@ -63,6 +65,7 @@ void Process::begin(const Pid& parent, SpawnOptions&& options) {
 bool Process::run(Turn& turn) noexcept {
   Process* const outer = std::exchange(t_running, this);
   Turn* const outer_turn = std::exchange(t_turn, &turn);
+  turn.begin(node_->clock());
   take_inbox();
   // Who has many messages gets a longer turn: those who send them get theirs too, each of them.
   budget_ = static_cast<int>(
@@ -71,7 +74,7 @@ bool Process::run(Turn& turn) noexcept {
   for (;;) {
     work_off();
     again = alive_ && !doomed_ && budget_ <= 0;
-    if (doomed_ || !alive_ || routed_ || !mailbox_.empty()) settle(turn);
+    if (doomed_ || !alive_ || !mailbox_.empty()) settle(turn);
     if (again) break;
     // Once it is parked another worker may run this place: nothing of it is touched any more.
     if (inbox_.park()) break;
@@ -110,13 +113,8 @@ void Process::work_off() {
 /// What few turns leave to do.
 void Process::settle(Turn& turn) {
   if (alive_ && doomed_) die();
-  if (routed_) {
-    routed_ = false;
-    node_->router_->flush();
-  }
   if (!mailbox_.empty() && mailbox_.head()->generation == 0) stamp_leftovers();
   // A free place can be claimed once it is parked; released after that, it could outlive its node.
-  // And after the last flush: who waits for the last end may take the router away.
   if (occupied_ && !alive_ && bury()) {
     node_->table_->release(*this, turn.worker());
     node_->ended();
@@ -146,31 +144,28 @@ void Process::start() {
     in_coroutine_ = true;
     return resume(code_.coroutine());
   }
-  try {
+  const auto failure = failure_of([&] {
     Task<> task = [&] {
       const UserCode user{*t_turn};
       return body->start(*this);
     }();
     run_task(std::move(task));
-  } catch (...) {
-    fail(std::current_exception());
-  }
+  });
+  if (failure) fail(*failure);
 }
 
 void Process::handle_next() {
   Envelope* const next = mailbox_.pop();
-  try {
+  const auto failure = failure_of([&] {
     Task<> task = [&] {
       const UserCode user{*t_turn, next->message.type()};
       return code_.body()->handle(*this, *next);
     }();
-    if (task) {
-      run_task(std::move(task));
-      if (code_.coroutine()) waits_in_handler(next->message.type());
-    }
-  } catch (...) {
-    fail(std::current_exception());
-  }
+    if (!task) return;
+    run_task(std::move(task));
+    if (code_.coroutine()) waits_in_handler(next->message.type());
+  });
+  if (failure) fail(*failure);
   free_message(next);
 }
 
@@ -202,16 +197,16 @@ void Process::end_task() {
   in_coroutine_ = false;
   if (extras_ != nullptr) extras_->handling = nullptr;
   if (failure) {
-    fail(failure);
+    fail(exit_reason_of(failure));
   } else if (body == nullptr || body->ends_with_task()) {
     doom(ExitReason::normal());
   }
 }
 
-void Process::fail(const std::exception_ptr& failure) {
+void Process::fail(const ExitReason& reason) {
   if (doomed_) return;
   crashed_ = true;
-  doom(exit_reason_of(failure));
+  doom(reason);
 }
 
 void Process::doom(const ExitReason& reason) {
@@ -250,7 +245,7 @@ bool Process::wake_waiter() {
     scanning_ = false;
   } catch (...) {  // the predicate is the program's
     scanning_ = false;
-    fail(std::current_exception());
+    fail(exit_reason_of(std::current_exception()));
     return true;
   }
   if (!alive_) {  // killed while a predicate was stuck

@@ -7,8 +7,8 @@
 // EXIT noproc, unlink: ack, call: DOWN noproc). That replaces reference counts and hazard pointers.
 //
 // Two cache lines: the first has what senders and the run queue touch, the second the rest; what
-// only some processes need is in Extras. In three files: process.cpp runs its code,
-// process_signals.cpp acts on what arrives, process_end.cpp ends it.
+// only some processes need is in Extras. process.cpp runs its code, process_signals.cpp acts on
+// what arrives, process_spawn.cpp deals with children on other nodes, process_end.cpp ends it.
 //
 // Threads: `inbox_`, `generation_` and `marks_` from any; the rest belongs to whoever runs the
 // process: at most one worker at a time, handed over through the inbox's atomic word.
@@ -17,6 +17,7 @@
 #include "grove/core/scheduler.hpp"
 #include "grove/node/context.hpp"
 #include "grove/node/node.hpp"
+#include "grove/node/spawn_terms.hpp"
 
 #include "code.hpp"
 #include "extras.hpp"
@@ -110,7 +111,7 @@ class alignas(64) Process final : public Context, public Runnable {
   }
 
   /// Sends a signal in the name of `from` (this process, or a former life of its place).
-  /// Returns: as Router::route(), or k_refused.
+  /// Returns: as Router::route(); k_refused also when a mailbox of this node refuses it.
   SessionId emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
                  Message&& message);
   /// The same for one that is made already: to a process of this node it takes no more memory.
@@ -118,6 +119,8 @@ class alignas(64) Process final : public Context, public Runnable {
   void handle_exit(const Pid& from, const ExitReason& reason, bool of_link);
   /// Takes what something costs off this turn's budget. Units: a handled message is 1.
   void charge(int cost) noexcept { budget_ -= cost; }
+  /// Something goes to another node, in this turn.
+  void goes_abroad();
   void doom(const ExitReason& reason);
   /// doom() from the process's own code: worth a crash report when it is no clean end.
   void stop(const ExitReason& reason) {
@@ -128,8 +131,28 @@ class alignas(64) Process final : public Context, public Runnable {
   void settle_watch(std::uint64_t serial, const Pid& target, SessionId session);
   void name_watch(std::uint64_t serial, std::string name);
   void stop_watching(const Pid& self, std::uint64_t serial, const Watch& watch);
-  /// The mailbox of `at` is too full: after the running code, wait for room there.
+
+  /// Starts what `order` asks for; `watch` says what becomes of it.
+  Pid spawn_here(std::uint64_t request, const Watch& watch, const Behaviour& behaviour,
+                 Message order);
+  /// The same by asking another node.
+  void spawn_there(std::uint64_t request, Watch watch, std::string_view node,
+                   const Behaviour& behaviour, Message order);
+  /// Nobody waits for the answer any more. Returns: false when it has come, or never will.
+  bool abandon_spawn(std::uint64_t request);
+  /// The mailbox of `at`, or the way to its node, is too full: after the running code, wait for
+  /// room there.
   void wait_for_room(const Pid& at);
+  /// Why a message to that node is refused.
+  [[nodiscard]] ExitReason refusal_at(NodeId node) const {
+    return ExitReason::symbol(node == node_->id() ? "mailbox_full" : "busy");
+  }
+  /// After route() of a message to that node. Returns: the same.
+  SessionId settle_route(NodeId node, SessionId session) {
+    if (session == Router::k_crowded) [[unlikely]]
+      wait_for_room({node, 0, 0});
+    return session;
+  }
   /// See owned.hpp.
   bool own(std::shared_ptr<Owned> thing);
   void disown(const Owned& thing) noexcept;
@@ -148,9 +171,6 @@ class alignas(64) Process final : public Context, public Runnable {
   friend class ProcessTable;
   friend class Timers;
 
-  /// What emit() returns when the target's mailbox is full and refuses: the message is dropped.
-  static constexpr SessionId k_refused = ~SessionId{1};
-
   // Bits of marks_
   static constexpr std::uint8_t k_named = 1;    // may have a name
   static constexpr std::uint8_t k_bounded = 2;  // its mailbox is bounded
@@ -167,7 +187,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void resume(std::coroutine_handle<> handle, const MessageType* handling = nullptr);
   void run_task(Task<> task);
   void end_task();
-  void fail(const std::exception_ptr& failure);
+  void fail(const ExitReason& reason);
   void arm_tick();
   void waits_in_handler(const MessageType* type);
 
@@ -190,6 +210,13 @@ class alignas(64) Process final : public Context, public Runnable {
   void drop_oldest();
   void made_room();
   void stamp_leftovers();
+
+  // process_spawn.cpp
+  void on_spawned(const Pid& child, std::uint64_t request, const SpawnMark& mark);
+  void on_stale_spawned(const Pid& self, const Envelope& envelope);
+  void on_spawn_failed(const Pid& target, std::uint64_t request, const ExitReason& reason);
+  void disown(const Pid& self, const Pid& child, std::uint64_t request, const SpawnMark& mark,
+              const ExitReason& reason);
 
   // process_info.cpp
   [[nodiscard]] std::string_view status() const;
@@ -226,7 +253,6 @@ class alignas(64) Process final : public Context, public Runnable {
   bool started_ : 1 = false;
   bool doomed_ : 1 = false;   // ends once the running code returns or awaits
   bool crashed_ : 1 = false;  // the reason came from inside: worth a crash report
-  bool routed_ : 1 = false;   // sent something elsewhere in this turn
   bool held_ : 1 = false;     // runs no code of its own until it may
   bool in_coroutine_ : 1 = false;
   bool scanning_ : 1 = false;  // inside a predicate, which sees a message: none may be freed

@@ -38,7 +38,10 @@ void Process::report_crash() {
   crashed_ = false;
   node_->metrics().add(Metric::processes_crashed);
   if (!node_->log().writes(LogLevel::error)) return;
-  node_->log().error("process " + who() + " terminated: " + to_string(extras_->exit_reason));
+  const Body* const body = code_.body();
+  const MessageType* const last = body == nullptr ? nullptr : body->last_message();
+  node_->log().error("process " + who() + " terminated: " + to_string(extras_->exit_reason) +
+                     (last == nullptr ? "" : ", last message " + std::string{last->name}));
 }
 
 /// For the log: its pid, and its name and label if it has them.
@@ -52,8 +55,6 @@ std::string Process::who() const {
 }
 
 void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
-  const bool owed = routed_;  // what the stuck thread has gathered it flushes itself
-  routed_ = false;
   if (!alive_) {
     take_inbox();
   } else {
@@ -77,8 +78,7 @@ void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
       answer_rest();
     }
   }
-  if (routed_) node_->router_->flush();
-  routed_ = owed;
+  no_turn().flush();  // what this thread owes, in whose name this was done
 }
 
 /// Once for each piece of code: while it is stuck the duration grows, with the next it begins anew.
@@ -125,7 +125,10 @@ void Process::depart(bool on_own_thread) {
   end_owned();
   if (on_own_thread) clear_owned();
   if (traced_) trace_exit(self, reason);
-  if ((named || abroad_) && node_->router_ != nullptr) node_->router_->process_ended(self);
+  if ((named || abroad_) && node_->router_ != nullptr &&
+      node_->router_->process_ended(self, named)) {
+    goes_abroad();
+  }
   if (extras_ != nullptr) tell_relations(self, reason);
 }
 
@@ -162,7 +165,12 @@ void Process::tell_relations(const Pid& self, const ExitReason& reason) {
   for (const auto& [watcher, session] : own.relations.watchers()) {
     emit(self, watcher.pid, SignalKind::down, watcher.serial, Message::make<DownSignal>(reason));
   }
-  for (const auto& [serial, watch] : own.relations.watches()) stop_watching(self, serial, watch);
+  for (const auto& [serial, watch] : own.relations.watches()) {
+    stop_watching(self, serial, watch);
+    if ((watch.spawn & Watch::k_link) != 0 && node_->router_ != nullptr) {
+      node_->router_->spawner_ended(watch.target.node, {node_->id(), index_, serial}, reason);
+    }
+  }
   for (const Pid& sender : own.waiting_senders) emit(self, sender, SignalKind::room, 0, {});
   own.relations = {};
   own.waiting_senders = {};
@@ -231,16 +239,16 @@ std::string readable_type(const std::exception& error) {
 }  // namespace
 
 ExitReason exit_reason_of(const std::exception_ptr& failure) {
-  try {
-    std::rethrow_exception(failure);
-  } catch (const ProcessExit& exit) {
-    return exit.reason();
-  } catch (const std::exception& error) {
-    const char* what = error.what();
-    return ExitReason::error(readable_type(error), what == nullptr ? "" : what);
-  } catch (...) {
-    return ExitReason::error("unknown", "an exception that is no std::exception");
-  }
+  return *detail::failure_of([&failure] { std::rethrow_exception(failure); });
+}
+
+ExitReason exit_reason_of(const std::exception& error) {
+  const char* what = error.what();
+  return ExitReason::error(readable_type(error), what == nullptr ? "" : what);
+}
+
+ExitReason detail::reason_of_unknown_exception() {
+  return ExitReason::error("unknown", "an exception that is no std::exception");
 }
 
 }  // namespace grove

@@ -47,7 +47,7 @@ std::vector<Pid> Process::ancestors() const {
   std::vector<Pid> found;
   Pid at = parent();
   while (at && found.size() < k_ancestors_max) {
-    const Process* place = node_->table_->find(at);
+    const Process* place = at.node == node_->id() ? node_->table_->find(at) : nullptr;
     if (place == nullptr) break;
     found.push_back(at);
     at = place->parent_of(at.generation);

@@ -139,6 +139,8 @@ void Process::act(Envelope* envelope) {
     case SignalKind::demonitor:
       if (relations != nullptr) relations->on_demonitor({from, serial});
       break;
+    case SignalKind::spawn: break;  // for nodes alone
+    case SignalKind::spawned: on_spawned(from, serial, *envelope->message.get<SpawnMark>()); break;
     case SignalKind::node_lost: on_node_lost(*envelope->message.get<NodeLost>()); break;
     case SignalKind::tick: on_tick(serial); break;
     case SignalKind::inspect: on_inspect(*envelope); break;
@@ -161,6 +163,7 @@ void Process::act_stale(Envelope* envelope) {
       extras_->operation_serial == envelope->serial) {
     extras_->operation_done = true;  // nothing points into the dead life's frames any more
   }
+  if (envelope->kind() == SignalKind::spawned) on_stale_spawned(self, *envelope);
   if (EnvelopePtr answer = answer_of_the_dead(*node_, self, *envelope); answer != nullptr && from) {
     if (from.node != self.node && node_->router_ != nullptr) node_->router_->forget(self);
     const SignalKind kind = answer->kind();
@@ -184,8 +187,8 @@ SessionId Process::emit(const Pid& to, EnvelopePtr envelope) {
       }
       return Router::k_no_connection;
     }
-    routed_ = abroad_ = true;
-    return node_->router_->route(to, std::move(envelope));
+    goes_abroad();
+    return settle_route(to.node, node_->router_->route(to, std::move(envelope)));
   }
   Process* const target = node_->table_->find(to.index);
   if (target != nullptr && (target->marks_.load(std::memory_order_relaxed) & k_bounded) == 0) {
@@ -200,11 +203,16 @@ SessionId Process::emit(const Pid& to, EnvelopePtr envelope) {
       if (kind != SignalKind::call) wait_for_room(node_->life_at(to));
       break;
     case Delivery::dropped:
-      if (kind == SignalKind::call) return k_refused;  // or its caller would wait in vain
+      if (kind == SignalKind::call) return Router::k_refused;  // or its caller would wait in vain
       break;
-    case Delivery::refused: return k_refused;
+    case Delivery::refused: return Router::k_refused;
   }
   return Router::k_no_connection;
+}
+
+void Process::goes_abroad() {
+  abroad_ = true;
+  current_turn().owe(*node_->router_, node_->clock());
 }
 
 // -- messages -------------------------------------------------------------------------------
@@ -318,7 +326,7 @@ void Process::wait_for_room(const Pid& at) {
   if (at == pid() || std::find(places.begin(), places.end(), at) != places.end()) return;
   places.push_back(at);
   held_ = true;
-  emit(pid(), at, SignalKind::want_room, 0, {});
+  if (at.node == node_->id()) emit(pid(), at, SignalKind::want_room, 0, {});  // a router knows
 }
 
 // -- links and monitors ---------------------------------------------------------------------
@@ -337,7 +345,7 @@ void Process::handle_exit(const Pid& from, const ExitReason& reason, bool of_lin
 void Process::on_down(const Pid& from, std::uint64_t serial, const ExitReason& reason) {
   if (extras_ == nullptr) return;
   std::optional<Watch> watch = extras_->relations.end_watch(serial);
-  if (!watch) return;
+  if (!watch) return on_spawn_failed(from, serial, reason);
   if (watch->kind == Watch::Kind::call) {
     append_new(SignalKind::reply, from, serial,
                Message::make<ExitReason>(failure_of_call(node_->id(), from.node, reason)));
@@ -364,8 +372,8 @@ void Process::on_node_lost(const NodeLost& lost) {
 
 void Process::settle_watch(std::uint64_t serial, const Pid& target, SessionId session) {
   ExitReason reason = ExitReason::noconnection();
-  if (session == k_refused) {
-    reason = ExitReason::symbol("mailbox_full");
+  if (session == Router::k_refused) {
+    reason = refusal_at(target.node);
   } else if (target.node == node_->id()) {
     return;
   } else if (session == Router::k_dead_life) {
@@ -382,11 +390,12 @@ void Process::settle_watch(std::uint64_t serial, const Pid& target, SessionId se
 
 /// Tells the other side that a monitor or call of ours is over.
 void Process::stop_watching(const Pid& self, std::uint64_t serial, const Watch& watch) {
+  if (watch.kind == Watch::Kind::spawn) return;  // who comes of it will hear
   if (watch.target) {
     emit(self, watch.target, SignalKind::demonitor, serial, {});
   } else if (watch.target.node != NodeId{} && node_->router_ != nullptr) {
     // Monitored by its name there; the pid stayed unknown.
-    routed_ = true;
+    goes_abroad();
     node_->router_->route(watch.target.node, *watch.name,
                           std::make_unique<Envelope>(SignalKind::demonitor, self, serial));
   }
@@ -407,7 +416,7 @@ void Process::on_inspect(Envelope& envelope) {
     on_trace(envelope, to_trace->options);
   } else if (envelope.message.is<AliveRequest>()) {
     emit(pid(), envelope.from, SignalKind::reply, envelope.serial, Message::make<Ok>());
-  } else {
+  } else if (envelope.message.is<InfoRequest>()) {
     emit(pid(), envelope.from, SignalKind::reply, envelope.serial,
          Message::make<ProcessInfo>(info()));
   }

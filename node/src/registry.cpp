@@ -32,23 +32,12 @@ class RegistryData final : public Directory {
   // A process cannot end within a RuntimeSection, not even one that is stuck: it is linked when it
   // has an entry, so that its end is heard of.
   Registration add(Context& owner, Value key, Value value) {
+    if (listeners_.empty()) return enter(owner, std::move(key), std::move(value));
     const Pid self = owner.self();
-    const bool is_heard = !listeners_.empty();
-    Value heard_key = is_heard ? key : Value{};
-    Value heard_value = is_heard ? value : Value{};
-    {
-      const RuntimeSection runtime{current_turn()};
-      if (!is_alive(self)) return {Error{Errc::noproc, "this process has ended"}, self};
-      if (!is_alive(server_)) throw unknown();
-      const Pid holder = shards_.add(std::move(key), self, std::move(value), Alive{node_});
-      if (holder) return {Error{Errc::name_taken, to_string(holder) + " has the key"}, holder};
-      if (self != parent_) owner.link(server_);
-    }
-    if (is_heard) {
-      tell(owner, {RegistryEvent::Kind::registered, name_, std::move(heard_key), self,
-                   std::move(heard_value)});
-    }
-    return Registration{self};
+    RegistryEvent event{RegistryEvent::Kind::registered, name_, key, self, value};
+    Registration registered = enter(owner, std::move(key), std::move(value));
+    if (registered) tell(owner, event);
+    return registered;
   }
 
   template <class Wanted>
@@ -108,6 +97,17 @@ class RegistryData final : public Directory {
     Node& node;
     bool operator()(const Pid& pid) const noexcept { return node.is_alive(pid); }
   };
+
+  Registration enter(Context& owner, Value&& key, Value&& value) {
+    const RuntimeSection runtime{current_turn()};
+    const Pid self = owner.self();
+    if (!is_alive(self)) return {Error{Errc::noproc, "this process has ended"}, self};
+    if (!is_alive(server_)) throw unknown();
+    const Pid holder = shards_.add(std::move(key), self, std::move(value), Alive{node_});
+    if (holder) return {Error{Errc::name_taken, to_string(holder) + " has the key"}, holder};
+    if (self != parent_) owner.link(server_);
+    return Registration{self};
+  }
 
   void tell(Context& from, const RegistryEvent& event) const {
     for (const std::string& listener : listeners_) from.send(std::string_view{listener}, event);

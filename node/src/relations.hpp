@@ -35,10 +35,22 @@ struct WatcherHash {
 /// A monitor, a call or an alias that we made. Filters all that may come late: DOWNs, replies, and
 /// messages through the alias.
 struct Watch {
-  enum class Kind : std::uint8_t { monitor, call, alias };  // alias: that alone, no monitor
+  enum class Kind : std::uint8_t {
+    monitor,
+    call,
+    alias,  // that alone, no monitor
+    spawn,  // on another node, not answered yet
+  };
+  // What becomes of a spawn when it is answered:
+  static constexpr std::uint8_t k_link = 1;
+  static constexpr std::uint8_t k_monitor = 2;
+  static constexpr std::uint8_t k_call = 4;      // a call's watch, for what the child answers
+  static constexpr std::uint8_t k_awaited = 8;   // an answer with the pid
+  static constexpr std::uint8_t k_message = 16;  // a SpawnReply
   Pid target = {};
   Kind kind = Kind::monitor;
   AliasMode alias = AliasMode::none;
+  std::uint8_t spawn = 0;
   SessionId session = 0;
   std::unique_ptr<const std::string> name = {};  // what was monitored, when that was a name
 };
@@ -101,12 +113,21 @@ class Relations {
   std::optional<Watch> end_watch(std::uint64_t serial) {
     Watch* found = watches_.find(serial);
     if (found == nullptr || found->kind == Watch::Kind::alias) return std::nullopt;
+    if (found->kind == Watch::Kind::spawn) return std::nullopt;  // it has no monitor yet
     std::optional<Watch> ended{std::move(*found)};
     if (ended->alias == AliasMode::explicit_unalias || ended->alias == AliasMode::reply) {
       *found = Watch{.kind = Watch::Kind::alias, .alias = ended->alias};
     } else {
       watches_.erase(serial);
     }
+    return ended;
+  }
+  /// Returns: the spawn that `serial` asked for; nothing when it is answered, or was given up.
+  std::optional<Watch> end_spawn(std::uint64_t serial) {
+    Watch* found = watches_.find(serial);
+    if (found == nullptr || found->kind != Watch::Kind::spawn) return std::nullopt;
+    std::optional<Watch> ended{std::move(*found)};
+    watches_.erase(serial);
     return ended;
   }
   /// A message came through the alias `serial`. Returns: whether it is still active; `ended` is

@@ -70,7 +70,9 @@ class Supervisor final : public GenServer {
     for (const Child& child : supervision_.children()) {
       ++counts.specs;
       ++(child.spec->supervisor ? counts.supervisors : counts.workers);
-      if (child.pid && node().is_alive(child.pid)) ++counts.active;
+      // The end of one elsewhere comes here as a message; nobody knows of it sooner.
+      const bool elsewhere = child.pid.node != self().node;
+      if (child.pid && (elsewhere || node().is_alive(child.pid))) ++counts.active;
     }
     return counts;
   }
@@ -162,7 +164,9 @@ Task<StartResult> start_child(Context& context, ServerRef supervisor, ChildSpec 
 
 Task<Result<void>> terminate_child(Context& context, ServerRef supervisor, std::string id) {
   const Pid nobody;
-  co_return co_await context.call_for<TerminateChild>(std::nullopt, supervisor, id, nobody);
+  const detail::Done done =
+      co_await context.call_for<TerminateChild>(std::nullopt, supervisor, id, nobody);
+  co_return done.result();
 }
 
 Task<StartResult> restart_child(Context& context, ServerRef supervisor, std::string id) {
@@ -170,11 +174,13 @@ Task<StartResult> restart_child(Context& context, ServerRef supervisor, std::str
 }
 
 Task<Result<void>> delete_child(Context& context, ServerRef supervisor, std::string id) {
-  co_return co_await context.call_for<DeleteChild>(std::nullopt, supervisor, id);
+  const detail::Done done = co_await context.call_for<DeleteChild>(std::nullopt, supervisor, id);
+  co_return done.result();
 }
 
 Task<std::vector<ChildInfo>> which_children(Context& context, ServerRef supervisor) {
-  co_return co_await context.call_for<WhichChildren>(std::nullopt, supervisor);
+  detail::ChildRows children = co_await context.call_for<WhichChildren>(std::nullopt, supervisor);
+  co_return std::move(children.rows);
 }
 
 Task<ChildCounts> count_children(Context& context, ServerRef supervisor) {

@@ -8,6 +8,12 @@ namespace {
 
 using detail::SysRequest;
 
+/// What is asked for cannot leave the node.
+void refuse_elsewhere(const Context& context, const Pid& pid) {
+  const bool elsewhere = pid && pid.node != context.self().node;
+  if (elsewhere) throw ProcessExit{ExitReason::symbol("badarg")};
+}
+
 Task<> ask_server(Context& context, Pid server, SysRequest::Action action, Timeout timeout) {
   if (server == context.self()) throw ProcessExit{ExitReason::symbol("calling_self")};
   Message request = Message::make<SysRequest>(action);
@@ -17,6 +23,7 @@ Task<> ask_server(Context& context, Pid server, SysRequest::Action action, Timeo
 }
 
 Task<> ask_trace(Context& context, Pid pid, sys::TraceOptions options) {
+  refuse_elsewhere(context, pid);
   Message request = Message::make<detail::TraceRequest>(options);
   const std::uint64_t serial = detail::ask(context, pid, SignalKind::inspect, std::move(request));
   detail::Call<void> done{context, serial, std::nullopt};
@@ -28,10 +35,23 @@ Task<> ask_trace(Context& context, Pid pid, sys::TraceOptions options) {
 Task<> detail::use_state(Context& context, Pid server, const MessageType* type,
                          std::function<void(void* state)> use, Timeout timeout) {
   if (server == context.self()) throw ProcessExit{ExitReason::symbol("calling_self")};
+  refuse_elsewhere(context, server);
   Message request = Message::make<SysRequest>(SysRequest::Action::use_state, type, std::move(use));
   const std::uint64_t serial = ask(context, server, SignalKind::system, std::move(request));
   Call<void> done{context, serial, timeout};
   co_await std::move(done);
+}
+
+Task<Message> detail::copy_state(Context& context, Pid server, const MessageType* type,
+                                 Timeout timeout) {
+  if (server == context.self()) throw ProcessExit{ExitReason::symbol("calling_self")};
+  Message request = Message::make<SysRequest>(SysRequest::Action::copy_state);
+  const std::uint64_t serial = ask(context, server, SignalKind::system, std::move(request));
+  CallWaiter waiter{context, serial, timeout};
+  Message copy = co_await waiter;
+  if (copy.type() == type) co_return copy;
+  throw ProcessExit{
+      ExitReason{Value::tuple({Value::symbol("bad_state"), std::string{copy.type()->name}})}};
 }
 
 namespace sys {

@@ -102,11 +102,12 @@ class Machine:
         """Runs a command to its end; returns it with returncode, stdout, stderr."""
         return self.ask(*args, **how)()
 
-    def node(self, name, *args, program="grove", env=None):
-        """Starts a node and waits until its application runs."""
+    def node(self, name, *args, program="grove", through=(), env=None):
+        """Starts a node, by `program` with the arguments `through`, and waits for it to run."""
         log = self.run_dir / f"{name}.log"
         with log.open("a") as file:
-            process = self.begin(program, "run", "--name", name, *args, env=env, stderr=file)
+            process = self.begin(program, *through, "run", "--name", name, *args, env=env,
+                                 stderr=file)
         node = Node(self, name, process, log)
 
         def started():
@@ -177,10 +178,11 @@ class Usage(CliTest):
     def test_run_refuses_bad_settings(self):
         for name in ("A", "a b", "../x", "a@", "@h", "é", "a" * 64):
             self.refused(USAGE, "is no node name", "run", "--name", name)
-        for address, words in (("nope", "port is missing"), ("127.0.0.1", "port is missing"),
+        for address, words in (("no pe", "space"), ("7401", "no IPv4"), ("127.0.0.1:", "65535"),
                                ("127.0.0.1:99999", "up to 65535"), ("127.0.0.1:x", "up to 65535"),
-                               ("::1:0", "brackets"), ("[::1]", "brackets"),
-                               (":7", "host is missing"), ("", "port is missing")):
+                               ("::1:0", "brackets"), ("[::1", "not closed"),
+                               (":7", "host is missing"), ("", "empty"), ("udp://h", "tcp://"),
+                               ("ipc://here", "begins with /"), ("[fe80::1%lo]:1", "zone")):
             for flag in ("--listen", "--join", "--advertise"):
                 if flag != "--advertise" or address:
                     self.refused(USAGE, [flag, words], "run", flag, address)
@@ -194,30 +196,13 @@ class Usage(CliTest):
 
     def test_run_refuses_where_it_cannot_listen(self):
         cookie = {"GROVE_COOKIE": "x"}
-        self.refused(CONFIG, "GROVE_COOKIE", "run", "--listen", "0.0.0.0:0")
+        for address in ("0.0.0.0:0", "[::]:0", "127.0.0.1.example.com:0"):
+            self.refused(CONFIG, ["GROVE_COOKIE", "keygen"], "run", "--listen", address)
+        self.refused(CONFIG, "GROVE_COOKIE", "run", "--advertise", "192.0.2.1:7")
         self.refused(USAGE, "cannot listen", "run", "--listen", "192.0.2.1:0", env=cookie)
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
             self.refused(UNAVAILABLE, "taken", "run", "--listen", f"127.0.0.1:{port}")
-
-    def test_a_cookie_file_is_a_secret(self):
-        def cookie_file(name, text, mode):
-            path = self.here.run_dir / name
-            path.write_text(text)
-            path.chmod(mode)
-            return str(path)
-        shared = cookie_file("shared", "secret\n", 0o644)
-        self.refused(CONFIG, "chmod 0400", "run", "--cookie-file", shared)
-        self.refused(CONFIG, "chmod 0400", "run", env={"GROVE_COOKIE_FILE": shared})
-        self.refused(CONFIG, "empty", "run", "--cookie-file", cookie_file("empty", "", 0o400))
-        self.refused(CONFIG, "No such file", "run", "--cookie-file", "/no/such/file")
-        self.refused(CONFIG, "is no file", "run", "--cookie-file", str(self.here.run_dir))
-        # The line's end is no part of the secret.
-        a = self.here.node("a", "--cookie-file", cookie_file("unix", "secret\n", 0o400))
-        for name, end in (("b", ""), ("c", "\r\n")):
-            file = cookie_file(name, "secret" + end, 0o600)
-            self.here.node(name, "--cookie-file", file, "--join", a.address)
-        eventually(lambda: a.states() == {"a": "up", "b": "up", "c": "up"})
 
     def test_run_refuses_a_directory_it_cannot_use(self):
         file = self.here.run_dir / "file"
@@ -289,7 +274,7 @@ class OneNode(CliTest):
             self.refused(UNAVAILABLE, "has ended", verb, f"a:{life}:4.99")
             self.refused(UNAVAILABLE, "has ended", verb, f"a:{life}:99999.1")
             self.refused(UNAVAILABLE, "former life", verb, "a:1:1.1")
-        self.refused(UNAVAILABLE, "on node b", "info", "b:1:1.1")
+        self.refused(UNAVAILABLE, "node b is out of reach", "info", "b:1:1.1")
         self.refused(UNAVAILABLE, '"nope"', "whereis", "nope")
         self.refused(USAGE, "UTF-8", "whereis", os.fsdecode(b"\xff"))
 
@@ -428,8 +413,9 @@ class AdminSocket(CliTest):
 class Clusters(CliTest):
     def test_join_says_what_came_of_it(self):
         a = self.here.node("a")
-        for code, words, address in ((USAGE, "port is missing", "nope"),
-                                     (USAGE, "port is missing", ""),
+        for code, words, address in ((USAGE, "space", "no pe"), (USAGE, "empty", ""),
+                                     (USAGE, "port 0", "127.0.0.1:0"),
+                                     (USAGE, "nobody can reach", "*"),
                                      (USAGE, "65535", "127.0.0.1:99999"),
                                      (USAGE, "brackets", "::1:7401"), (DATA, "itself", a.address)):
             self.refused(code, words, "join", address)
@@ -449,8 +435,8 @@ class Clusters(CliTest):
         self.refused(UNAVAILABLE, ["zz", "a, b"], "members", "--node", "zz")
         self.expect(self.here.grove("members", env={"GROVE_NODE": "b"}), OK, "this node")
         eventually(lambda: len(a.ask("names")["names"]) == 2)
-        self.refused(UNAVAILABLE, "on node b", "info", "txn-2", "--node", "a")
         before = a.ask("whereis", "txn-2")["pid"]
+        self.assertEqual(a.ask("info", "txn-2")["pid"], before)
         self.expect(self.here.grove("kill", "txn-2", "far_away", "--node", "a"), OK, before)
         eventually(lambda: before not in b.pids())
         eventually(lambda: {n["pid"] for n in a.ask("names")["names"]} == {
@@ -476,10 +462,8 @@ class Clusters(CliTest):
         address, pids = a.address, a.pids()
         there = self.machine()
         strangers = []
-        for name, args, cookie, words in (("w", [], "wrong", "wrong cookie; set the same"),
-                                          ("n", [], "", "wrong cookie"),
-                                          ("c", ["--cluster", "other"], "right", "another cluster"),
-                                          ("a", [], "right", "our own name")):
+        for name, args, cookie, words in (("c", ["--cluster", "other"], "right", "another cluster"),
+                                          ("a", [], "right", "a node of that name is running")):
             node = there.node(name, *args, "--join", address, env={"GROVE_COOKIE": cookie})
             joined = there.ask("join", address, "--node", name, "--json")
             strangers.append((node, words, joined))
@@ -488,7 +472,17 @@ class Clusters(CliTest):
                 self.expect_refusal(joined(), UNAVAILABLE, words)
                 self.expect(there.grove("health", "--node", node.name), NO, words)
                 self.assertEqual(node.states(), {node.name: "up"})
+                refused = node.ask("members")["refused"]
+                self.assertEqual([row["address"] for row in refused], [address])
+                self.assertIn(words, refused[0]["why"])
+                self.expect(there.grove("members", "--node", node.name), OK, "refused", words)
         self.assertEqual((a.states(), a.pids()), ({"a": "up"}, pids))
+        refused = {row["name"]: row for row in a.ask("members")["refused"]}
+        self.assertEqual(set(refused), {"c", "a"})
+        for node, words, _ in strangers:
+            self.assertIn(words, refused[node.name]["why"])
+            self.assertGreater(refused[node.name]["times"], 0)
+            self.assertEqual(a.logged().count(f" {node.name} at {node.address}"), 1)
 
     def test_others_go_on_when_a_node_leaves_dies_and_comes_back(self):
         a = self.here.tracker("a", "--track", "txn-1")
@@ -506,6 +500,12 @@ class Clusters(CliTest):
             eventually(lambda: len(a.ask("names")["names"]) == 1)
         self.assertEqual(len(lives), 3)
         self.assertEqual(a.pids(), pids)
+
+
+class Counters(CliTest):
+    def test_a_strategy_that_there_is_not_is_a_usage_error(self):
+        self.refused(USAGE, "no strategy: one_for_none", "run", "--strategy", "one_for_none",
+                     program="counter")
 
 
 class Trackers(CliTest):

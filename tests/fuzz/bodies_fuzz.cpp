@@ -3,6 +3,7 @@
 #include "grove/core/message.hpp"
 #include "grove/transport/codec.hpp"
 
+#include "control.hpp"
 #include "remote_signals.hpp"
 #include "targets.hpp"
 #include "transport/wire_messages.hpp"
@@ -17,10 +18,10 @@ namespace {
 using namespace transport;
 
 template <class T>
-std::optional<Bytes> read_and_packed(Input body) {
+std::optional<Buffer> read_and_packed(Input body) {
   T value{};
   if (!unpack(body, [&](Reader& in) { wire::read(in, value); })) return std::nullopt;
-  Bytes packed;
+  Buffer packed;
   GROVE_CHECK(pack(packed, [&](Writer& out) { wire::write(out, value); }));
   return packed;
 }
@@ -29,6 +30,15 @@ template <class T>
 void expect_stable(Input body) {
   const auto once = read_and_packed<T>(body);
   if (once) GROVE_CHECK(read_and_packed<T>(*once) == once);
+}
+
+/// Reads a control message as a node does: one of an unknown type is skipped.
+void control(const Record& record) {
+  const MessageType* type = find_message_type(record.type);
+  if (type == nullptr) return;
+  Message message = Message::make_default(*type);
+  (void)unpack(record.body, [&](Reader& in) { type->read(in, message.object()); });
+  GROVE_CHECK(!to_string(message).empty());
 }
 
 }  // namespace
@@ -50,13 +60,18 @@ void batch(Input bytes) {
     const auto record = next_record(frame.bytes, offset, malformed);
     if (!record) break;
     GROVE_CHECK(!malformed && offset > at);
-    Bytes again;
+    Buffer again;
     begin_record(again, *record);
     again.insert(again.end(), record->body.begin(), record->body.end());
     finish_record(again, 0);
     GROVE_CHECK(std::ranges::equal(again, frame.bytes.subspan(at, offset - at)));
-    const EnvelopePtr signal =
-        cluster::signal_of(peer, 1, *record, {frame.owner, frame.bytes.data() + at});
+    if (record->kind == cluster::k_control) {
+      control(*record);
+      continue;
+    }
+    const EnvelopePtr signal = cluster::signal_of(
+        peer, 1, *record,
+        Message::make<grove::detail::Packed>(frame.owner, frame.bytes.data() + at));
     if (signal == nullptr || !cluster::carries_message(signal->kind())) continue;
     std::uint64_t wire_id = 0;
     const auto unpacked = cluster::unpack_message(*signal, wire_id);

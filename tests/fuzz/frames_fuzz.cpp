@@ -12,7 +12,7 @@ namespace {
 using namespace transport;
 
 /// Whether `frame` begins as `parsed` does, but for the bytes that nobody reads.
-bool begins_with(Input frame, Bytes parsed, std::size_t unread_from, std::size_t unread_to) {
+bool begins_with(Input frame, Buffer parsed, std::size_t unread_from, std::size_t unread_to) {
   if (frame.size() < parsed.size()) return false;
   for (std::size_t i = unread_from; i < unread_to; ++i) parsed[i] = frame[i];
   return std::equal(parsed.begin(), parsed.end(), frame.begin());
@@ -24,7 +24,7 @@ void header(Input bytes) {
   const auto kind = kind_of(bytes);
   if (!kind) return;
   if (const auto header = parse_session_header(bytes)) {
-    Bytes again(k_session_header_bytes);
+    Buffer again(k_session_header_bytes);
     encode(*kind, *header, again);
     GROVE_CHECK(begins_with(bytes, again, 4, 8));
   }

@@ -24,8 +24,8 @@ using Actions = Sessions::Actions;
 
 constexpr Life k_our_life{1000};
 
-Bytes copy(Input bytes) { return {bytes.begin(), bytes.end()}; }
-Bytes with_proof(Bytes frame, const Proof& proof) {
+Buffer copy(Input bytes) { return {bytes.begin(), bytes.end()}; }
+Buffer with_proof(Buffer frame, const Proof& proof) {
   frame.insert(frame.end(), proof.begin(), proof.end());
   return frame;
 }
@@ -50,8 +50,9 @@ class Play {
     script_ = script_.subspan(1);
     return value;
   }
-  Bytes chunk() {
-    const std::size_t size = std::min<std::size_t>(byte(), script_.size());
+  Buffer chunk() {
+    const std::size_t wanted = byte();
+    const std::size_t size = std::min(wanted, script_.size());
     const Input front = script_.first(size);
     script_ = script_.subspan(size);
     return copy(front);
@@ -76,7 +77,7 @@ class Play {
       case 10: tick(); break;
       case 11: link_up(link); break;
       case 12: perform(us_.on_link_down(link, "lost", now_)); break;
-      case 13: perform(us_.on_resolved("seed:1", {name() + ":1", "seed:1"}, now_)); break;
+      case 13: resolved(); break;
       case 14: told_of(name()); break;
       default: rarely(); break;
     }
@@ -84,6 +85,14 @@ class Play {
   /// As a transport says it: once, of a link that was dialled.
   void link_up(LinkId link) {
     if (connecting_.erase(link) == 1) perform(us_.on_link_up(link, now_));
+  }
+  /// The answers come in no order.
+  void resolved() {
+    if (asked_.empty()) return;
+    const auto one = std::next(asked_.begin(), static_cast<std::ptrdiff_t>(byte() % asked_.size()));
+    const std::string address = *one;
+    asked_.erase(one);
+    perform(us_.on_resolved(address, {name() + ":1", address}, now_));
   }
   void told_of(const std::string& name) {
     perform(us_.add_peer(name, Life{byte()}, name + ":1", now_));
@@ -110,8 +119,8 @@ class Play {
     hello.cluster = "grove";
     hello.name = name();
     hello.address = hello.name + ":1";
-    Bytes bytes = encode(hello);
-    const Bytes more = chunk();
+    Buffer bytes = encode(hello);
+    const Buffer more = chunk();
     bytes.insert(bytes.end(), more.begin(), more.end());
     said_[from] = {bytes, {}};
     hear(from, std::move(bytes));
@@ -126,8 +135,8 @@ class Play {
     welcome.life = Life{byte()};
     welcome.name = byte() % 16 == 0 ? "us" : name();
     welcome.address = welcome.name + ":1";
-    Bytes bytes = encode(welcome);
-    const Bytes more = chunk();
+    Buffer bytes = encode(welcome);
+    const Buffer more = chunk();
     bytes.insert(bytes.end(), more.begin(), more.end());
     answer(to, with_proof(bytes, cookie_.prove("welcome", hello_of_[to], bytes)));
   }
@@ -141,15 +150,15 @@ class Play {
     std::swap(theirs.from_epoch, theirs.to_epoch);
     const std::uint8_t how = byte();
     theirs.sequence = how < 200 ? ++header.sequence : how;
-    Bytes frame(k_session_header_bytes);
+    Buffer frame(k_session_header_bytes);
     encode(how % 4 == 0 ? FrameKind::heartbeat : FrameKind::batch, theirs, frame);
     hear(how % 8 == 1 ? from : proved_[node_name(peer)], std::move(frame));
   }
 
-  void hear(const Route& from, Bytes frame) {
+  void hear(const Route& from, Buffer frame) {
     perform(us_.on_frame(from, Frame::own(std::move(frame)), now_));
   }
-  void answer(LinkId to, Bytes frame) {
+  void answer(LinkId to, Buffer frame) {
     perform(us_.on_answer(to, Frame::own(std::move(frame)), now_));
   }
 
@@ -200,11 +209,14 @@ class Play {
     GROVE_CHECK(up_.at(deliver.peer).first == deliver.session);
   }
   /// A stranger's words reach our log: they must not break its lines.
+  void check(const Sessions::Acknowledged& acknowledged) {
+    GROVE_CHECK(up_.contains(acknowledged.peer));
+  }
   void check(const Sessions::Say& say) {
     GROVE_CHECK(std::ranges::none_of(
         say.text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }));
   }
-  void check(const Sessions::Resolve&) {}
+  void check(const Sessions::Resolve& resolve) { asked_.insert(resolve.address); }
   void check(const Sessions::Count&) {}
 
   Input script_;
@@ -214,18 +226,20 @@ class Play {
                 .life = k_our_life,
                 .cluster = "grove",
                 .address = "us:1",
-                .local = {},
+                .local = "m:/run/us",
+                .machine = "m",
                 .seeds = {"seed:1"},
                 .cookie = cookie_,
                 .versions = {1, 2},
                 .times = {},
                 .random_seed = 1,
                 .nonce = [next = std::uint8_t{0}]() mutable { return Nonce{std::byte{++next}}; }}};
-  std::set<LinkId> open_;                          // dialled and not hung up
-  std::set<LinkId> connecting_;                    // of these, whose end has not answered
-  std::map<LinkId, Bytes> hello_of_;               // what we said there
-  std::map<Route, std::pair<Bytes, Bytes>> said_;  // HELLO, and our WELCOME without its proof
-  std::map<std::string, Route> proved_;            // where a node proved itself last
+  std::set<std::string> asked_;                      // names to look up
+  std::set<LinkId> open_;                            // dialled and not hung up
+  std::set<LinkId> connecting_;                      // of these, whose end has not answered
+  std::map<LinkId, Buffer> hello_of_;                // what we said there
+  std::map<Route, std::pair<Buffer, Buffer>> said_;  // HELLO, and our WELCOME without its proof
+  std::map<std::string, Route> proved_;              // where a node proved itself last
   std::map<NodeId, std::pair<std::uint64_t, SessionHeader>> up_;
   std::uint64_t last_session_ = 0;
 };

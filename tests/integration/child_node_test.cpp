@@ -7,6 +7,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <signal.h>
 #include <spawn.h>
@@ -23,6 +28,7 @@ namespace {
 
 using integration::Number;
 using testkit::RealNode;
+using testkit::RealNodeOptions;
 using testkit::value_of;
 
 constexpr const char* k_child_flag = "--child-node";
@@ -70,32 +76,36 @@ int child_main(const std::string& listen, const std::string& seed) {
 
 class ChildNode : public testing::Test {
  protected:
-  ChildNode() : parent{"parent", {}} { EXPECT_TRUE(parent.start()); }
+  void start(const RealNodeOptions& options = {}) {
+    parent = std::make_unique<RealNode>("parent", options);
+    ASSERT_TRUE(parent->start());
+  }
   [[nodiscard]] Pid sink_of(Life older) {
     Pid sink;
-    EXPECT_TRUE(parent.wait([&] {
-      sink = parent.node().whereis("sink", Scope::cluster).value_or(Pid{});
+    EXPECT_TRUE(parent->wait([&] {
+      sink = parent->node().whereis("sink", Scope::cluster).value_or(Pid{});
       return sink && node_life(sink.node) > older;
     }));
     return sink;
   }
   [[nodiscard]] std::string child_address() {
-    for (const Member& member : parent.members()) {
+    for (const Member& member : parent->members()) {
       if (member.name == "child") return member.address;
     }
     return {};
   }
-  RealNode parent;
+  std::unique_ptr<RealNode> parent;
 };
 
 TEST_F(ChildNode, AKilledProgramIsOneDownAndItsNameGoesAndItComesBackOnItsPort) {
-  Child child{"127.0.0.1:0", parent.address()};
+  start();
+  Child child{"127.0.0.1:0", parent->address()};
   const Pid sink = sink_of(Life{});
   const std::string address = child_address();
   std::promise<void> ready;
   auto watching = ready.get_future();
   auto downs =
-      parent.node().async([sink, &ready](Context& context) -> Task<std::vector<ExitReason>> {
+      parent->node().async([sink, &ready](Context& context) -> Task<std::vector<ExitReason>> {
         EXPECT_TRUE(context.register_name("watcher", context.self()));
         context.monitor(sink);
         ready.set_value();
@@ -111,21 +121,22 @@ TEST_F(ChildNode, AKilledProgramIsOneDownAndItsNameGoesAndItComesBackOnItsPort) 
       });
   value_of(watching);
   child.kill();
-  ASSERT_TRUE(parent.wait_for_count(Metric::downs_noconnection, 1));
-  EXPECT_EQ(parent.node().whereis("sink", Scope::cluster), std::nullopt);
-  EXPECT_EQ(parent.cluster().sessions(), 0U);
+  ASSERT_TRUE(parent->wait_for_count(Metric::downs_noconnection, 1));
+  EXPECT_EQ(parent->node().whereis("sink", Scope::cluster), std::nullopt);
+  EXPECT_EQ(parent->cluster().sessions(), 0U);
   Child again{address, "127.0.0.1:1"};  // it cannot find us: we find it
   const Pid next_sink = sink_of(node_life(sink.node));
   EXPECT_NE(next_sink, sink);
-  parent.node().send(parent.node().whereis("watcher").value(), Number{});
+  parent->node().send(parent->node().whereis("watcher").value(), Number{});
   EXPECT_EQ(value_of(downs), std::vector<ExitReason>{ExitReason::noconnection()});
 }
 
 TEST_F(ChildNode, APeerThatDoesNotReadLosesItsSessionBeforeItCostsMuch) {
-  Child child{"127.0.0.1:0", parent.address()};
+  start({.flow = {.slow_after = std::chrono::seconds{1}}});
+  Child child{"127.0.0.1:0", parent->address()};
   const Pid sink = sink_of(Life{});
   child.signal(SIGSTOP);
-  auto sent = parent.node().async([sink](Context& context) -> Task<std::size_t> {
+  auto sent = parent->node().async([sink](Context& context) -> Task<std::size_t> {
     context.monitor(sink);
     std::size_t bytes = 0;
     for (;;) {
@@ -138,12 +149,84 @@ TEST_F(ChildNode, APeerThatDoesNotReadLosesItsSessionBeforeItCostsMuch) {
       co_return bytes;
     }
   });
-  EXPECT_LT(value_of(sent), std::size_t{1} << 30U);
-  EXPECT_TRUE(parent.has_logged("too slow"));
-  EXPECT_EQ(parent.cluster().sessions(), 0U);
+  EXPECT_LT(value_of(sent), FlowConfig{}.budget_bytes + 100'000);
+  EXPECT_TRUE(parent->has_logged("too slow"));
+  EXPECT_EQ(parent->count(Metric::sessions_slow), 1U);
+  EXPECT_EQ(parent->cluster().sessions(), 0U);
   child.signal(SIGCONT);  // and when it reads again, it is welcome again
-  EXPECT_TRUE(parent.wait_for_count(Metric::sessions_up, 2));
+  EXPECT_TRUE(parent->wait_for_count(Metric::sessions_up, 2));
   EXPECT_EQ(sink_of(Life{}), sink) << "it was never dead";
+}
+
+// -- memory while a peer is stopped ---------------------------------------------------------
+
+constexpr std::size_t k_mib = std::size_t{1} << 20U;
+/// Beside the budget: what each sender may overfill once, and what the allocator keeps.
+constexpr std::size_t k_slack = 24 * k_mib;
+
+/// Memory of this program that is in use, in bytes.
+std::size_t resident() {
+  std::ifstream file{"/proc/self/statm"};
+  std::size_t pages = 0;
+  file >> pages >> pages;
+  return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+/// Sends small and large chunks for ever; `sent` counts them.
+Task<> send_for_ever(Context& context, std::size_t size, std::shared_ptr<std::atomic<int>> sent) {
+  for (;;) {
+    if (const auto sink = context.whereis("sink", Scope::cluster)) {
+      context.send<Number>(*sink, 0, std::vector<std::byte>(size));
+      sent->fetch_add(1, std::memory_order_relaxed);
+    }
+    co_await context.sleep_for(std::chrono::microseconds{100});
+  }
+}
+
+class StoppedPeer : public ChildNode {
+ protected:
+  /// Four senders, of up to 2 MiB each, to a child that is stopped for that long.
+  void expect_bounded_memory(RealNodeOptions options, std::chrono::seconds stopped) {
+    options.flow.budget_bytes = 32 * k_mib;
+    start(options);
+    Child child{"127.0.0.1:0", parent->address()};
+    static_cast<void>(sink_of(Life{}));
+    const auto sent = std::make_shared<std::atomic<int>>(0);
+    for (const std::size_t size : {100U, 64'000U, 500'000U, 2'000'000U}) {
+      parent->node().spawn(send_for_ever, size, sent);
+    }
+    EXPECT_TRUE(parent->wait([&] { return *sent > 3'000; }));
+    const std::size_t baseline = resident();
+    child.signal(SIGSTOP);
+    std::size_t peak = 0;
+    const Clock::TimePoint end = parent->clock().now() + stopped;
+    EXPECT_TRUE(testkit::wait_until(
+        parent->clock(),
+        [&] {
+          peak = std::max(peak, resident());
+          return parent->clock().now() >= end;
+        },
+        stopped + testkit::k_patience));
+    EXPECT_LT(peak, baseline + options.flow.budget_bytes + k_slack)
+        << "from " << baseline / k_mib << " MiB to " << peak / k_mib << " MiB";
+    const int until_now = *sent;
+    child.signal(SIGCONT);  // all goes on
+    EXPECT_TRUE(parent->wait([&] { return *sent > until_now + 3'000; }));
+    EXPECT_TRUE(parent->wait_for_sessions(1));
+  }
+};
+
+TEST_F(StoppedPeer, CostsNoMoreThanItsBudgetWhileItsSessionLasts) {
+  RealNodeOptions options;
+  options.flow.slow_after = std::chrono::hours{1};
+  expect_bounded_memory(options, std::chrono::seconds{5});
+  EXPECT_EQ(parent->count(Metric::sessions_down), 0U);
+}
+
+TEST_F(StoppedPeer, CostsNoMoreThanItsBudgetWhileItIsRedialled) {
+  const char* const text = std::getenv("GROVE_STOPPED_SECONDS");
+  expect_bounded_memory({.times = {}}, std::chrono::seconds{text == nullptr ? 6 : std::stoi(text)});
+  EXPECT_GE(parent->count(Metric::sessions_down), 1U);
 }
 
 }  // namespace

@@ -26,26 +26,36 @@ struct RealNodeOptions {
   std::string listen = "127.0.0.1:0";
   std::string cookie = "integration";
   std::string cluster = "grove";
+  unsigned workers = 2;
+  FlowConfig flow = {};
+  transport::SessionTimes times = {
+      // Only tests that say so may be about slowness: sanitizers and busy machines are slow.
+      .silence = std::chrono::hours{1},
+      .handshake = k_patience};
+  std::string local_path = {};
+  bool in_process = false;  // sockets, though both nodes are in this program
+  std::string advertise = {};
 };
 
 class RealNode {
  public:
   RealNode(const std::string& name, const RealNodeOptions& options)
       : clock_{make_system_clock()},
-        scheduler_{make_thread_scheduler(2)},
+        scheduler_{make_thread_scheduler(options.workers)},
         log_{std::make_shared<RecordingLog>()},
         node_{std::make_unique<Node>(NodeConfig{
             .name = name, .clock = clock_.get(), .scheduler = scheduler_.get(), .log = log_})},
-        transport_{transport::make_zmq_transport(*clock_)} {
+        transport_{transport::make_zmq_transport(*clock_, {.in_process = options.in_process})} {
     ClusterConfig config;
     config.cluster = options.cluster;
     config.listen = options.listen;
+    config.local_path = options.local_path;
+    config.advertise = options.advertise;
     config.seeds = options.seeds;
     config.cookie = transport::Cookie{options.cookie};
     config.random_seed = seed_from_system();
-    // Only tests that say so may be about slowness: sanitizers and busy machines are slow.
-    config.times.silence = std::chrono::hours{1};
-    config.times.handshake = k_patience;
+    config.flow = options.flow;
+    config.times = options.times;
     cluster_ = std::make_unique<Cluster>(*node_, *transport_, std::move(config));
   }
   ~RealNode() {
@@ -83,11 +93,13 @@ class RealNode {
   [[nodiscard]] bool wait_for_log(const std::string& part) {
     return wait([this, &part] { return has_logged(part); });
   }
-  [[nodiscard]] bool has_logged(const std::string& part) const {
+  [[nodiscard]] bool has_logged(const std::string& part) const { return times_logged(part) > 0; }
+  [[nodiscard]] int times_logged(const std::string& part) const {
+    int times = 0;
     for (const auto& [level, line] : log_->lines()) {
-      if (line.find(part) != std::string::npos) return true;
+      times += line.find(part) != std::string::npos ? 1 : 0;
     }
-    return false;
+    return times;
   }
   [[nodiscard]] std::vector<Member> members() {
     auto promise = std::make_shared<std::promise<std::vector<Member>>>();

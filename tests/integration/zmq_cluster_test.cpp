@@ -207,6 +207,52 @@ TEST_F(ZmqCluster, AHundredThousandMessagesEachWayArriveInOrderAndComplete) {
   EXPECT_EQ(a->count(Metric::sessions_down), 0U);
 }
 
+TEST_F(ZmqCluster, AMessageIsNotHeldBackByTheNextProcessThatNeverReturns) {
+  a = &add("a", {.workers = 1});
+  b = &add("b", {.seeds = {a->address()}});
+  ASSERT_TRUE(a->wait_for_sessions(1));
+  ASSERT_TRUE(b->wait_for_sessions(1));
+  std::promise<void> arrived;
+  const Pid receiver = b->node().spawn([&arrived](Context& context) -> Task<> {
+    co_await context.receive<Number>();
+    arrived.set_value();
+  });
+  std::promise<void> returned;
+  a->node().spawn([&, gone = arrived.get_future().share()](Context& context) -> Task<> {
+    context.spawn([gone, &returned](Context&) -> Task<> {
+      gone.wait();
+      returned.set_value();
+      co_return;
+    });
+    context.send(receiver, Number{1, {}});
+    co_return;
+  });
+  auto end = returned.get_future();
+  value_of(end);
+}
+
+TEST_F(ZmqCluster, AStuckProcessIsDownElsewhereAtOnceWhenItIsKilled) {
+  pair_up();
+  std::promise<void> begun;
+  std::promise<void> end;
+  const Pid stuck =
+      a->node().spawn([&begun, released = end.get_future().share()](Context&) -> Task<> {
+        begun.set_value();
+        released.wait();
+        co_return;
+      });
+  auto inside = begun.get_future();
+  value_of(inside);
+  auto reason = b->node().async([stuck](Context& context) -> Task<ExitReason> {
+    context.monitor(stuck);
+    context.exit(stuck, ExitReason::kill());
+    const Down down = co_await context.receive<Down>();
+    co_return down.reason;
+  });
+  EXPECT_EQ(value_of(reason), ExitReason::killed());
+  end.set_value();
+}
+
 TEST_F(ZmqCluster, LargeMessagesArriveWhole) {
   pair_up();
   auto whole = std::make_shared<std::promise<Pid>>();
@@ -293,12 +339,16 @@ TEST_F(ZmqCluster, AddressesThatAreNoneAreRefused) {
 }
 
 TEST_F(ZmqCluster, WithoutACookieOnlyLoopbackIsListenedOn) {
-  for (const char* address : {"0.0.0.0:0", "[::]:0", "192.0.2.1:0"}) {
-    RealNode node{"node", {.listen = address, .cookie = ""}};
-    const auto bound = node.start();
-    ASSERT_FALSE(bound) << address;
-    EXPECT_EQ(bound.error().code, Errc::refused) << address;
-    EXPECT_NE(bound.error().detail.find("GROVE_COOKIE"), std::string::npos);
+  for (const char* address :
+       {"0.0.0.0:0", "[::]:0", "192.0.2.1:0", "[2001:db8::1]:0", "127.host.invalid:0"}) {
+    for (const bool listens : {true, false}) {
+      RealNode node{"node", listens ? testkit::RealNodeOptions{.listen = address, .cookie = ""}
+                                    : testkit::RealNodeOptions{.cookie = "", .advertise = address}};
+      const auto bound = node.start();
+      ASSERT_FALSE(bound) << address;
+      EXPECT_EQ(bound.error().code, Errc::refused) << address;
+      EXPECT_NE(bound.error().detail.find("GROVE_COOKIE"), std::string::npos);
+    }
   }
   a = &add("a", {.cookie = ""});
   b = &add("b", {.seeds = {a->address()}, .cookie = ""});
@@ -309,12 +359,28 @@ TEST_F(ZmqCluster, AWrongCookieNeverJoinsAndBothLogsSaySo) {
   a = &add("a", {.cookie = "right"});
   b = &add("b", {.seeds = {a->address()}, .cookie = "wrong"});
   EXPECT_TRUE(a->wait_for_log("wrong cookie"));
-  EXPECT_TRUE(b->wait_for_log("wrong cookie"));
+  EXPECT_TRUE(b->wait_for_log("handshake refused, probably the cookie"));
   EXPECT_TRUE(a->wait_for_count(Metric::handshakes_refused, 3));  // it tries again and again
   EXPECT_TRUE(b->wait_for_count(Metric::handshakes_refused, 3));
   EXPECT_EQ(a->count(Metric::sessions_up), 0U);
   EXPECT_EQ(b->count(Metric::sessions_up), 0U);
   EXPECT_EQ(a->members().size(), 1U);
+}
+
+TEST_F(ZmqCluster, WithAndWithoutACookieNeverJoinAndBothLogsSaySo) {
+  for (const bool listener_has_one : {true, false}) {
+    a = &add("a", {.cookie = listener_has_one ? "cookie" : ""});
+    b = &add("b", {.seeds = {a->address()}, .cookie = listener_has_one ? "" : "cookie"});
+    RealNode* with = listener_has_one ? a : b;
+    RealNode* without = listener_has_one ? b : a;
+    // Who notices hangs up at once, so that the other side may never know for sure.
+    EXPECT_TRUE(with->wait_for_log(with == a ? "refused a stranger" : "probably the cookie"));
+    EXPECT_TRUE(without->wait_for_log(without == a ? "refused a stranger" : "it has a cookie"));
+    EXPECT_TRUE(a->wait_for_count(Metric::handshakes_refused, 2));
+    EXPECT_EQ(a->count(Metric::sessions_up), 0U);
+    EXPECT_EQ(b->count(Metric::sessions_up), 0U);
+    nodes.clear();
+  }
 }
 
 TEST_F(ZmqCluster, AnotherClusterNeverJoins) {

@@ -221,6 +221,24 @@ TEST(GenServerStop, RunsTerminateThenEndsWithTheReason) {
   });
 }
 
+TEST(GenServerCrash, IsLoggedWithTheMessageThatItHandledLast) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    ServerOptions options;
+    options.link = false;
+    const StartResult server = co_await start_server<Counter>(context, options, 1);
+    context.cast(server.pid, Bump{1});
+    EXPECT_THROW(co_await context.call<Crash>(server.pid), ProcessExit);
+  });
+  std::vector<std::string> errors;
+  for (const auto& [level, line] : world.log().lines()) {
+    if (level == LogLevel::error) errors.push_back(line);
+  }
+  EXPECT_EQ(errors.size(), 1U);
+  const std::string end = ", last message " + std::string{k_message_type<Crash>.name};
+  EXPECT_TRUE(errors.at(0).ends_with(end)) << errors.at(0);
+}
+
 /// Takes a second for each of what it is told.
 class Slow : public GenServer {
  public:
@@ -248,7 +266,8 @@ TEST(GenServerStop, NeedsNoRoomInAFullMailbox) {
           fill(own.node());
         });
         co_await context.sleep_for(1ms);
-        co_await stop_server(context, by_name ? ServerRef{"slow"} : ServerRef{server.pid});
+        const ServerRef slow = by_name ? ServerRef{"slow"} : ServerRef{server.pid};
+        co_await stop_server(context, slow);
       });
     }
   }

@@ -66,7 +66,7 @@ TEST(Inspect, AProcessOfThePastIsNothing) {
   EXPECT_TRUE(nothing);
 }
 
-TEST(Inspect, APidOfAnotherNodeIsABadArgument) {
+TEST(Inspect, APidOfANodeThatCannotBeReachedSaysSo) {
   LocalWorld world;
   const Pid elsewhere{intern_node("other", Life{7}), 1, 1};
   const ExitReason reason = world.run([&](Context& context) -> Task<ExitReason> {
@@ -77,7 +77,7 @@ TEST(Inspect, APidOfAnotherNodeIsABadArgument) {
     }
     co_return ExitReason::normal();
   });
-  EXPECT_EQ(reason, ExitReason::symbol("badarg"));
+  EXPECT_EQ(to_string(reason), "{nodedown,other}");
 }
 
 TEST(Inspect, WhoWasJustKilledIsNotAlive) {

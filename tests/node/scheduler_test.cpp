@@ -5,6 +5,7 @@
 #include "grove/core/scheduler.hpp"
 
 #include "support/local_world.hpp"
+#include "support/work.hpp"
 
 #include <gtest/gtest.h>
 
@@ -24,38 +25,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Runs a function, again for as long as that returns true.
-class Work final : public Runnable {
- public:
-  using Step = std::function<bool(Turn&)>;
-  explicit Work(Step step, Priority priority = Priority::normal) : step_{std::move(step)} {
-    set_run_priority(priority);
-  }
-  bool run(Turn& turn) override { return step_(turn); }
-  void stuck(Clock::Duration duration, const void*) noexcept override {
-    if (on_stuck) on_stuck(duration);
-  }
-  std::function<void(Clock::Duration)> on_stuck;
-
- private:
-  Step step_;
-};
-
-Work::Step once(std::function<void()> action) {
-  return [action = std::move(action)](Turn&) {
-    action();
-    return false;
-  };
-}
-
-/// A step that is inside user code until `release` opens.
-Work::Step held_by(std::latch& release) {
-  return [&release](Turn& turn) {
-    const UserCode inside{turn};
-    release.wait();
-    return false;
-  };
-}
+using testkit::held_by;
+using testkit::once;
+using testkit::Work;
 
 /// Says that it is stuck as soon as the watchdog does.
 class Told {

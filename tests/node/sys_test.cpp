@@ -158,7 +158,8 @@ TEST(Sys, AnErrorSaysWhyThereIsNoState) {
     EXPECT_EQ(co_await failure_of(sys::suspend(context, Pid())), "noproc");
     EXPECT_EQ(co_await failure_of(sys::suspend(context, context.self())), "calling_self");
     const Pid elsewhere{intern_node("other", Life{7}), 1, 1};
-    EXPECT_EQ(co_await failure_of(sys::suspend(context, elsewhere)), "badarg");
+    EXPECT_EQ(co_await failure_of(sys::suspend(context, elsewhere)), "{nodedown,other}");
+    EXPECT_EQ(co_await failure_of(sys::replace_state(context, elsewhere, 1)), "badarg");
   });
 }
 

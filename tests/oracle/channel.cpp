@@ -32,7 +32,7 @@ Channel& Channel::operator=(Channel&& other) noexcept {
 
 void Channel::send(const Message& message) {
   const MessageType& type = *message.type();
-  transport::Bytes bytes(sizeof(Head));
+  transport::Buffer bytes(sizeof(Head));
   transport::pack(bytes,
                   [&](Writer& out) { type.write(out, const_cast<Message&>(message).object()); });
   const Head head{type.wire_id, bytes.size() - sizeof(Head)};
@@ -56,7 +56,7 @@ bool Channel::read(void* to, std::size_t size) {
 std::optional<Message> Channel::receive() {
   Head head;
   if (!read(&head, sizeof head)) return std::nullopt;
-  transport::Bytes body(head.body_bytes);
+  transport::Buffer body(head.body_bytes);
   if (!read(body.data(), body.size())) return std::nullopt;
   const MessageType* type = find_message_type(head.wire_id);
   if (type == nullptr) throw std::runtime_error{"a message of another program"};

@@ -14,7 +14,8 @@ std::string address_of(const std::string& name) { return name + ".sim:1"; }
 }  // namespace
 
 SimNode::SimNode(std::string name, VirtualClock& clock, Random& random,
-                 transport::MemoryNetwork& network, std::vector<std::string> seeds)
+                 transport::MemoryNetwork& network, std::vector<std::string> seeds,
+                 const std::function<void(ClusterConfig&)>& configure)
     : address_{address_of(name)},
       random_{random.next()},
       scheduler_{&random},
@@ -34,6 +35,7 @@ SimNode::SimNode(std::string name, VirtualClock& clock, Random& random,
     for (std::byte& byte : nonce) byte = static_cast<std::byte>(random_.next());
     return nonce;
   };
+  configure(config);
   cluster_ = std::make_unique<Cluster>(*node_, *transport_, std::move(config));
   GROVE_CHECK(cluster_->start().has_value());
 }
@@ -51,10 +53,11 @@ SimWorld::SimWorld(std::uint64_t seed, transport::AutoConnect connect)
       network_{clock_, random_},
       past_(static_cast<std::size_t>(Metric::k_count)) {
   network_.observe(
-      [this](const std::string& from, const std::string& to, const transport::Bytes& frame) {
+      [this](const std::string& from, const std::string& to, const transport::Frame& frame) {
         trace(from);
         trace(to);
-        trace({reinterpret_cast<const char*>(frame.data()), frame.size()});
+        trace({reinterpret_cast<const char*>(frame.bytes.data()), frame.bytes.size()});
+        trace(std::to_string(frame.tail.size()));
       });
 }
 
@@ -78,7 +81,8 @@ SimNode& SimWorld::add_node(const std::string& name) {
   }
   std::vector<std::string> seeds;
   if (auto_connect_ == transport::AutoConnect::always) seeds = {address_of(first_)};
-  nodes_[name] = std::make_unique<SimNode>(name, clock_, random_, network_, std::move(seeds));
+  nodes_[name] =
+      std::make_unique<SimNode>(name, clock_, random_, network_, std::move(seeds), configure_);
   return *nodes_[name];
 }
 

@@ -33,7 +33,7 @@ class SimNode {
  public:
   /// Without seeds it connects only by hand.
   SimNode(std::string name, VirtualClock& clock, Random& random, transport::MemoryNetwork& network,
-          std::vector<std::string> seeds);
+          std::vector<std::string> seeds, const std::function<void(ClusterConfig&)>& configure);
   ~SimNode();
 
   [[nodiscard]] Node& node() noexcept { return *node_; }
@@ -58,6 +58,10 @@ class SimWorld {
                     transport::AutoConnect connect = transport::AutoConnect::always);
   ~SimWorld();
 
+  /// Has a say in the configuration of each node that is started from now on.
+  void configure(std::function<void(ClusterConfig&)> configure) {
+    configure_ = std::move(configure);
+  }
   /// Starts a node (a new life, when one of that name was killed). All know the first node added,
   /// or, with AutoConnect::never, nobody.
   SimNode& add_node(const std::string& name);
@@ -76,6 +80,7 @@ class SimWorld {
   void partition(const std::vector<std::vector<std::string>>& groups);
   void cut(const std::string& from, const std::string& to);  // one direction
   void heal() { network_.heal_all(); }
+  [[nodiscard]] transport::MemoryNetwork& network() noexcept { return network_; }
 
   /// Runs what can run, then lets time pass to the next event, and so on.
   void run_for(Clock::Duration duration);
@@ -117,6 +122,7 @@ class SimWorld {
   Random random_;
   transport::MemoryNetwork network_;
   std::map<std::string, std::unique_ptr<SimNode>> nodes_;
+  std::function<void(ClusterConfig&)> configure_ = [](ClusterConfig&) {};
   std::string first_;
   std::vector<std::uint64_t> past_;  // counters of the dead
   std::uint64_t hash_ = 0xcbf29ce484222325U;

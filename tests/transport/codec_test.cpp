@@ -115,13 +115,13 @@ using namespace codec_test;
 using testkit::hex;
 
 template <class T>
-Bytes packed(const T& value) {
-  Bytes out;
+Buffer packed(const T& value) {
+  Buffer out;
   pack(out, [&](Writer& writer) { wire::write(writer, value); });
   return out;
 }
 template <class T>
-std::optional<T> unpacked(const Bytes& body) {
+std::optional<T> unpacked(const Buffer& body) {
   T value{};
   if (!unpack(body, [&](Reader& reader) { wire::read(reader, value); })) return std::nullopt;
   return value;
@@ -350,7 +350,7 @@ std::vector<Primitive> primitives() {
 
 TEST(CodecWrongTypes, EachKindIsReadAsItselfOnly) {
   for (const Primitive& written : primitives()) {
-    Bytes body;
+    Buffer body;
     pack(body, written.write);
     for (const Primitive& read : primitives()) {
       const bool same = written.name == read.name ||
@@ -362,7 +362,7 @@ TEST(CodecWrongTypes, EachKindIsReadAsItselfOnly) {
 }
 
 TEST(CodecWrongTypes, TheFirstSurpriseEndsTheReading) {
-  Bytes body = packed(std::vector<std::string>{"a", "b"});
+  Buffer body = packed(std::vector<std::string>{"a", "b"});
   EXPECT_FALSE(unpack(body, [](Reader& in) {
     EXPECT_EQ(in.array(), 2U);
     EXPECT_EQ(in.integer(), 0);
@@ -448,15 +448,15 @@ TEST(CodecLimits, NoHeaderMayClaimMoreThanTheBody) {
 }
 
 TEST(CodecLimits, NothingMayFollowTheBody) {
-  for (const Bytes& whole : {packed(some_value()), packed(some_things()), packed(Value{})}) {
-    Bytes longer = whole;
+  for (const Buffer& whole : {packed(some_value()), packed(some_things()), packed(Value{})}) {
+    Buffer longer = whole;
     longer.push_back(std::byte{0xc0});
     EXPECT_FALSE(unpack(longer, [](Reader& in) { in.skip(); }));
   }
 }
 
-Bytes nested(std::size_t depth, std::byte opener) {
-  Bytes body(depth, opener);
+Buffer nested(std::size_t depth, std::byte opener) {
+  Buffer body(depth, opener);
   body.push_back(std::byte{0xc0});
   return body;
 }
@@ -465,8 +465,8 @@ TEST(CodecLimits, DepthEndsAtItsLimit) {
   EXPECT_TRUE(unpacked<Value>(nested(k_depth_max, std::byte{0x91})));
   EXPECT_FALSE(unpacked<Value>(nested(k_depth_max + 1, std::byte{0x91})));
   EXPECT_FALSE(unpacked<Value>(nested(1'000'000, std::byte{0x91})));
-  EXPECT_FALSE(unpacked<Value>(Bytes(1'000'000, std::byte{0x91})));
-  EXPECT_FALSE(unpacked<Value>(Bytes(1'000'000, std::byte{0x81})));
+  EXPECT_FALSE(unpacked<Value>(Buffer(1'000'000, std::byte{0x91})));
+  EXPECT_FALSE(unpacked<Value>(Buffer(1'000'000, std::byte{0x81})));
 }
 
 TEST(CodecLimits, WhatIsSentIsWhatIsRead) {
@@ -487,7 +487,7 @@ std::size_t address_space_peak_kib() {
 // Each header on its own claims no more than the body has bytes; together they claim 30 times it.
 TEST(CodecLimits, HeadersInsideHeadersClaimNoMoreThanTheBodyTogether) {
   const std::size_t size = std::size_t{4} << 20U;
-  Bytes body;
+  Buffer body;
   for (std::size_t i = 0; i + 2 < k_depth_max; ++i) {
     const auto claimed = static_cast<std::uint32_t>(size - 1000);
     body.push_back(std::byte{0xdd});
@@ -504,7 +504,7 @@ TEST(CodecLimits, HeadersInsideHeadersClaimNoMoreThanTheBodyTogether) {
 // It was 48 bytes for each value, and twice that while the list of them grew.
 TEST(CodecLimits, ABodyOfSingleBytesTakesAFewTimesItsSize) {
   const std::size_t size = std::size_t{8} << 20U;
-  Bytes body = hex("dd 00 7f ff fb");  // an array of all the rest
+  Buffer body = hex("dd 00 7f ff fb");  // an array of all the rest
   body.resize(size, std::byte{0xc0});
   const std::size_t before = address_space_peak_kib();
   EXPECT_TRUE(unpack(body, [](Reader& in) { in.skip(); }));
@@ -513,8 +513,8 @@ TEST(CodecLimits, ABodyOfSingleBytesTakesAFewTimesItsSize) {
 
 // -- chance ---------------------------------------------------------------------------------
 
-Bytes mutated(const Bytes& whole, Random& random) {
-  Bytes body = whole;
+Buffer mutated(const Buffer& whole, Random& random) {
+  Buffer body = whole;
   const auto place = [&] { return static_cast<std::size_t>(random.below(body.size())); };
   for (std::uint64_t rounds = 1 + random.below(3); rounds > 0 && !body.empty(); --rounds) {
     switch (random.below(5)) {
@@ -527,9 +527,9 @@ Bytes mutated(const Bytes& whole, Random& random) {
         break;
       default: {  // a piece of it once more, somewhere else
         const std::size_t from = place();
-        const Bytes piece(body.begin() + static_cast<std::ptrdiff_t>(from),
-                          body.begin() + static_cast<std::ptrdiff_t>(
-                                             std::min(body.size(), from + random.below(20))));
+        const Buffer piece(body.begin() + static_cast<std::ptrdiff_t>(from),
+                           body.begin() + static_cast<std::ptrdiff_t>(
+                                              std::min(body.size(), from + random.below(20))));
         body.insert(body.begin() + static_cast<std::ptrdiff_t>(place()), piece.begin(),
                     piece.end());
       }
@@ -540,16 +540,16 @@ Bytes mutated(const Bytes& whole, Random& random) {
 }
 
 TEST(CodecChance, NoMutationOfAValidBodyDoesHarm) {
-  const std::vector<Bytes> seeds{packed(some_things()),
-                                 packed(some_numbers()),
-                                 packed(some_value()),
-                                 packed(some_branch()),
-                                 packed(ExitReason::error("a", "b")),
-                                 packed(Newer{})};
+  const std::vector<Buffer> seeds{packed(some_things()),
+                                  packed(some_numbers()),
+                                  packed(some_value()),
+                                  packed(some_branch()),
+                                  packed(ExitReason::error("a", "b")),
+                                  packed(Newer{})};
   Random random{20'240'229};
   int read = 0;
   for (int i = 0; i < 20'000; ++i) {
-    const Bytes body = mutated(seeds[static_cast<std::size_t>(i) % seeds.size()], random);
+    const Buffer body = mutated(seeds[static_cast<std::size_t>(i) % seeds.size()], random);
     switch (i % 6) {
       case 0: read += unpacked<Things>(body) ? 1 : 0; break;
       case 1: read += unpacked<Numbers>(body) ? 1 : 0; break;
@@ -560,7 +560,7 @@ TEST(CodecChance, NoMutationOfAValidBodyDoesHarm) {
     }
     if (const auto value = unpacked<Value>(body)) {
       ++read;
-      const Bytes again = packed(*value);  // whatever was read can be sent on
+      const Buffer again = packed(*value);  // whatever was read can be sent on
       EXPECT_TRUE(unpacked<Value>(again));
     }
   }
@@ -570,7 +570,7 @@ TEST(CodecChance, NoMutationOfAValidBodyDoesHarm) {
 TEST(CodecChance, NoiseIsRefusedOrRead) {
   Random random{7};
   for (int i = 0; i < 20'000; ++i) {
-    Bytes body(random.below(40));
+    Buffer body(random.below(40));
     for (std::byte& byte : body) byte = static_cast<std::byte>(random.next());
     const auto value = unpacked<Value>(body);
     if (value) {

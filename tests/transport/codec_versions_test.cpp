@@ -57,13 +57,13 @@ namespace {
 using namespace versions;
 
 template <class T>
-Bytes packed(const T& value) {
-  Bytes out;
+Buffer packed(const T& value) {
+  Buffer out;
   EXPECT_TRUE(pack(out, [&](Writer& writer) { wire::write(writer, value); }));
   return out;
 }
 template <class T>
-T unpacked(const Bytes& body) {
+T unpacked(const Buffer& body) {
   T value{};
   EXPECT_TRUE(unpack(body, [&](Reader& reader) { wire::read(reader, value); }));
   return value;
@@ -121,7 +121,7 @@ TEST(CodecReleases, AnAppendedOptionThatWasSentEmptyIsEmpty) {
 
 TEST(CodecReleases, AFieldThatChangedItsTypeIsRefused) {
   NewItem item;
-  const Bytes text_first = packed(std::vector<std::string>{"1", "piece"});
+  const Buffer text_first = packed(std::vector<std::string>{"1", "piece"});
   EXPECT_FALSE(unpack(text_first, [&](Reader& reader) { wire::read(reader, item); }));
 }
 

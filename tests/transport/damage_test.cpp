@@ -24,14 +24,14 @@ using namespace transport;
 
 /// What damage did to a frame, in memory of just its size.
 struct Damaged {
-  Bytes bytes;
+  Buffer bytes;
   std::size_t at;  // the first byte that is not as it was
 };
-void for_each_damage(const Bytes& whole, const std::function<void(const Damaged&)>& use) {
+void for_each_damage(const Buffer& whole, const std::function<void(const Damaged&)>& use) {
   for (std::size_t at = 0; at < whole.size(); ++at) {
     use({{whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(at)}, at});
     for (const std::byte flip : {std::byte{0x01}, std::byte{0x80}, std::byte{0xff}}) {
-      Bytes spoilt = whole;
+      Buffer spoilt = whole;
       spoilt[at] ^= flip;
       use({std::move(spoilt), at});
     }
@@ -39,7 +39,7 @@ void for_each_damage(const Bytes& whole, const std::function<void(const Damaged&
 }
 
 /// Reads all records as a node does. Returns: false when one is malformed.
-bool read_records(const Bytes& bytes) {
+bool read_records(const Buffer& bytes) {
   const Frame frame = Frame::own(bytes);
   std::size_t offset = k_session_header_bytes;
   bool malformed = false;
@@ -47,8 +47,9 @@ bool read_records(const Bytes& bytes) {
     const std::size_t at = offset;
     const auto record = next_record(frame.bytes, offset, malformed);
     if (!record) return !malformed;
-    const auto signal = cluster::signal_of(intern_node("peer", Life{1}), 1, *record,
-                                           {frame.owner, frame.bytes.data() + at});
+    const auto signal = cluster::signal_of(
+        intern_node("peer", Life{1}), 1, *record,
+        Message::make<grove::detail::Packed>(frame.owner, frame.bytes.data() + at));
     if (signal == nullptr || !cluster::carries_message(signal->kind())) continue;
     std::uint64_t wire_id = 0;
     (void)cluster::unpack_message(*signal, wire_id);
@@ -135,14 +136,14 @@ TEST_P(Damage, OfAHandshakeLetsNobodyInAndOfABatchIsRefused) {
 
 TEST_P(Damage, ACutBatchIsMalformedUnlessItEndsBetweenRecords) {
   for (const Line& line : lines_of(GetParam())) {
-    const Bytes& whole = line.step.frame;
+    const Buffer& whole = line.step.frame;
     if (kind_of(whole) != FrameKind::batch) continue;
     std::set<std::size_t> ends{k_session_header_bytes};
     std::size_t offset = k_session_header_bytes;
     bool malformed = false;
     while (next_record(whole, offset, malformed)) ends.insert(offset);
     for (std::size_t size = k_session_header_bytes; size <= whole.size(); ++size) {
-      const Bytes cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+      const Buffer cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
       EXPECT_EQ(read_records(cut), ends.contains(size)) << "line " << line.number << ' ' << size;
     }
   }
@@ -156,8 +157,8 @@ TEST_P(Damage, ACutBodyIsRefused) {
     bool malformed = false;
     while (const auto record = next_record(line.step.frame, offset, malformed)) {
       for (std::size_t size = 0; size < record->body.size(); ++size) {
-        const Bytes cut(record->body.begin(),
-                        record->body.begin() + static_cast<std::ptrdiff_t>(size));
+        const Buffer cut(record->body.begin(),
+                         record->body.begin() + static_cast<std::ptrdiff_t>(size));
         EXPECT_FALSE(unpack(cut, [](Reader& in) { in.skip(); })) << "line " << line.number;
       }
       bodies += record->body.empty() ? 0 : 1;

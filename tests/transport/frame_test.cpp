@@ -52,12 +52,12 @@ std::string joined(std::initializer_list<std::string_view> parts) {
   for (const std::string_view part : parts) all += part;
   return all;
 }
-Bytes welcome_bytes() { return hex(joined({k_welcome_signed, k_proof})); }
-Bytes auth_bytes() { return hex(joined({k_auth_head, k_proof})); }
-Bytes heartbeat_bytes() {
+Buffer welcome_bytes() { return hex(joined({k_welcome_signed, k_proof})); }
+Buffer auth_bytes() { return hex(joined({k_auth_head, k_proof})); }
+Buffer heartbeat_bytes() {
   return hex(joined({"47 56 01 10", k_header_rest, "00 00 00 00 00 00 00 00"}));
 }
-Bytes batch_bytes() {
+Buffer batch_bytes() {
   return hex(joined({"47 56 01 11", k_header_rest, "05 00 00 00 00 00 00 00", k_records}));
 }
 
@@ -122,7 +122,7 @@ Record plain_record() {
 TEST(FrameBytes, AHelloIsPinned) { EXPECT_EQ(text_of(encode(hello())), text_of(hex(k_hello))); }
 
 TEST(FrameBytes, AWelcomeIsPinned) {
-  Bytes frame = encode(welcome());
+  Buffer frame = encode(welcome());
   EXPECT_EQ(text_of(frame), text_of(hex(k_welcome_signed)));
   const Proof proof = counting_proof();
   frame.insert(frame.end(), proof.begin(), proof.end());
@@ -143,13 +143,13 @@ TEST(FrameBytes, ARefuseIsPinned) {
 }
 
 TEST(FrameBytes, AHeartbeatIsPinned) {
-  Bytes frame(k_session_header_bytes);
+  Buffer frame(k_session_header_bytes);
   encode(FrameKind::heartbeat, header(0), frame);
   EXPECT_EQ(text_of(frame), text_of(heartbeat_bytes()));
 }
 
 TEST(FrameBytes, ABatchOfRecordsIsPinned) {
-  Bytes batch(k_session_header_bytes);
+  Buffer batch(k_session_header_bytes);
   const std::size_t first = begin_record(batch, named_record());
   for (const std::byte byte : hex("ca fe 00")) batch.push_back(byte);
   finish_record(batch, first);
@@ -193,7 +193,7 @@ TEST(FrameParsing, AHelloComesBackWhole) {
 }
 
 TEST(FrameParsing, AHelloMayGrowAtItsEndUpToItsBound) {
-  Bytes longer = hex(k_hello);
+  Buffer longer = hex(k_hello);
   longer.resize(k_handshake_bytes_max, std::byte{0xff});
   const auto parsed = parse_hello(longer);
   ASSERT_TRUE(parsed);
@@ -203,7 +203,7 @@ TEST(FrameParsing, AHelloMayGrowAtItsEndUpToItsBound) {
 }
 
 TEST(FrameParsing, AWelcomeMayGrowBeforeItsProofUpToItsBound) {
-  Bytes longer = hex(k_welcome_signed);
+  Buffer longer = hex(k_welcome_signed);
   longer.resize(k_handshake_bytes_max - sizeof(Proof), std::byte{0xff});
   const Proof proof = counting_proof();
   longer.insert(longer.end(), proof.begin(), proof.end());
@@ -217,7 +217,7 @@ TEST(FrameParsing, AWelcomeMayGrowBeforeItsProofUpToItsBound) {
 }
 
 TEST(FrameParsing, AWelcomeComesBackWholeAndKnowsItsSignedPart) {
-  const Bytes frame = welcome_bytes();
+  const Buffer frame = welcome_bytes();
   const auto parsed = parse_welcome(frame);
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->welcome.version, 2);
@@ -255,7 +255,7 @@ TEST(FrameParsing, ASessionHeaderComesBackWhole) {
 TEST(FrameParsing, ASessionsFramesCarryTheVersionAgreedOn) {
   SessionHeader of_nine = header(5);
   of_nine.version = 9;
-  Bytes frame(k_session_header_bytes);
+  Buffer frame(k_session_header_bytes);
   encode(FrameKind::heartbeat, of_nine, frame);
   EXPECT_EQ(frame[2], std::byte{9});
   EXPECT_EQ(kind_of(frame), FrameKind::heartbeat);
@@ -265,7 +265,7 @@ TEST(FrameParsing, ASessionsFramesCarryTheVersionAgreedOn) {
 }
 
 TEST(FrameParsing, RecordsComeBackInOrderAndThenEnd) {
-  const Bytes batch = batch_bytes();
+  const Buffer batch = batch_bytes();
   std::size_t offset = k_session_header_bytes;
   bool malformed = true;
   const auto first = next_record(batch, offset, malformed);
@@ -296,7 +296,8 @@ TEST(FrameParsing, RecordsComeBackInOrderAndThenEnd) {
 
 TEST(FrameKinds, EachPinnedNumberIsKnownAndNoOther) {
   for (int number = 0; number < 256; ++number) {
-    const Bytes frame{std::byte{'G'}, std::byte{'V'}, std::byte{1}, static_cast<std::byte>(number)};
+    const Buffer frame{std::byte{'G'}, std::byte{'V'}, std::byte{1},
+                       static_cast<std::byte>(number)};
     const bool known = (number >= 1 && number <= 6) || number == 16 || number == 17;
     const auto kind = kind_of(frame);
     EXPECT_EQ(kind.has_value(), known) << number;
@@ -315,8 +316,8 @@ TEST(FrameKinds, OtherMagicIsNoFrame) {
 TEST(FrameKinds, OfAnotherLayoutOnlyHelloAndRefuseAreUnderstoodOfHandshakes) {
   for (const int version : {0, 1, 2, 255}) {
     for (const int kind : {1, 2, 3, 4, 5, 6, 16, 17}) {
-      const Bytes frame{std::byte{'G'}, std::byte{'V'}, static_cast<std::byte>(version),
-                        static_cast<std::byte>(kind)};
+      const Buffer frame{std::byte{'G'}, std::byte{'V'}, static_cast<std::byte>(version),
+                         static_cast<std::byte>(kind)};
       const bool known = version == 1 || kind == 1 || kind == 5 || kind >= 16;
       EXPECT_EQ(kind_of(frame).has_value(), known) << version << ' ' << kind;
       EXPECT_EQ(is_handshake(frame), version == 1);
@@ -339,28 +340,28 @@ TEST(FrameVersions, TheNewestThatBothSpeakIsChosen) {
 
 /// Calls `parses` with each proper prefix, in memory of just that size: a sanitizer would see a
 /// read past its end.
-void expect_no_prefix(const Bytes& whole, const std::function<bool(const Bytes&)>& parses) {
+void expect_no_prefix(const Buffer& whole, const std::function<bool(const Buffer&)>& parses) {
   EXPECT_TRUE(parses(whole));
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    const Bytes prefix(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+    const Buffer prefix(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
     EXPECT_FALSE(parses(prefix)) << "the first " << size << " bytes";
   }
 }
 
 TEST(FrameTruncation, NoPrefixOfAnyFrameParses) {
-  expect_no_prefix(hex(k_hello), [](const Bytes& b) { return parse_hello(b).has_value(); });
-  expect_no_prefix(welcome_bytes(), [](const Bytes& b) { return parse_welcome(b).has_value(); });
-  expect_no_prefix(auth_bytes(), [](const Bytes& b) { return parse_auth(b).has_value(); });
-  expect_no_prefix(hex(k_refuse), [](const Bytes& b) { return parse_refuse(b).has_value(); });
+  expect_no_prefix(hex(k_hello), [](const Buffer& b) { return parse_hello(b).has_value(); });
+  expect_no_prefix(welcome_bytes(), [](const Buffer& b) { return parse_welcome(b).has_value(); });
+  expect_no_prefix(auth_bytes(), [](const Buffer& b) { return parse_auth(b).has_value(); });
+  expect_no_prefix(hex(k_refuse), [](const Buffer& b) { return parse_refuse(b).has_value(); });
   expect_no_prefix(heartbeat_bytes(),
-                   [](const Bytes& b) { return parse_session_header(b).has_value(); });
-  expect_no_prefix(hex(k_accept), [](const Bytes& b) { return kind_of(b).has_value(); });
+                   [](const Buffer& b) { return parse_session_header(b).has_value(); });
+  expect_no_prefix(hex(k_accept), [](const Buffer& b) { return kind_of(b).has_value(); });
 }
 
 TEST(FrameTruncation, ACutBatchIsMalformedUnlessItEndsBetweenRecords) {
-  const Bytes whole = batch_bytes();
+  const Buffer whole = batch_bytes();
   for (std::size_t size = k_session_header_bytes; size <= whole.size(); ++size) {
-    const Bytes prefix(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
+    const Buffer prefix(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
     std::size_t offset = k_session_header_bytes;
     bool malformed = false;
     int records = 0;
@@ -383,7 +384,7 @@ TEST(FrameTruncation, NothingAtAllIsNothing) {
 }
 
 TEST(FrameTruncation, MoreThanAnAuthIsNone) {
-  Bytes longer = auth_bytes();
+  Buffer longer = auth_bytes();
   longer.push_back(std::byte{0});
   EXPECT_FALSE(parse_auth(longer));
 }
@@ -399,7 +400,7 @@ TEST(FrameLies, ANameThatIsNoNodeNameIsRefused) {
     EXPECT_FALSE(parse_hello(encode(told))) << name;
     Welcome answer = welcome();
     answer.name = name;
-    Bytes frame = encode(answer);
+    Buffer frame = encode(answer);
     frame.resize(frame.size() + 32);
     EXPECT_FALSE(parse_welcome(frame)) << name;
   }
@@ -433,7 +434,7 @@ TEST(FrameLies, AnAddressOrClusterWithControlCharactersIsRefused) {
     EXPECT_FALSE(parse_hello(encode(told)));
     Welcome answer = welcome();
     answer.local = text;
-    Bytes frame = encode(answer);
+    Buffer frame = encode(answer);
     frame.resize(frame.size() + 32);
     EXPECT_FALSE(parse_welcome(frame));
   }
@@ -448,7 +449,7 @@ TEST(FrameLies, NoLifeIsNoHello) {
 TEST(FrameLies, ATextThatClaimsMoreThanTheFrameIsRefused) {
   // The lengths of cluster, name, address and local.
   for (const std::size_t from_end : {17U, 11U, 7U, 3U}) {
-    Bytes frame = hex(k_hello);
+    Buffer frame = hex(k_hello);
     frame[frame.size() - from_end] = std::byte{255};
     EXPECT_FALSE(parse_hello(frame)) << from_end;
   }
@@ -462,7 +463,7 @@ TEST(FrameLies, ARefusalTextIsCutNotSplit) {
 }
 
 bool is_malformed(std::string_view record) {
-  const Bytes bytes = hex(record);
+  const Buffer bytes = hex(record);
   std::size_t offset = 0;
   bool malformed = false;
   const bool found = next_record(bytes, offset, malformed).has_value();
@@ -501,7 +502,7 @@ TEST(RecordLies, ALongNameAndALargeBodyComeBackWhole) {
   const std::string name(65535, 'n');
   Record record = named_record();
   record.name = name;
-  Bytes batch;
+  Buffer batch;
   const std::size_t at = begin_record(batch, record);
   batch.resize(batch.size() + 100'000, std::byte{0x5a});
   finish_record(batch, at);

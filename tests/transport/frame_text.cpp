@@ -163,19 +163,19 @@ std::string meaning_of(const std::optional<T>& parsed) {
   return parsed ? meaning_of(*parsed) : "malformed";
 }
 
-Bytes batch_again(std::span<const std::byte> frame, const SessionHeader& header) {
-  Bytes again(k_session_header_bytes);
+Buffer batch_again(std::span<const std::byte> frame, const SessionHeader& header) {
+  Buffer again(k_session_header_bytes);
   std::size_t offset = k_session_header_bytes;
   bool malformed = false;
   while (const auto record = next_record(frame, offset, malformed)) {
     const std::size_t at = begin_record(again, *record);
-    const Bytes body = body_of(*record).again;
+    const Buffer body = body_of(*record).again;
     const auto kept = body.empty() ? record->body : std::span<const std::byte>{body};
     again.insert(again.end(), kept.begin(), kept.end());
     finish_record(again, at);
   }
   encode(FrameKind::batch, header, again);
-  return malformed ? Bytes{} : again;
+  return malformed ? Buffer{} : again;
 }
 
 }  // namespace
@@ -205,28 +205,28 @@ std::string meaning_of(std::span<const std::byte> frame) {
   return "malformed";
 }
 
-Bytes encoded_again(std::span<const std::byte> frame) {
+Buffer encoded_again(std::span<const std::byte> frame) {
   const auto kind = kind_of(frame);
   if (!kind) return {};
   switch (*kind) {
     case FrameKind::hello: {
       const auto hello = parse_hello(frame);
-      return hello ? encode(*hello) : Bytes{};
+      return hello ? encode(*hello) : Buffer{};
     }
     case FrameKind::welcome: {
       const auto parsed = parse_welcome(frame);
       if (!parsed) return {};
-      Bytes again = encode(parsed->welcome);
+      Buffer again = encode(parsed->welcome);
       again.insert(again.end(), parsed->proof.begin(), parsed->proof.end());
       return again;
     }
     case FrameKind::auth: {
       const auto proof = parse_auth(frame);
-      return proof ? encode_auth(*proof) : Bytes{};
+      return proof ? encode_auth(*proof) : Buffer{};
     }
     case FrameKind::refuse: {
       const auto refuse = parse_refuse(frame);
-      return refuse ? encode(*refuse) : Bytes{};
+      return refuse ? encode(*refuse) : Buffer{};
     }
     case FrameKind::accept:
     case FrameKind::bye: return encode_empty(*kind);
@@ -235,7 +235,7 @@ Bytes encoded_again(std::span<const std::byte> frame) {
       const auto header = parse_session_header(frame);
       if (!header) return {};
       if (*kind == FrameKind::batch) return batch_again(frame, *header);
-      Bytes again(k_session_header_bytes);
+      Buffer again(k_session_header_bytes);
       encode(*kind, *header, again);
       return again;
     }

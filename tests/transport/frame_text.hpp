@@ -16,12 +16,12 @@ namespace grove::testkit {
 /// What the parsers make of a frame; "malformed" in place of what they refuse.
 [[nodiscard]] std::string meaning_of(std::span<const std::byte> frame);
 /// Parsed and encoded again, bodies too; nothing when it cannot be parsed.
-[[nodiscard]] transport::Bytes encoded_again(std::span<const std::byte> frame);
+[[nodiscard]] transport::Buffer encoded_again(std::span<const std::byte> frame);
 
 /// A body read as a message of `type`, or as a term without one.
 struct ReadBody {
   std::string meaning = "malformed";
-  transport::Bytes again;  // written anew
+  transport::Buffer again;  // written anew
 };
 [[nodiscard]] ReadBody read_body(std::span<const std::byte> body, const MessageType* type);
 

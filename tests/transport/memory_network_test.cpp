@@ -16,7 +16,7 @@ namespace {
 using namespace std::chrono_literals;
 using testkit::VirtualClock;
 
-Bytes frame_of(const std::string& text) {
+Buffer frame_of(const std::string& text) {
   const auto bytes = std::as_bytes(std::span{text});
   return {bytes.begin(), bytes.end()};
 }
@@ -47,14 +47,14 @@ class Endpoint final : public Transport::Events {
   void on_link_down(LinkId link, const std::string& why) override {
     events.push_back("down " + std::to_string(link) + ": " + why);
   }
+  void on_handshake_failed(bool, const std::string&, const std::string&) override {}
   Clock::TimePoint on_tick() override {
     ++ticks;
     return clock_.now() + 100ms;
   }
 
   SendResult send(LinkId link, const std::string& text) {
-    Bytes frame = frame_of(text);
-    return transport->send(link, frame);
+    return transport->send(link, frame_of(text), {});
   }
   std::vector<std::string> take() { return std::exchange(events, {}); }
 

@@ -57,7 +57,7 @@ wire_test::Rich rich() {
   return rich;
 }
 
-void append(Bytes& batch, Envelope envelope, std::uint64_t to, std::string_view name = {}) {
+void append(Buffer& batch, Envelope envelope, std::uint64_t to, std::string_view name = {}) {
   Record record = cluster::record_of(envelope);
   record.to = to;
   record.name = name;
@@ -66,7 +66,7 @@ void append(Bytes& batch, Envelope envelope, std::uint64_t to, std::string_view 
   finish_record(batch, at);
 }
 template <class T>
-void append_control(Bytes& batch, const T& message) {
+void append_control(Buffer& batch, const T& message) {
   Record record;
   record.kind = cluster::k_control;
   record.type = k_message_type<T>.wire_id;
@@ -75,14 +75,14 @@ void append_control(Bytes& batch, const T& message) {
   finish_record(batch, at);
 }
 
-Bytes every_signal() {
+Buffer every_signal() {
   using Kind = SignalKind;
   const std::uint64_t to = local_id(theirs(5));
   const auto message = [](auto value) { return Message::make<decltype(value)>(std::move(value)); };
   const auto exit = [](ExitReason reason, bool of_link) {
     return Message::make<detail::ExitSignal>(std::move(reason), of_link);
   };
-  Bytes batch(k_session_header_bytes);
+  Buffer batch(k_session_header_bytes);
   append(batch, {Kind::info, ours(1), 0, message(rich())}, to);
   append(batch, {Kind::info, ours(1), 0, message(wire_test::Empty{})}, 0, "to_a_name");
   append(batch, {Kind::info, Pid{}, 0, message(std::string(40, 's'))}, to);
@@ -101,8 +101,8 @@ Bytes every_signal() {
   append(batch, {Kind::alias, ours(1), 84, message(3.25)}, to);
   return batch;
 }
-Bytes every_control() {
-  Bytes batch(k_session_header_bytes);
+Buffer every_control() {
+  Buffer batch(k_session_header_bytes);
   append_control(batch,
                  cluster::NamesSnapshot{3, {{"one", ours(1), 1234567}, {"two", ours(2), 8}}});
   append_control(batch, cluster::NamesDelta{4, {{"three", ours(3), 9}}, {"one", "two"}});
@@ -116,9 +116,9 @@ Bytes every_control() {
   return batch;
 }
 /// What a later release may send: an unknown type, a longer message, an unknown control message.
-Bytes of_a_later_release() {
+Buffer of_a_later_release() {
   const auto body = hex("93 05 a4 6d 6f 72 65 c0");  // [5, "more", nil]
-  Bytes batch(k_session_header_bytes);
+  Buffer batch(k_session_header_bytes);
   for (const auto& [kind, type] :
        {std::pair{1, wire_id_of("wire_test.unknown")}, std::pair{1, wire_id_of("wire_test.leaf")},
         std::pair{64, wire_id_of("grove.unknown")}}) {
@@ -147,14 +147,14 @@ class Recorder {
   void remark(std::size_t side, const std::string& text) {
     sides_[side]->log << "# " << text << '\n';
   }
-  std::vector<Step> happens(std::size_t side, const std::string& event, const Bytes& frame = {}) {
+  std::vector<Step> happens(std::size_t side, const std::string& event, const Buffer& frame = {}) {
     return happens(*sides_[side], event, frame);
   }
   void pump() {
     for (; !events_.empty(); events_.pop_front()) events_.front()();
   }
   /// Sends a batch in the session that `side` is in.
-  void send(std::size_t side, Bytes batch) {
+  void send(std::size_t side, Buffer batch) {
     Side& from = *sides_[side];
     ++from.up.header.sequence;
     encode(FrameKind::batch, from.up.header, batch);
@@ -181,7 +181,7 @@ class Recorder {
     std::istringstream meaning{meaning_of(step.frame)};
     for (std::string line; std::getline(meaning, line);) side.log << "= " << line << '\n';
   }
-  std::vector<Step> happens(Side& side, const std::string& event, const Bytes& frame) {
+  std::vector<Step> happens(Side& side, const std::string& event, const Buffer& frame) {
     write(side, "> ", {event, frame});
     const Sessions::Actions actions = side.node.hear(event, frame);
     std::vector<Step> steps = steps_of(actions);
@@ -210,7 +210,7 @@ class Recorder {
       side.up = *up;
     }
   }
-  void later(Side& side, std::string event, Bytes frame) {
+  void later(Side& side, std::string event, Buffer frame) {
     events_.push_back([this, &side, event = std::move(event), frame = std::move(frame)] {
       happens(side, event, frame);
     });
@@ -255,7 +255,7 @@ void record_session() {
 }
 
 /// What a peer that is played says to `a`. Returns: the WELCOME's signed part.
-Bytes greet(Recorder& a, const std::string& route, const Bytes& hello) {
+Buffer greet(Recorder& a, const std::string& route, const Buffer& hello) {
   const std::vector<Step> steps = a.happens(0, "frame " + route, hello);
   const auto welcome = parse_welcome(steps.at(0).frame);
   if (!welcome) return {};
@@ -292,33 +292,33 @@ void record_refusals() {
   (void)greet(a, "r1", encode(hello_of("b", 2000)));
   a.happens(0, "frame r1", encode_auth(Proof{}));
   a.remark(0, "A name in use.");
-  const Bytes ours_too = encode(hello_of("a", 1001));
+  const Buffer ours_too = encode(hello_of("a", 1001));
   a.happens(0, "frame r2", encode_auth(cookie.prove("auth", ours_too, greet(a, "r2", ours_too))));
   a.remark(0, "A HELLO that is longer than version 1 had it, and its proof.");
-  Bytes longer = encode(hello_of("b", 2000));
+  Buffer longer = encode(hello_of("b", 2000));
   longer.resize(longer.size() + 20, std::byte{0xee});
   a.happens(0, "frame r3", encode_auth(cookie.prove("auth", longer, greet(a, "r3", longer))));
   a.remark(0, "A WELCOME that is longer.");
-  const Bytes said = a.happens(0, "link-up 1").at(0).frame;
+  const Buffer said = a.happens(0, "link-up 1").at(0).frame;
   Welcome welcome;
   welcome.features = 0x8000000000000001;
   welcome.life = Life{2000};
   welcome.name = "b";
   welcome.address = "b:1";
-  Bytes answer = encode(welcome);
+  Buffer answer = encode(welcome);
   answer.resize(answer.size() + 20, std::byte{0xee});
   const Proof proof = cookie.prove("welcome", said, answer);
   answer.insert(answer.end(), proof.begin(), proof.end());
   a.happens(0, "answer 1", answer);
   a.happens(0, "answer 1", encode_empty(FrameKind::accept));
   a.remark(0, "A life older than one that was seen.");
-  const Bytes older = encode(hello_of("b", 1999));
+  const Buffer older = encode(hello_of("b", 1999));
   a.happens(0, "frame r4", encode_auth(cookie.prove("auth", older, greet(a, "r4", older))));
   a.remark(0, "Handshakes of another layout, and of none.");
   a.happens(0, "frame r5", hex("47 56 02 01 ff ff ff ff"));
   a.happens(0, "frame r6", hex("47 56 01 01 01 01"));
   a.remark(0, "A batch of a session that nobody knows.");
-  Bytes stranger(k_session_header_bytes);
+  Buffer stranger(k_session_header_bytes);
   encode(FrameKind::batch, {Life{1}, Life{1000}, 1, 1, 1}, stranger);
   a.happens(0, "frame r7", stranger);
 }

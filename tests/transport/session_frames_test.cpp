@@ -67,15 +67,15 @@ class PlayedPeer : public testing::Test {
     hello.address = "10.0.0.1:1";
     return hello;
   }
-  Actions hear(const Route& route, Bytes bytes) {
+  Actions hear(const Route& route, Buffer bytes) {
     return us.on_frame(route, Frame::own(std::move(bytes)), now);
   }
-  Actions answer(LinkId to, Bytes bytes) {
+  Actions answer(LinkId to, Buffer bytes) {
     return us.on_answer(to, Frame::own(std::move(bytes)), now);
   }
   /// HELLO and AUTH on `route`. Returns: what the AUTH led to.
   Actions prove(const Route& route, const Hello& hello) {
-    const Bytes said = encode(hello);
+    const Buffer said = encode(hello);
     const auto welcomed = only<Sessions::Answer>(hear(route, said));
     EXPECT_EQ(welcomed.size(), 1U);
     if (welcomed.empty()) return {};
@@ -86,23 +86,23 @@ class PlayedPeer : public testing::Test {
     last_auth = encode_auth(cookie.prove("auth", said, welcome->signed_part));
     return hear(route, last_auth);
   }
-  Bytes welcome_to(const Bytes& their_hello, std::uint64_t life = k_their_life,
-                   const std::string& name = "them", const std::string& secret = "secret") {
+  Buffer welcome_to(const Buffer& their_hello, std::uint64_t life = k_their_life,
+                    const std::string& name = "them", const std::string& secret = "secret") {
     Welcome welcome;
     welcome.life = Life{life};
     welcome.nonce = testkit::counting_nonces(life)();
     welcome.name = name;
     welcome.address = "10.0.0.1:1";
-    Bytes bytes = encode(welcome);
+    Buffer bytes = encode(welcome);
     const Proof proof = Cookie{secret}.prove("welcome", their_hello, bytes);
     bytes.insert(bytes.end(), proof.begin(), proof.end());
     return bytes;
   }
   /// Lets our dial reach them. Returns: our HELLO.
-  Bytes reach(LinkId dialled) {
+  Buffer reach(LinkId dialled) {
     const auto sent = only<Sessions::Send>(us.on_link_up(dialled, now));
     EXPECT_EQ(sent.size(), 1U);
-    return sent.empty() ? Bytes{} : sent[0].frame;
+    return sent.empty() ? Buffer{} : sent[0].frame;
   }
   void bring_up() {
     const Actions proved = prove("r1", hello_of_them());
@@ -120,19 +120,19 @@ class PlayedPeer : public testing::Test {
   [[nodiscard]] SessionHeader right(std::uint64_t sequence) const {
     return {Life{k_their_life}, Life{k_our_life}, k_their_epoch, up.header.from_epoch, sequence};
   }
-  static Bytes frame(FrameKind kind, const SessionHeader& header) {
-    Bytes bytes(k_session_header_bytes);
+  static Buffer frame(FrameKind kind, const SessionHeader& header) {
+    Buffer bytes(k_session_header_bytes);
     encode(kind, header, bytes);
     return bytes;
   }
-  static Bytes batch(const SessionHeader& header) { return frame(FrameKind::batch, header); }
+  static Buffer batch(const SessionHeader& header) { return frame(FrameKind::batch, header); }
 
   Clock::TimePoint now{1000s};
   Cookie cookie{"secret"};
   Sessions us;
   LinkId link = 0;
-  Bytes our_hello;
-  Bytes last_auth;
+  Buffer our_hello;
+  Buffer last_auth;
   Sessions::Up up{};
 };
 
@@ -152,7 +152,7 @@ TEST_F(PlayedPeer, IsNotDialledBackBeforeTheProof) {
 TEST_F(PlayedPeer, BatchesAreDeliveredInOrderAndWhole) {
   bring_up();
   for (std::uint64_t sequence = 1; sequence <= 3; ++sequence) {
-    Bytes bytes = batch(right(sequence));
+    Buffer bytes = batch(right(sequence));
     bytes.resize(bytes.size() + sequence);
     const auto delivered = only<Sessions::Deliver>(hear("r1", bytes));
     ASSERT_EQ(delivered.size(), 1U);
@@ -162,10 +162,43 @@ TEST_F(PlayedPeer, BatchesAreDeliveredInOrderAndWhole) {
   }
 }
 
+TEST_F(PlayedPeer, AHeartbeatSaysWhichBatchCameLast) {
+  bring_up();
+  for (std::uint64_t sequence = 1; sequence <= 3; ++sequence) hear("r1", batch(right(sequence)));
+  now += SessionTimes{}.heartbeat;
+  const auto sent = only<Sessions::Send>(us.on_tick(now));
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(kind_of(sent[0].frame), FrameKind::heartbeat);
+  EXPECT_EQ(parse_session_header(sent[0].frame)->sequence, 3U);
+}
+
+TEST_F(PlayedPeer, MuchThatCameIsAcknowledgedAtOnce) {
+  bring_up();
+  Buffer half = batch(right(1));
+  half.resize(k_acknowledge_bytes / 2);
+  EXPECT_TRUE(only<Sessions::Send>(hear("r1", half)).empty());
+  Frame rest = Frame::own(batch(right(2)));
+  rest.tail = Bytes{Buffer(k_acknowledge_bytes / 2)};
+  const auto sent = only<Sessions::Send>(us.on_frame("r1", rest, now));
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(parse_session_header(sent[0].frame)->sequence, 2U);
+  EXPECT_TRUE(only<Sessions::Send>(hear("r1", batch(right(3)))).empty());  // it counts anew
+}
+
+TEST_F(PlayedPeer, TheirHeartbeatAcknowledges) {
+  bring_up();
+  const auto heard =
+      only<Sessions::Acknowledged>(hear("r1", frame(FrameKind::heartbeat, right(17))));
+  ASSERT_EQ(heard.size(), 1U);
+  EXPECT_EQ(heard[0].peer, up.peer);
+  EXPECT_EQ(heard[0].session, up.session);
+  EXPECT_EQ(heard[0].sequence, 17U);
+}
+
 TEST_F(PlayedPeer, ABatchThatOvertakesTheAcceptBringsTheSessionUp) {
   const auto dials = only<Sessions::Dial>(prove("r1", hello_of_them()));
   ASSERT_EQ(dials.size(), 1U);
-  const Bytes hello = reach(dials[0].link);
+  const Buffer hello = reach(dials[0].link);
   const SessionHeader header{Life{k_their_life}, Life{k_our_life}, k_their_epoch,
                              parse_hello(hello)->epoch, 1};
   EXPECT_EQ(counted(hear("r1", batch(header)), What::stale), 1);  // they cannot know us yet
@@ -195,7 +228,7 @@ TEST_F(PlayedPeer, WithoutACommonVersionIsRefused) {
 }
 
 TEST_F(PlayedPeer, WhoseHandshakeIsOfAnotherLayoutIsRefusedForItsVersion) {
-  Bytes bytes = encode(hello_of_them());
+  Buffer bytes = encode(hello_of_them());
   bytes[2] = std::byte{2};
   EXPECT_EQ(refusal(hear("r1", bytes)), Refusal::version);
   bytes.resize(4);  // whatever it is made of
@@ -205,12 +238,12 @@ TEST_F(PlayedPeer, WhoseHandshakeIsOfAnotherLayoutIsRefusedForItsVersion) {
 TEST_F(PlayedPeer, WhoAnswersWithAVersionThatWeDoNotSpeakIsRefused) {
   const auto dials = only<Sessions::Dial>(us.on_resolved("seed:1", {"seed:1"}, now));
   ASSERT_EQ(dials.size(), 1U);
-  const Bytes hello = reach(dials[0].link);
+  const Buffer hello = reach(dials[0].link);
   Welcome welcome;
   welcome.version = 2;
   welcome.life = Life{k_their_life};
   welcome.name = "them";
-  Bytes bytes = encode(welcome);
+  Buffer bytes = encode(welcome);
   const Proof proof = cookie.prove("welcome", hello, bytes);
   bytes.insert(bytes.end(), proof.begin(), proof.end());
   const Actions actions = answer(dials[0].link, bytes);
@@ -233,7 +266,7 @@ TEST_F(PlayedPeer, ThatRefusesOurWelcomeIsQuotedWithItsReason) {
 }
 
 TEST_F(PlayedPeer, WhoseHelloIsLongerThanWeKnowIsProvedWithAllOfIt) {
-  Bytes said = encode(hello_of_them());
+  Buffer said = encode(hello_of_them());
   said.resize(said.size() + 100, std::byte{0x5a});  // of a later release
   const auto answers = only<Sessions::Answer>(hear("r1", said));
   ASSERT_EQ(answers.size(), 1U);
@@ -249,7 +282,7 @@ TEST_F(PlayedPeer, OfANewerVersionThatRefusesUsIsUnderstood) {
   const auto dials = only<Sessions::Dial>(us.on_resolved("10.0.0.1:1", {"10.0.0.1:1"}, now));
   ASSERT_EQ(dials.size(), 1U);
   reach(dials[0].link);
-  Bytes refuse = encode(RefuseFrame{Refusal::version, "them"});
+  Buffer refuse = encode(RefuseFrame{Refusal::version, "them"});
   refuse[2] = std::byte{2};
   const Actions actions = answer(dials[0].link, refuse);
   EXPECT_EQ(counted(actions, What::refused), 1);
@@ -288,8 +321,8 @@ TEST_F(PlayedPeer, WithOurOwnNameIsRefused) {
 }
 
 TEST_F(PlayedPeer, ThatSaysNonsenseOnOurLinkIsHungUp) {
-  for (const Bytes& nonsense :
-       {Bytes{}, Bytes(3), Bytes(100, std::byte{'x'}), encode_empty(FrameKind::accept),
+  for (const Buffer& nonsense :
+       {Buffer{}, Buffer(3), Buffer(100, std::byte{'x'}), encode_empty(FrameKind::accept),
         encode_empty(FrameKind::welcome), encode(hello_of_them())}) {
     const auto dials = only<Sessions::Dial>(us.on_resolved("seed:1", {"seed:1"}, now));
     ASSERT_EQ(dials.size(), 1U);
@@ -315,7 +348,7 @@ TEST_F(PlayedPeer, ThatDoesNotAnswerIsHungUpInTime) {
 
 TEST_F(PlayedPeer, ReplayedOnAnotherRouteIsRefused) {
   bring_up();
-  const Bytes auth = last_auth;
+  const Buffer auth = last_auth;
   EXPECT_EQ(kind_of_only_answer(hear("r2", encode(hello_of_them()))), FrameKind::welcome);
   const Actions replayed = hear("r2", auth);  // our nonce differs now
   EXPECT_EQ(refusal(replayed), Refusal::cookie);
@@ -325,7 +358,7 @@ TEST_F(PlayedPeer, ReplayedOnAnotherRouteIsRefused) {
 
 TEST_F(PlayedPeer, ReplayedOnItsOwnRouteIsCountedAndNothingElse) {
   bring_up();
-  for (const Bytes& again : {encode(hello_of_them()), last_auth}) {
+  for (const Buffer& again : {encode(hello_of_them()), last_auth}) {
     const Actions actions = hear("r1", again);
     EXPECT_EQ(counted(actions, What::malformed), 1);
     EXPECT_EQ(actions.size(), 1U);
@@ -335,7 +368,7 @@ TEST_F(PlayedPeer, ReplayedOnItsOwnRouteIsCountedAndNothingElse) {
 
 TEST_F(PlayedPeer, WhoseWelcomeIsReplayedIsNotBelieved) {
   bring_up();
-  const Bytes old_welcome = welcome_to(our_hello);
+  const Buffer old_welcome = welcome_to(our_hello);
   (void)us.end(up.peer, "for the test", now);
   now += 1s;
   const auto dials = only<Sessions::Dial>(us.on_tick(now));
@@ -353,8 +386,8 @@ TEST_F(PlayedPeer, ThatSaysHelloWronglyInsideItsSessionKeepsIt) {
   other_cluster.cluster = "other";
   Hello other_version = hello_of_them();
   other_version.versions = {9, 9};
-  for (const Bytes& wrong : {encode_empty(FrameKind::hello), encode(other_cluster),
-                             encode(other_version), encode_auth(Proof{})}) {
+  for (const Buffer& wrong : {encode_empty(FrameKind::hello), encode(other_cluster),
+                              encode(other_version), encode_auth(Proof{})}) {
     const Actions actions = hear("r1", wrong);
     EXPECT_EQ(counted(actions, What::malformed), 1);
     EXPECT_TRUE(only<Sessions::Answer>(actions).empty());
@@ -446,6 +479,7 @@ TEST_F(PlayedPeer, WhoseBatchIsMissingLosesTheSession) {
   EXPECT_TRUE(only<Sessions::Deliver>(gap).empty());
   ASSERT_EQ(only<Sessions::Down>(gap).size(), 1U);
   EXPECT_EQ(only<Sessions::Down>(gap)[0].why, "frames are missing");
+  EXPECT_EQ(counted(gap, What::stale), 1);
   EXPECT_EQ(counted(hear("r1", batch(right(2))), What::stale), 1);
 }
 
@@ -454,12 +488,15 @@ TEST_F(PlayedPeer, WhoseBatchComesTwiceLosesTheSession) {
   EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
   const Actions again = hear("r1", batch(right(1)));
   EXPECT_TRUE(only<Sessions::Deliver>(again).empty());
-  EXPECT_EQ(only<Sessions::Down>(again).size(), 1U);
+  ASSERT_EQ(only<Sessions::Down>(again).size(), 1U);
+  EXPECT_EQ(only<Sessions::Down>(again)[0].why, "a batch came twice");
+  EXPECT_EQ(counted(again, What::stale), 1);
 }
 
 TEST_F(PlayedPeer, HeartbeatsHaveNoPlaceInTheOrder) {
   bring_up();
-  EXPECT_TRUE(hear("r1", frame(FrameKind::heartbeat, right(0))).empty());
+  const Actions beat = hear("r1", frame(FrameKind::heartbeat, right(0)));
+  EXPECT_EQ(only<Sessions::Acknowledged>(beat).size(), beat.size());
   EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
 }
 
@@ -477,10 +514,10 @@ TEST_F(PlayedPeer, ThatSaysByeEndsTheSessionOnce) {
 
 TEST_F(PlayedPeer, FramesThatAreNoneAreCountedAndChangeNothing) {
   bring_up();
-  for (const Bytes& nonsense : {Bytes{}, Bytes(1), Bytes(48), Bytes(100'000, std::byte{0xff}),
-                                encode_empty(FrameKind::batch), encode_empty(FrameKind::heartbeat),
-                                encode_empty(FrameKind::auth), encode_empty(FrameKind::welcome),
-                                encode_empty(FrameKind::accept), encode_empty(FrameKind::bye)}) {
+  for (const Buffer& nonsense : {Buffer{}, Buffer(1), Buffer(48), Buffer(100'000, std::byte{0xff}),
+                                 encode_empty(FrameKind::batch), encode_empty(FrameKind::heartbeat),
+                                 encode_empty(FrameKind::auth), encode_empty(FrameKind::welcome),
+                                 encode_empty(FrameKind::accept), encode_empty(FrameKind::bye)}) {
     for (const char* route : {"r1", "stranger"}) {
       const Actions actions = hear(route, nonsense);
       EXPECT_EQ(counted(actions, What::malformed), 1) << nonsense.size();
@@ -498,20 +535,48 @@ TEST_F(PlayedPeer, ThatRefusesInsideASessionIsIgnoredOnItsRoute) {
 
 TEST_F(PlayedPeer, AFloodOfHellosIsBoundedAndPasses) {
   bring_up();
-  int answered = 0;
+  const auto hello_from = [&](const std::string& source, const std::string& name) {
+    Hello hello = hello_of_them(1000);
+    hello.name = name;
+    Frame frame = Frame::own(encode(hello));
+    frame.source = source;
+    return us.on_frame("route of " + name, frame, now);
+  };
+  std::size_t answered = 0;
+  std::size_t said = 0;
+  int refused = 0;
   for (int i = 0; i < 10'000; ++i) {
-    Hello hello = hello_of_them(1000, static_cast<std::uint64_t>(i));
-    hello.name = "flood" + std::to_string(i);
-    answered += hear("flood-" + std::to_string(i), encode(hello)).empty() ? 0 : 1;
+    const Actions actions = hello_from("10.0.0.1", "flood" + std::to_string(i));
+    answered += only<Sessions::Answer>(actions).size();
+    said += only<Sessions::Say>(actions).size();
+    refused += counted(actions, What::refused);
   }
-  EXPECT_LT(answered, 5'000);
+  EXPECT_EQ(answered, static_cast<std::size_t>(HandshakeLimit::k_per_source.burst));
+  EXPECT_EQ(refused, 10'000 - HandshakeLimit::k_per_source.burst);
+  EXPECT_EQ(said, 1U);
   EXPECT_EQ(us.peers().size(), 1U);
   EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+  EXPECT_EQ(only<Sessions::Answer>(hello_from("10.0.0.2", "another")).size(), 1U);
   now += SessionTimes{}.handshake;
   (void)us.on_tick(now);
   Hello late = hello_of_them(60);
   late.name = "late";
   EXPECT_EQ(kind_of_only_answer(prove("r-late", late)), FrameKind::accept);
+}
+
+TEST_F(PlayedPeer, WhoFailsBelowOurFramesIsCountedEachTimeAndSaidOnce) {
+  int said = 0;
+  for (int i = 0; i < 10; ++i) {
+    const Actions actions = us.on_handshake_failed(true, "10.0.0.1", "wrong cookie", now);
+    EXPECT_EQ(counted(actions, What::refused), 1);
+    for (const auto& line : only<Sessions::Say>(actions)) {
+      EXPECT_NE(line.text.find("refused a stranger at 10.0.0.1: wrong cookie"), std::string::npos);
+      ++said;
+    }
+  }
+  EXPECT_EQ(said, 1);
+  ASSERT_EQ(us.refused().size(), 1U);
+  EXPECT_EQ(us.refused()[0].times, 10U);
 }
 
 TEST_F(PlayedPeer, AHelloWithoutItsProofIsForgottenInTime) {

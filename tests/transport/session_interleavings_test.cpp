@@ -37,9 +37,9 @@ struct World {
     std::size_t dialler;
     LinkId id;
     Route route;
-    bool open = true;                                      // not hung up
-    std::deque<std::optional<Bytes>> there{std::nullopt};  // nothing: the connection itself
-    std::deque<Bytes> back{};
+    bool open = true;                                       // not hung up
+    std::deque<std::optional<Buffer>> there{std::nullopt};  // nothing: the connection itself
+    std::deque<Buffer> back{};
   };
   std::vector<Node> nodes;
   std::vector<Link> links;
@@ -106,7 +106,7 @@ struct World {
       perform(dialler, nodes[dialler].sessions.on_answer(links[at].id, frame, now));
       return;
     }
-    const std::optional<Bytes> sent = links[at].there.front();
+    const std::optional<Buffer> sent = links[at].there.front();
     links[at].there.pop_front();
     if (sent) {
       const Route route = links[at].route;

@@ -23,7 +23,7 @@
 
 namespace grove::testkit {
 
-using transport::Bytes;
+using transport::Buffer;
 using transport::Frame;
 using transport::LinkId;
 using transport::Route;
@@ -80,10 +80,11 @@ struct SessionHost {
   std::vector<Sessions::Down> downs;
   std::vector<Clock::TimePoint> down_at;
   std::vector<Sessions::Deliver> delivered;
+  std::vector<std::uint64_t> acknowledged;
   std::vector<Sessions::Connected> connected;
   std::vector<std::string> says;
   std::map<Sessions::Count::What, int> counts;
-  std::vector<std::pair<Route, Bytes>> heard;  // all that arrived at its address
+  std::vector<std::pair<Route, Buffer>> heard;  // all that arrived at its address
 };
 
 class SessionNet {
@@ -251,6 +252,9 @@ class SessionNet {
   void act(SessionHost& host, const Sessions::Down& down) {
     host.downs.push_back(down);
     host.down_at.push_back(now);
+  }
+  void act(SessionHost& host, const Sessions::Acknowledged& acknowledged) {
+    host.acknowledged.push_back(acknowledged.sequence);
   }
   void act(SessionHost& host, const Sessions::Deliver& deliver) {
     host.delivered.push_back(deliver);

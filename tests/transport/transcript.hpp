@@ -28,7 +28,7 @@ namespace grove::testkit {
 /// A line of a transcript, without its frame.
 struct Step {
   std::string words;
-  transport::Bytes frame;
+  transport::Buffer frame;
   friend bool operator==(const Step&, const Step&) = default;
 };
 
@@ -59,6 +59,8 @@ struct Step {
     Step operator()(const Sessions::Deliver& one) const {
       return {"deliver " + node_name(one.peer) + ' ' + std::to_string(one.session), {}};
     }
+    Step operator()(const Sessions::Acknowledged&) const { return {}; }  // nothing to be seen
+    Step operator()(const Sessions::Connected&) const { return {}; }
     Step operator()(const Sessions::Say&) const { return {}; }
     Step operator()(const Sessions::Count& one) const {
       constexpr const char* names[] = {"stale", "malformed", "refused"};
@@ -81,7 +83,22 @@ class TranscriptNode {
   /// Reads the words after `node`.
   explicit TranscriptNode(const std::string& words) : sessions_{config_of(words)} {}
 
-  Sessions::Actions hear(const std::string& event, const transport::Bytes& frame) {
+  /// Names stand for themselves, and are looked up at once.
+  Sessions::Actions hear(const std::string& event, const transport::Buffer& frame) {
+    Sessions::Actions actions = begin(event, frame);
+    for (std::size_t i = 0; i < actions.size(); ++i) {  // what was done comes in its place
+      const auto* resolve = std::get_if<Sessions::Resolve>(&actions[i]);
+      if (resolve == nullptr) continue;
+      const std::string address = resolve->address;
+      const auto found = sessions_.on_resolved(address, {address}, now_);
+      const auto place = actions.erase(actions.begin() + static_cast<std::ptrdiff_t>(i--));
+      actions.insert(place, found.begin(), found.end());
+    }
+    return actions;
+  }
+
+ private:
+  Sessions::Actions begin(const std::string& event, const transport::Buffer& frame) {
     std::istringstream words{event};
     std::string what;
     std::string who;
@@ -106,7 +123,6 @@ class TranscriptNode {
     throw std::invalid_argument{"no such event: " + event};
   }
 
- private:
   static constexpr Clock::TimePoint k_start{std::chrono::seconds{1000}};
 
   static transport::SessionsConfig config_of(const std::string& words) {

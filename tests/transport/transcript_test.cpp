@@ -65,7 +65,7 @@ class Replay {
     const auto kind = kind_of(event.step.frame);
     const std::string& words = event.step.words;
     const std::string place = words.substr(words.find(' ') + 1);
-    Bytes frame = event.step.frame;
+    Buffer frame = event.step.frame;
     if (kind == FrameKind::hello) heard_[place] = frame;
     if (kind == FrameKind::welcome) sign(frame, "welcome", said_[place], {});
     if (kind == FrameKind::auth) sign(frame, "auth", {heard_[place], heard_[place]}, said_[place]);
@@ -78,8 +78,8 @@ class Replay {
     ASSERT_EQ(kind_of(done.frame), kind) << "line " << recorded.number;
     const std::string place = done.words.substr(done.words.find(' ') + 1);
     const std::size_t unsigned_bytes = kind == FrameKind::welcome ? sizeof(Proof) : 0;
-    const Bytes old_part = without_end(recorded.step.frame, unsigned_bytes);
-    const Bytes new_part = without_end(done.frame, unsigned_bytes);
+    const Buffer old_part = without_end(recorded.step.frame, unsigned_bytes);
+    const Buffer new_part = without_end(done.frame, unsigned_bytes);
     if (kind == FrameKind::hello || kind == FrameKind::welcome) {
       ASSERT_GE(new_part.size(), old_part.size()) << "line " << recorded.number;
       EXPECT_TRUE(std::equal(old_part.begin(), old_part.end(), new_part.begin()))
@@ -93,16 +93,16 @@ class Replay {
   }
 
  private:
-  using OldAndNew = std::pair<Bytes, Bytes>;
+  using OldAndNew = std::pair<Buffer, Buffer>;
 
-  static Bytes without_end(const Bytes& bytes, std::size_t count) {
+  static Buffer without_end(const Buffer& bytes, std::size_t count) {
     return {bytes.begin(), bytes.end() - static_cast<std::ptrdiff_t>(count)};
   }
   /// A right proof stays right, a wrong one wrong.
-  void sign(Bytes& frame, std::string_view role, const OldAndNew& hello,
+  void sign(Buffer& frame, std::string_view role, const OldAndNew& hello,
             const OldAndNew& our_welcome) const {
     const bool is_welcome = role == "welcome";
-    const Bytes signed_part = is_welcome ? without_end(frame, sizeof(Proof)) : Bytes{};
+    const Buffer signed_part = is_welcome ? without_end(frame, sizeof(Proof)) : Buffer{};
     Proof proof;
     std::copy(frame.end() - sizeof proof, frame.end(), proof.begin());
     if (!cookie_.verify(proof, role, hello.first, is_welcome ? signed_part : our_welcome.first)) {
@@ -114,7 +114,7 @@ class Replay {
 
   TranscriptNode node_;
   Cookie cookie_;
-  std::map<std::string, Bytes> heard_;     // HELLO, by route
+  std::map<std::string, Buffer> heard_;    // HELLO, by route
   std::map<std::string, OldAndNew> said_;  // our HELLO by link, our WELCOME's signed part by route
   bool grown_ = false;
 };
@@ -150,7 +150,7 @@ TEST(Transcripts, HoldEveryKindOfFrameRecordAndRefusal) {
   std::set<int> refusals;
   for (const auto& path : all_transcripts()) {
     for (const Line& line : lines_of(path)) {
-      const Bytes& frame = line.step.frame;
+      const Buffer& frame = line.step.frame;
       const auto kind = kind_of(frame);
       if (!kind) continue;
       frames.insert(static_cast<int>(*kind));

@@ -3,11 +3,13 @@
 // docs/wire.md says what the code does: its blocks of bytes are read and written here, its tables
 // of numbers compared.
 #include "grove/core/result.hpp"
-#include "grove/node/gen_server.hpp"
+#include "grove/node/remote.hpp"
+#include "grove/node/sys.hpp"
 #include "grove/node/waiter.hpp"
 #include "grove/transport/cookie.hpp"
 
 #include "control.hpp"
+#include "send_queue.hpp"
 #include "support/bytes.hpp"
 #include "transport/frame_text.hpp"
 
@@ -35,14 +37,14 @@ GROVE_MESSAGE(page::Deposit, "bank.deposit", account, amount)
 namespace grove::testkit {
 namespace {
 
-using transport::Bytes;
+using transport::Buffer;
 using transport::FrameKind;
 using transport::Refusal;
 
 struct Block {
   std::string kind;  // frame, term, body, read
   std::string name;
-  Bytes bytes;
+  Buffer bytes;
   std::string meaning;
 };
 using Row = std::vector<std::string>;
@@ -82,8 +84,8 @@ Page read_page() {
       std::string& meaning = page.blocks.back().meaning;
       meaning += (meaning.empty() ? "" : "\n") + line.substr(2);
     } else if (in_block) {
-      const Bytes bytes = hex(line.substr(0, line.find('#')));
-      Bytes& all = page.blocks.back().bytes;
+      const Buffer bytes = hex(line.substr(0, line.find('#')));
+      Buffer& all = page.blocks.back().bytes;
       all.insert(all.end(), bytes.begin(), bytes.end());
     } else if (line.starts_with("#")) {
       heading = line.substr(line.find(' ') + 1);
@@ -140,7 +142,7 @@ TEST_F(WirePage, EachKindOfFrameHasABlock) {
 
 TEST_F(WirePage, ItsProofsAreThoseOfItsCookie) {
   const transport::Cookie cookie{"secret"};
-  const Bytes& hello = frame("hello").bytes;
+  const Buffer& hello = frame("hello").bytes;
   const auto welcome = transport::parse_welcome(frame("welcome").bytes);
   const auto auth = transport::parse_auth(frame("auth").bytes);
   ASSERT_TRUE(welcome && auth);
@@ -185,7 +187,12 @@ TEST_F(WirePage, RecordsAreNumberedAsItSays) {
                                         {static_cast<int>(SignalKind::monitor), "monitor"},
                                         {static_cast<int>(SignalKind::demonitor), "demonitor"},
                                         {static_cast<int>(SignalKind::alias), "alias"},
-                                        {cluster::k_control, "control"}};
+                                        {static_cast<int>(SignalKind::spawn), "spawn"},
+                                        {static_cast<int>(SignalKind::spawned), "spawned"},
+                                        {static_cast<int>(SignalKind::inspect), "inspect"},
+                                        {static_cast<int>(SignalKind::system), "system"},
+                                        {cluster::k_control, "control"},
+                                        {cluster::k_fragment, "fragment"}};
   EXPECT_EQ(numbers("Kinds of records"), code);
 }
 
@@ -218,7 +225,10 @@ TEST_F(WirePage, TypesHaveTheIdsThatItSays) {
        {&k_message_type<cluster::NamesSnapshot>, &k_message_type<cluster::NamesDelta>,
         &k_message_type<cluster::NamesRequest>, &k_message_type<cluster::NameEntry>,
         &k_message_type<cluster::SwimMessage>, &k_message_type<cluster::MemberClaim>,
-        &k_message_type<detail::Ok>, &k_message_type<detail::StopServer>}) {
+        &k_message_type<detail::Ok>, &k_message_type<detail::StopServer>,
+        &k_message_type<detail::SpawnTerms>, &k_message_type<detail::StartAck>,
+        &k_message_type<detail::AliveRequest>, &k_message_type<detail::InfoRequest>,
+        &k_message_type<ProcessInfo>, &k_message_type<detail::SysRequest>}) {
     EXPECT_TRUE(named.contains(std::string{type->name})) << type->name;
   }
 }

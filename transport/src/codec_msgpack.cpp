@@ -21,7 +21,7 @@ constexpr std::size_t k_tokens_kept = 4096;  // 64 KiB a thread
 
 /// What msgpack::packer writes to.
 struct Sink {
-  Bytes& bytes;
+  Buffer& bytes;
   void write(const char* data, std::size_t size) {
     const auto* begin = reinterpret_cast<const std::byte*>(data);
     bytes.insert(bytes.end(), begin, begin + size);
@@ -30,7 +30,8 @@ struct Sink {
 
 class PackWriter final : public Writer {
  public:
-  explicit PackWriter(Bytes& out) : sink_{out}, packer_{sink_} {}
+  /// `tail` may be null.
+  PackWriter(Buffer& out, Bytes* tail) : sink_{out}, packer_{sink_}, tail_{tail} {}
 
   void nil() override {
     count();
@@ -72,6 +73,13 @@ class PackWriter final : public Writer {
     packer_.pack_bin_body(reinterpret_cast<const char*>(bytes.data()),
                           static_cast<std::uint32_t>(bytes.size()));
   }
+  void blob(const Bytes& bytes) override {
+    if (tail_ == nullptr || bytes.size() < k_shared_bytes_min) return this->bytes(bytes.span());
+    count();
+    packer_.pack_bin(static_cast<std::uint32_t>(bytes.size()));
+    *tail_ = bytes;
+    has_tail_ = true;
+  }
   void pid(const Pid& pid) override { ext(k_ext_pid, to_string(pid)); }
   void ref(const Ref& ref) override {
     std::string body(20, '\0');
@@ -100,6 +108,11 @@ class PackWriter final : public Writer {
  private:
   /// One more value of the innermost container that is not full yet.
   void count() {
+    if (has_tail_) {  // it was not the last value
+      const Bytes blob = std::exchange(*tail_, {});
+      has_tail_ = false;
+      sink_.bytes.insert(sink_.bytes.end(), blob.span().begin(), blob.span().end());
+    }
     while (depth_ > 0 && left_[depth_ - 1] == 0) --depth_;
     if (depth_ > 0) --left_[depth_ - 1];
   }
@@ -120,6 +133,8 @@ class PackWriter final : public Writer {
   msgpack::packer<Sink> packer_;
   std::array<std::size_t, k_depth_max> left_{};  // values that the open containers still want
   std::size_t depth_ = 0;
+  Bytes* const tail_;
+  bool has_tail_ = false;
   bool ok_ = true;
 };
 
@@ -143,9 +158,10 @@ struct Token {
   std::uint64_t number = 0;
   std::uint32_t size = 0;  // of string, bytes and ext; ext: without its type
   Kind kind = Kind::nil;
-  std::int8_t ext_type = 0;
+  std::int8_t ext_type = 0;  // of bytes: k_in_tail, or 0
 };
 static_assert(sizeof(Token) == 16);
+constexpr std::int8_t k_in_tail = 1;
 using Tokens = std::vector<Token>;
 
 /// What msgpack::parse reports to. Ends the parse at the first claim that the body cannot keep.
@@ -213,7 +229,9 @@ class Tokenizer : public msgpack::null_visitor {
 /// Hands the tokens out in order.
 class TokenReader final : public Reader {
  public:
-  TokenReader(const Tokens& tokens, std::string_view body) : tokens_{tokens}, body_{body} {}
+  /// `shared` keeps the body alive, or is empty.
+  TokenReader(const Tokens& tokens, std::string_view body, const Bytes& shared, const Bytes& tail)
+      : tokens_{tokens}, body_{body}, shared_{shared}, tail_{tail} {}
 
   Value::Kind peek() override {
     if (!ok() || at_ == tokens_.size()) return Value::Kind::nil;
@@ -245,8 +263,15 @@ class TokenReader final : public Reader {
   std::string string() override { return std::string{text(next(Kind::string))}; }
   std::string symbol() override { return std::string{ext(k_ext_symbol)}; }
   std::vector<std::byte> bytes() override {
-    const auto bytes = std::as_bytes(std::span{text(next(Kind::bytes))});
+    const auto bytes = bytes_of(next(Kind::bytes));
     return {bytes.begin(), bytes.end()};
+  }
+  Bytes blob() override {
+    const Token& token = next(Kind::bytes);
+    if (token.ext_type == k_in_tail) return tail_;
+    const auto bytes = bytes_of(token);
+    if (bytes.size() < k_shared_bytes_min || shared_.empty()) return Bytes::copy(bytes);
+    return shared_.slice(token.number, token.size);
   }
   Pid pid() override {
     const std::string_view text = ext(k_ext_pid);
@@ -308,6 +333,9 @@ class TokenReader final : public Reader {
   [[nodiscard]] std::string_view text(const Token& token) const {
     return body_.substr(token.number, token.size);
   }
+  [[nodiscard]] std::span<const std::byte> bytes_of(const Token& token) const {
+    return token.ext_type == k_in_tail ? tail_.span() : std::as_bytes(std::span{text(token)});
+  }
   bool is_tuple(const Token& array) const {
     return array.number > 0 && tokens_[at_ + 1].kind == Kind::ext &&
            tokens_[at_ + 1].ext_type == k_ext_tuple;
@@ -323,6 +351,8 @@ class TokenReader final : public Reader {
 
   const Tokens& tokens_;
   const std::string_view body_;
+  const Bytes& shared_;
+  const Bytes& tail_;
   std::size_t at_ = 0;
 };
 
@@ -333,24 +363,26 @@ bool tokenize(std::string_view body, Tokens& tokens) {
   return msgpack::parse(body.data(), body.size(), offset, tokenizer) && offset == body.size();
 }
 
-}  // namespace
-
-bool pack(Bytes& out, const std::function<void(Writer&)>& write) {
-  PackWriter writer{out};
-  write(writer);
-  return writer.ok();
+/// The same for a body that ends with the head of a blob, whose content is elsewhere. `body` ends
+/// with a nil in its place.
+bool tokenize_but_tail(std::string_view body, Tokens& tokens) {
+  if (!tokenize(body, tokens) || tokens.back().kind != Token::Kind::nil) return false;
+  tokens.back().kind = Token::Kind::bytes;
+  tokens.back().ext_type = k_in_tail;
+  return true;
 }
 
-bool unpack(std::span<const std::byte> body, const std::function<void(Reader&)>& read) {
+/// Reads `text`, which `shared` keeps alive if it is not empty; it ends with `tail` if that is not.
+bool unpack_text(std::string_view text, const Bytes& shared, const Bytes& tail,
+                 const std::function<void(Reader&)>& read) {
   // Kept from body to body, so that a small one allocates nothing.
   static thread_local Tokens kept;
   Tokens tokens = std::exchange(kept, {});
   tokens.clear();
-  const std::string_view text{reinterpret_cast<const char*>(body.data()), body.size()};
   bool good = false;
   try {
-    if (tokenize(text, tokens)) {
-      TokenReader reader{tokens, text};
+    if (tail.empty() ? tokenize(text, tokens) : tokenize_but_tail(text, tokens)) {
+      TokenReader reader{tokens, text, shared, tail};
       read(reader);
       good = reader.ok();
     }
@@ -359,6 +391,40 @@ bool unpack(std::span<const std::byte> body, const std::function<void(Reader&)>&
   }
   if (tokens.capacity() <= k_tokens_kept) kept = std::move(tokens);
   return good;
+}
+
+std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace
+
+bool pack(Buffer& out, const std::function<void(Writer&)>& write) {
+  PackWriter writer{out, nullptr};
+  write(writer);
+  return writer.ok();
+}
+
+bool pack(Buffer& out, Bytes& tail, const std::function<void(Writer&)>& write) {
+  PackWriter writer{out, &tail};
+  write(writer);
+  return writer.ok();
+}
+
+bool unpack(std::span<const std::byte> body, const std::function<void(Reader&)>& read) {
+  return unpack_text(text_of(body), {}, {}, read);
+}
+
+bool unpack(const Bytes& body, const Bytes& tail, const std::function<void(Reader&)>& read) {
+  if (tail.empty()) return unpack_text(text_of(body.span()), body, tail, read);
+  constexpr std::size_t k_head = 5;  // of a bin 32
+  std::string head{'\xc6'};
+  for (int shift = 24; shift >= 0; shift -= 8) head += static_cast<char>(tail.size() >> shift);
+  std::string text{text_of(body.span())};
+  if (tail.size() > UINT32_MAX || !text.ends_with(head)) return false;
+  text.resize(text.size() - k_head);
+  text += '\xc0';
+  return unpack_text(text, {}, tail, read);
 }
 
 }  // namespace grove::transport

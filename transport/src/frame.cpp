@@ -22,19 +22,19 @@ void put_at(std::span<std::byte> out, std::size_t at, T value) {
   std::memcpy(out.subspan(at, sizeof value).data(), &value, sizeof value);
 }
 template <class T>
-void put(Bytes& out, T value) {
+void put(Buffer& out, T value) {
   out.resize(out.size() + sizeof value);
   put_at(std::span<std::byte>{out}, out.size() - sizeof value, value);
 }
-void put_bytes(Bytes& out, std::span<const std::byte> bytes) {
+void put_bytes(Buffer& out, std::span<const std::byte> bytes) {
   out.insert(out.end(), bytes.begin(), bytes.end());
 }
-void put_text(Bytes& out, std::string_view text) {
+void put_text(Buffer& out, std::string_view text) {
   GROVE_CHECK(text.size() <= 255);
   put(out, static_cast<std::uint8_t>(text.size()));
   put_bytes(out, std::as_bytes(std::span{text}));
 }
-Bytes begin(FrameKind kind) {
+Buffer begin(FrameKind kind) {
   return {k_magic[0], k_magic[1], k_handshake_version, static_cast<std::byte>(kind)};
 }
 
@@ -91,8 +91,8 @@ Cursor body_of(std::span<const std::byte> frame) {
 
 }  // namespace
 
-Frame Frame::own(Bytes bytes) {
-  auto owner = std::make_shared<const Bytes>(std::move(bytes));
+Frame Frame::own(Buffer bytes) {
+  auto owner = std::make_shared<const Buffer>(std::move(bytes));
   const std::span<const std::byte> view{*owner};
   return {std::move(owner), view};
 }
@@ -127,8 +127,8 @@ std::optional<std::uint8_t> common_version(Versions one, Versions other) noexcep
   return newest >= std::max(one.min, other.min) ? std::optional{newest} : std::nullopt;
 }
 
-Bytes encode(const Hello& hello) {
-  Bytes out = begin(FrameKind::hello);
+Buffer encode(const Hello& hello) {
+  Buffer out = begin(FrameKind::hello);
   put(out, hello.versions.min);
   put(out, hello.versions.max);
   put(out, std::uint16_t{0});
@@ -143,8 +143,8 @@ Bytes encode(const Hello& hello) {
   return out;
 }
 
-Bytes encode(const Welcome& welcome) {
-  Bytes out = begin(FrameKind::welcome);
+Buffer encode(const Welcome& welcome) {
+  Buffer out = begin(FrameKind::welcome);
   put(out, welcome.version);
   put(out, std::uint8_t{0});
   put(out, std::uint16_t{0});
@@ -157,20 +157,20 @@ Bytes encode(const Welcome& welcome) {
   return out;
 }
 
-Bytes encode_auth(const Proof& proof) {
-  Bytes out = begin(FrameKind::auth);
+Buffer encode_auth(const Proof& proof) {
+  Buffer out = begin(FrameKind::auth);
   put_bytes(out, proof);
   return out;
 }
 
-Bytes encode(const RefuseFrame& refuse) {
-  Bytes out = begin(FrameKind::refuse);
+Buffer encode(const RefuseFrame& refuse) {
+  Buffer out = begin(FrameKind::refuse);
   put(out, static_cast<std::uint8_t>(refuse.reason));
   put_text(out, std::string_view{refuse.text}.substr(0, 255));
   return out;
 }
 
-Bytes encode_empty(FrameKind kind) { return begin(kind); }
+Buffer encode_empty(FrameKind kind) { return begin(kind); }
 
 void encode(FrameKind kind, const SessionHeader& header, std::span<std::byte> into) {
   GROVE_CHECK(into.size() >= k_session_header_bytes);
@@ -186,7 +186,7 @@ void encode(FrameKind kind, const SessionHeader& header, std::span<std::byte> in
   put_at(into, 40, header.sequence);
 }
 
-std::size_t begin_record(Bytes& batch, const Record& record) {
+std::size_t begin_record(Buffer& batch, const Record& record) {
   const std::size_t at = batch.size();
   batch.resize(at + k_record_head);
   const std::span<std::byte> out{batch.data() + at, k_record_head};
@@ -201,8 +201,9 @@ std::size_t begin_record(Bytes& batch, const Record& record) {
   return at;
 }
 
-void finish_record(Bytes& batch, std::size_t at) noexcept {
-  put_at(std::span<std::byte>{batch}, at, static_cast<std::uint32_t>(batch.size() - at - 4));
+void finish_record(Buffer& batch, std::size_t at, std::size_t tail_bytes) noexcept {
+  put_at(std::span<std::byte>{batch}, at,
+         static_cast<std::uint32_t>(batch.size() - at - 4 + tail_bytes));
 }
 
 std::optional<Hello> parse_hello(std::span<const std::byte> frame) {
@@ -284,11 +285,16 @@ std::optional<SessionHeader> parse_session_header(std::span<const std::byte> fra
 }
 
 std::optional<Record> next_record(std::span<const std::byte> frame, std::size_t& offset,
-                                  bool& malformed) {
+                                  bool& malformed, std::size_t tail_bytes) {
   malformed = false;
-  if (offset == frame.size()) return std::nullopt;
+  if (offset == frame.size()) {
+    malformed = tail_bytes > 0 && offset == k_session_header_bytes;  // it continues nothing
+    return std::nullopt;
+  }
   Cursor in{frame.subspan(offset)};
-  const auto length = in.number<std::uint32_t>();
+  std::size_t length = in.number<std::uint32_t>();
+  const bool continued = tail_bytes > 0 && length == in.left() + tail_bytes;
+  if (continued) length = in.left();
   Cursor head{in.take(length)};
   Record record;
   record.kind = head.number<std::uint8_t>();
@@ -300,13 +306,24 @@ std::optional<Record> next_record(std::span<const std::byte> frame, std::size_t&
   record.type = head.number<std::uint64_t>();
   const auto name = head.take(name_length);
   record.body = head.take(head.left());
-  if (!in.ok() || !head.ok()) {
+  const bool tail_is_nobodys = tail_bytes > 0 && in.left() == 0 && !continued;
+  if (!in.ok() || !head.ok() || tail_is_nobodys) {
     malformed = true;
     return std::nullopt;
   }
   record.name = {reinterpret_cast<const char*>(name.data()), name.size()};
-  offset += 4 + std::size_t{length};
+  offset += 4 + length;
   return record;
+}
+
+Content content_of(const std::byte* record, std::size_t tail_bytes) noexcept {
+  const auto number = [record]<class T>(std::size_t at, T value) {
+    std::memcpy(&value, record + at, sizeof value);
+    return value;
+  };
+  const std::size_t body = k_record_head + number(6, std::uint16_t{});
+  const std::size_t end = 4 + std::size_t{number(0, std::uint32_t{})} - tail_bytes;
+  return {number(32, std::uint64_t{}), {record + body, end - body}};
 }
 
 }  // namespace grove::transport

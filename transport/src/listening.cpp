@@ -5,7 +5,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <optional>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -72,6 +74,15 @@ UnixAddress unix_address(const std::string& path) {  // parse_endpoint has seen 
   return address;
 }
 
+/// Keeps others who listen in this directory out: a file that is bound and not yet listened at
+/// looks like a dead node's.
+Descriptor lock_directory(const std::string& path) {
+  const std::string directory = path.substr(0, path.rfind('/') + 1);
+  Descriptor lock{open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (lock.get() >= 0) flock(lock.get(), LOCK_EX);
+  return lock;
+}
+
 /// Takes away the socket file of a node that died. Returns: why not.
 std::optional<Error> clear_stale(const Endpoint& endpoint) {
   struct stat status {};
@@ -116,6 +127,7 @@ Result<std::string> Listening::bind_tcp(zmq::socket_t& router, const Endpoint& e
 /// let everybody in who may enter the directory.
 Result<std::string> Listening::bind_ipc(zmq::socket_t& router, const Endpoint& endpoint) {
   const bool abstract = endpoint.path.front() == '@';
+  const Descriptor lock = abstract ? Descriptor{-1} : lock_directory(endpoint.path);
   if (!abstract) {
     if (const auto refused = clear_stale(endpoint)) return *refused;
   }
@@ -134,9 +146,8 @@ Result<std::string> Listening::bind_ipc(zmq::socket_t& router, const Endpoint& e
   if (::listen(socket.get(), k_waiting_to_be_accepted_max) != 0) {  // from here on it is reachable
     return cannot_listen(endpoint, std::strerror(errno));
   }
-  router.set(zmq::sockopt::use_fd, socket.get());
+  router.set(zmq::sockopt::use_fd, socket.release());  // ZeroMQ's from here on
   router.bind(to_string(endpoint));
-  socket.release();  // ZeroMQ's now
   router.set(zmq::sockopt::use_fd, -1);
   return to_string(endpoint);
 }

@@ -11,11 +11,13 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
       : network_{network}, number_{++network.last_endpoint_} {}
   ~MemoryEndpoint() override { stop(); }
 
+  Result<void> secure(const Cookie&) override { return {}; }
+
   Result<std::string> listen(const std::string& address) override {
     if (network_.endpoints_.contains(address)) {
       return Error{Errc::address_in_use, address + " is taken"};
     }
-    address_ = address;
+    if (address_.empty()) address_ = address;
     network_.endpoints_[address] = this;
     return address;
   }
@@ -71,26 +73,30 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
   }
   void share(LinkId) override {}
 
-  SendResult send(LinkId link, Bytes& frame) override {
+  SendResult send(LinkId link, Buffer bytes, const Bytes& tail) override {
     const auto route = routes_.find(link);
     if (route == routes_.end()) return SendResult::gone;
     const auto place = network_.connections_.find(route->second);
     if (place == network_.connections_.end()) return SendResult::gone;
+    Frame frame = Frame::own(std::move(bytes));
+    frame.tail = tail;
     if (network_.observer_) network_.observer_(address_, place->second.listener, frame);
-    network_.carry(place->second.there,
-                   [&network = network_, route = route->second, to = place->second.listener,
-                    number = place->second.listener_number, frame = Frame::own(std::move(frame))] {
-                     if (MemoryEndpoint* listener = network.find(to, number)) {
-                       listener->events_->on_frame(route, frame);
-                     }
-                   });
-    frame.clear();
+    const std::size_t size = cost_of(frame);
+    network_.carry(
+        place->second.there,
+        [&network = network_, route = route->second, to = place->second.listener,
+         number = place->second.listener_number, frame = std::move(frame)] {
+          if (MemoryEndpoint* listener = network.find(to, number)) {
+            listener->events_->on_frame(route, frame);
+          }
+        },
+        size);
     return SendResult::sent;
   }
 
-  void answer(const Route& to, Bytes frame) override {
+  void answer(const Route& to, Buffer frame) override {
     const auto place = network_.connections_.find(to);
-    if (place == network_.connections_.end() || place->second.listener != address_) return;
+    if (place == network_.connections_.end() || place->second.listener_number != number_) return;
     network_.carry(place->second.back, [&network = network_, connection = place->second,
                                         frame = Frame::own(std::move(frame))] {
       if (MemoryEndpoint* dialler = network.dialler_of(connection)) {
@@ -173,8 +179,13 @@ MemoryNetwork::PipePtr MemoryNetwork::pipe(const std::string& from, const std::s
   return made;
 }
 
-void MemoryNetwork::carry(const PipePtr& pipe, std::function<void()> action) {
-  pipe->last = std::max(pipe->last, clock_.now() + delay());  // never overtakes
+void MemoryNetwork::carry(const PipePtr& pipe, std::function<void()> action, std::size_t bytes) {
+  if (faults_.bytes_per_second > 0 && bytes > 0) {  // goes onto the wire behind what is on it
+    pipe->free_at =
+        std::max(pipe->free_at, clock_.now()) +
+        Clock::Duration{std::chrono::nanoseconds{1'000'000'000} * bytes / faults_.bytes_per_second};
+  }
+  pipe->last = std::max(pipe->last, std::max(pipe->free_at, clock_.now()) + delay());
   clock_.call_at(pipe->last, [this, pipe, action = std::move(action)]() mutable {
     arrive(pipe, std::move(action));
   });
@@ -215,13 +226,18 @@ void MemoryNetwork::heal_all() {
 }
 
 void MemoryNetwork::kill(const std::string& address) {
+  std::set<std::string> addresses{address};  // all at which it listens
   if (const auto place = endpoints_.find(address); place != endpoints_.end()) {
-    place->second->stopped_ = true;
-    endpoints_.erase(place);
+    MemoryEndpoint* const gone = place->second;
+    gone->stopped_ = true;
+    for (const auto& [one, endpoint] : endpoints_) {
+      if (endpoint == gone) addresses.insert(one);
+    }
+    std::erase_if(endpoints_, [&](const auto& entry) { return entry.second == gone; });
   }
   for (auto place = connections_.begin(); place != connections_.end();) {
     const Connection connection = place->second;
-    if (connection.listener == address) {
+    if (addresses.contains(connection.listener)) {
       // Its end travels behind what it sent before.
       carry(connection.back, [this, connection] {
         if (MemoryEndpoint* dialler = dialler_of(connection)) {
@@ -229,7 +245,8 @@ void MemoryNetwork::kill(const std::string& address) {
         }
       });
     }
-    const bool over = connection.listener == address || connection.dialler == address;
+    const bool over =
+        addresses.contains(connection.listener) || addresses.contains(connection.dialler);
     place = over ? connections_.erase(place) : std::next(place);
   }
 }

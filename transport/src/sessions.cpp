@@ -68,6 +68,7 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
     return refused.name == name || refused.address == peer.address || refused.address == over;
   });
   peer.expected = 1;
+  peer.unacknowledged = 0;
   peer.heard = now;
   peer.backoff = {};
   next_tick_ = std::min(next_tick_, heartbeat_at_);
@@ -125,13 +126,29 @@ void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame&
     return;
   }
   peer.heard = now;
-  if (kind == FrameKind::heartbeat) return;
+  if (kind == FrameKind::heartbeat) {
+    act(Acknowledged{intern_node(name, peer.life), peer.session, header->sequence});
+    return;
+  }
   if (header->sequence != peer.expected) {
-    end_session(name, peer, "frames are missing", now);
+    act(Count{Count::What::stale});
+    const bool again = header->sequence < peer.expected;
+    end_session(name, peer, again ? "a batch came twice" : "frames are missing", now);
     return;
   }
   ++peer.expected;
   act(Deliver{intern_node(name, peer.life), peer.session, frame});
+  peer.unacknowledged += cost_of(frame);
+  if (peer.unacknowledged >= k_acknowledge_bytes) send_heartbeat(peer);
+}
+
+void Sessions::send_heartbeat(Peer& peer) {
+  peer.unacknowledged = 0;
+  SessionHeader header = header_of(peer);
+  header.sequence = peer.expected - 1;
+  Buffer frame(k_session_header_bytes);
+  encode(FrameKind::heartbeat, header, frame);
+  act(Send{peer.link, std::move(frame)});
 }
 
 Sessions::Actions Sessions::end(NodeId node, const std::string& why, Clock::TimePoint now) {
@@ -195,9 +212,7 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
       if (due(peer.heard + config_.times.silence)) {
         end_session(name, peer, "silent for too long", now);
       } else if (beat) {
-        Bytes frame(k_session_header_bytes);
-        encode(FrameKind::heartbeat, header_of(peer), frame);
-        act(Send{peer.link, std::move(frame)});
+        send_heartbeat(peer);
       }
     } else if (peer.link == 0 && !peer.looking_up && !peer.left && !leaving_ &&
                !peer.address.empty() && config_.auto_connect == AutoConnect::always &&

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t k_handshakes_max = 4096;  // routes that said HELLO and proved nothing yet
 
-Bytes copy(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }
+Buffer copy(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }
 
 }  // namespace
 
@@ -143,6 +143,12 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
     return;
   }
   if (leaving_) return;
+  if (!limit_.allow(frame.source, now) || inbound_.size() >= k_handshakes_max) {
+    act(Count{Count::What::refused});  // a flood: silence, and it times out
+    warn_once("too many handshakes" + (frame.source.empty() ? "" : " from " + frame.source) +
+              "; some are not answered");
+    return;
+  }
   if (!is_handshake(frame.bytes)) {
     refuse(route, Refusal::version, nullptr, now);
     return;
@@ -162,7 +168,6 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
     refuse(route, Refusal::cluster, &*hello, now);
     return;
   }
-  if (inbound_.size() >= k_handshakes_max) return;  // a flood: silence, and it times out
   Welcome welcome;
   welcome.version = *version;
   welcome.features = config_.features;
@@ -177,7 +182,7 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
   inbound.hello_bytes = copy(frame.bytes);
   inbound.welcome_bytes = encode(welcome);
   inbound.deadline = now + config_.times.handshake;
-  Bytes answer = inbound.welcome_bytes;
+  Buffer answer = inbound.welcome_bytes;
   const Proof proof = config_.cookie.prove("welcome", inbound.hello_bytes, inbound.welcome_bytes);
   answer.insert(answer.end(), proof.begin(), proof.end());
   inbound_[route] = std::move(inbound);

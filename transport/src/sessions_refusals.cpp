@@ -83,6 +83,12 @@ void Sessions::on_refuse(const Route& route, const Frame& frame, Clock::TimePoin
   inbound_.erase(place);
 }
 
+Sessions::Actions Sessions::on_handshake_failed(bool by_us, const std::string& address,
+                                                const std::string& why, Clock::TimePoint now) {
+  note_refusal({"", address, by_us, why, 0, now});
+  return take();
+}
+
 std::vector<Sessions::RefusedView> Sessions::refused() const { return refused_; }
 
 }  // namespace grove::transport

@@ -4,6 +4,8 @@
 #include "grove/core/check.hpp"
 #include "grove/transport/endpoint.hpp"
 
+#include "gate.hpp"
+#include "in_process.hpp"
 #include "listening.hpp"
 #include "resolver.hpp"
 
@@ -23,7 +25,9 @@
 namespace grove::transport {
 namespace {
 
-constexpr int k_frames_waiting_max = 1000;  // per link, in ZeroMQ's pipe
+constexpr std::size_t k_copied_bytes_max = std::size_t{16} << 10U;  // longer parts are handed over
+constexpr std::int64_t k_zmq_message_bytes_max = k_frame_bytes_max + 64;  // CURVE adds 33
+constexpr int k_backlog = 1024;  // connections that the system holds until ZeroMQ looks
 constexpr auto k_tick_max = std::chrono::seconds{1};
 // Over a shared link only a good-bye comes back. Looking for it after every frame would have the
 // net thread and the senders wait for each other. A sender may also take the sign of it from the
@@ -64,11 +68,37 @@ struct Link {
 };
 using LinkPtr = std::shared_ptr<Link>;
 
-Frame frame_of(zmq::message_t message) {
-  auto owner = std::make_shared<zmq::message_t>(std::move(message));
+/// A message whose memory `keeper` holds until ZeroMQ has sent it.
+template <class T>
+zmq::message_t part_held_by(std::unique_ptr<T> keeper) {
+  void* const data = const_cast<std::byte*>(keeper->data());  // ZeroMQ only reads it
+  zmq::message_t part{data, keeper->size(), [](void*, void* held) { delete static_cast<T*>(held); },
+                      keeper.get()};
+  static_cast<void>(keeper.release());
+  return part;
+}
+zmq::message_t part_of(Buffer frame) {
+  if (frame.size() <= k_copied_bytes_max) return {frame.data(), frame.size()};
+  return part_held_by(std::make_unique<Buffer>(std::move(frame)));
+}
+zmq::message_t part_of(const Bytes& tail) { return part_held_by(std::make_unique<Bytes>(tail)); }
+
+Bytes bytes_of(zmq::message_t part) {
+  auto owner = std::make_shared<zmq::message_t>(std::move(part));
   const std::span<const std::byte> bytes{static_cast<const std::byte*>(owner->data()),
                                          owner->size()};
   return {std::move(owner), bytes};
+}
+Frame frame_of(zmq::message_t head, zmq::message_t tail = {}) {
+  auto owner = std::make_shared<zmq::message_t>(std::move(head));
+  const std::span<const std::byte> bytes{static_cast<const std::byte*>(owner->data()),
+                                         owner->size()};
+  Frame frame{owner, bytes, tail.size() == 0 ? Bytes{} : bytes_of(std::move(tail))};
+  if (kind_of(bytes) == FrameKind::hello) {
+    const char* source = zmq_msg_gets(owner->handle(), "Peer-Address");
+    if (source != nullptr) frame.source = source;
+  }
+  return frame;
 }
 
 class ZmqTransport final : public Transport {
@@ -78,15 +108,19 @@ class ZmqTransport final : public Transport {
   }
   ~ZmqTransport() override { stop(); }
 
+  Result<void> secure(const Cookie& cookie) override { return gate_.set_cookie(context_, cookie); }
+
   Result<std::string> listen(const std::string& address) override {
     const auto endpoint = parse_endpoint(address, AddressUse::listen);
     if (!endpoint) return endpoint.error();
     if (!router_) {
       router_ = zmq::socket_t{context_, zmq::socket_type::router};
       router_.set(zmq::sockopt::linger, 0);
-      router_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(k_frame_bytes_max));
+      router_.set(zmq::sockopt::maxmsgsize, k_zmq_message_bytes_max);
       router_.set(zmq::sockopt::handshake_ivl, 3000);
+      router_.set(zmq::sockopt::backlog, k_backlog);
       router_.set(zmq::sockopt::rcvhwm, 0);  // bounded by the senders' own limits
+      gate_.guard(context_, router_);
     }
     return listening_.bind(router_, *endpoint);
   }
@@ -104,7 +138,8 @@ class ZmqTransport final : public Transport {
     const std::unique_lock lock{links_mutex_};
     for (auto& [id, link] : links_) close_link(*link);
     links_.clear();
-    router_.close();
+    router_.close();  // before the gate: nobody finds it unwatched
+    gate_.close();
     listening_.close();
   }
 
@@ -128,7 +163,7 @@ class ZmqTransport final : public Transport {
     if (const LinkPtr link = find(id)) link->shared = true;
   }
 
-  void answer(const Route& to, Bytes frame) override {
+  void answer(const Route& to, Buffer frame) override {
     look_again_ = true;
     try {
       zmq::message_t route{to.data(), to.size()};
@@ -149,15 +184,20 @@ class ZmqTransport final : public Transport {
     });
   }
 
-  SendResult send(LinkId id, Bytes& frame) override {
+  SendResult send(LinkId id, Buffer frame, const Bytes& tail) override {
     const LinkPtr link = find(id);
     if (link == nullptr) return SendResult::gone;
     const std::lock_guard lock{link->mutex};
     if (!link->open) return SendResult::gone;
     if (!link->shared) look_again_ = true;
     try {
-      zmq::message_t message{frame.data(), frame.size()};
-      if (!link->dealer.send(message, zmq::send_flags::dontwait)) return SendResult::full;
+      zmq::message_t head = part_of(std::move(frame));
+      const auto more = tail.empty() ? zmq::send_flags::none : zmq::send_flags::sndmore;
+      // None of it waits for room: it is refused only when there is no connection.
+      if (!link->dealer.send(head, more | zmq::send_flags::dontwait)) return SendResult::gone;
+      if (tail.empty()) return SendResult::sent;
+      zmq::message_t rest = part_of(tail);
+      if (!link->dealer.send(rest, zmq::send_flags::dontwait)) return SendResult::gone;
     } catch (const zmq::error_t&) {
       return SendResult::gone;
     }
@@ -182,10 +222,11 @@ class ZmqTransport final : public Transport {
     dealer.set(zmq::sockopt::immediate, true);  // never queue for a peer that is not there
     dealer.set(zmq::sockopt::linger, 0);
     dealer.set(zmq::sockopt::reconnect_ivl, -1);  // a lost link stays lost: we redial ourselves
-    dealer.set(zmq::sockopt::sndhwm, k_frames_waiting_max);
+    dealer.set(zmq::sockopt::sndhwm, 0);          // bounded by who sends, in bytes
     dealer.set(zmq::sockopt::handshake_ivl, 3000);
-    dealer.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(k_frame_bytes_max));
+    dealer.set(zmq::sockopt::maxmsgsize, k_zmq_message_bytes_max);
     dealer.set(zmq::sockopt::ipv6, address.find('[') != std::string::npos);
+    gate_.open(dealer);
     const std::string report = "inproc://link-" + std::to_string(id);
     // Without a C++ counterpart that leaves the PAIR to us.
     if (zmq_socket_monitor(dealer.handle(), report.c_str(), ZMQ_EVENT_ALL) != 0) {
@@ -241,6 +282,8 @@ class ZmqTransport final : public Transport {
       return pollfd{socket.get(zmq::sockopt::fd), POLLIN, 0};
     };
     std::vector<pollfd> items{watched(router_), {wake_.fd(), POLLIN, 0}};
+    for (const int fd : gate_.fds()) items.push_back({fd, POLLIN, 0});
+    const std::size_t first = items.size();
     const bool rests = clock_.now() < shared_rest_until_;
     for (const auto& [id, link] : links) {
       items.push_back(watched(link->monitor));
@@ -251,15 +294,20 @@ class ZmqTransport final : public Transport {
     const int timeout = all ? 0 : static_cast<int>(wait.count());
     if (::poll(items.data(), items.size(), timeout) <= 0) all = true;
     if (items[1].revents != 0) wake_.clear();
-    if (all || items[0].revents != 0) read_router();
+    const bool asked = items[2].revents != 0 || items[3].revents != 0;
+    const bool failures = (all || asked) && gate_.collect();
+    if (all || failures || items[0].revents != 0) read_router();
+    for (const FailedHandshake& failed : gate_.judge()) {
+      events_->on_handshake_failed(true, failed.address, failed.why);
+    }
     run_posted();
     const Clock::TimePoint now = clock_.now();
     const bool look_at_shared = now >= look_at_shared_;
     if (look_at_shared) look_at_shared_ = now + k_shared_look;
     for (std::size_t i = 0; i < links.size(); ++i) {
       const auto& [id, link] = links[i];
-      const bool reported = items[2 + 2 * i].revents != 0;
-      const bool answered = items[3 + 2 * i].revents != 0;
+      const bool reported = items[first + 2 * i].revents != 0;
+      const bool answered = items[first + 2 * i + 1].revents != 0;
       if (answered && link->shared) shared_rest_until_ = now + k_shared_look;
       if (all || answered || (link->shared && look_at_shared)) read_answers(id, *link);
       if (all || reported) read_monitor(id, *link);
@@ -269,16 +317,19 @@ class ZmqTransport final : public Transport {
   void read_router() {
     for (int budget = 1000; budget > 0; --budget) {
       zmq::message_t route;
-      zmq::message_t body;
       if (!router_.recv(route, zmq::recv_flags::dontwait)) return;
-      bool more = route.more();
-      while (more) {
+      zmq::message_t head;
+      zmq::message_t tail;
+      int parts = 0;
+      for (bool more = route.more(); more; ++parts) {
         zmq::message_t part;
         if (!router_.recv(part, zmq::recv_flags::dontwait)) return;
         more = part.more();
-        body = std::move(part);  // a frame has one part; of more, the last one counts
+        (parts == 0 ? head : tail) = std::move(part);
       }
-      events_->on_frame(route.to_string(), frame_of(std::move(body)));
+      gate_.heard(head);
+      if (parts > 2) head.rebuild();  // no frame of ours: let it be malformed
+      events_->on_frame(route.to_string(), frame_of(std::move(head), std::move(tail)));
     }
     look_again_ = true;
   }
@@ -300,27 +351,22 @@ class ZmqTransport final : public Transport {
   }
 
   void read_monitor(LinkId id, Link& link) {
-    for (;;) {
-      if (!link.monitor) return;  // hung up meanwhile
-      zmq::message_t head;
-      zmq::message_t address;
-      if (!link.monitor.recv(head, zmq::recv_flags::dontwait)) return;
-      if (head.more() && !link.monitor.recv(address, zmq::recv_flags::none)) return;
-      std::uint16_t event = 0;
-      if (head.size() >= sizeof event) std::memcpy(&event, head.data(), sizeof event);
-      switch (event) {
+    while (link.monitor) {  // until it is hung up
+      const auto event = next_event(link.monitor);
+      if (!event) return;
+      if (const auto why = gate_.why_lost(*event, link.reported_up)) {
+        events_->on_link_down(id, *why);
+        events_->on_handshake_failed(false, link.address, *why);
+        return;
+      }
+      switch (event->kind) {
         case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
           if (!std::exchange(link.reported_up, true)) events_->on_link_up(id);
           break;
-        case ZMQ_EVENT_DISCONNECTED: events_->on_link_down(id, "connection lost"); return;
+        case ZMQ_EVENT_DISCONNECTED:
         case ZMQ_EVENT_CLOSED:
         case ZMQ_EVENT_CLOSE_FAILED:
           events_->on_link_down(id, link.reported_up ? "connection lost" : "connection refused");
-          return;
-        case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-        case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-        case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-          events_->on_link_down(id, "what listens there does not speak ZeroMQ's protocol");
           return;
         default: break;
       }
@@ -339,6 +385,7 @@ class ZmqTransport final : public Transport {
   Clock& clock_;
   zmq::context_t context_{1};
   zmq::socket_t router_;  // the net thread's
+  Gate gate_;             // the net thread's
   Listening listening_;
   Events* events_ = nullptr;
   WakeUp wake_;
@@ -357,8 +404,10 @@ class ZmqTransport final : public Transport {
 
 }  // namespace
 
-std::unique_ptr<Transport> make_zmq_transport(Clock& clock) {
-  return std::make_unique<ZmqTransport>(clock);
+std::unique_ptr<Transport> make_zmq_transport(Clock& clock, ZmqOptions options) {
+  auto sockets = std::make_unique<ZmqTransport>(clock);
+  if (!options.in_process) return sockets;
+  return past_sockets(std::move(sockets));
 }
 
 }  // namespace grove::transport

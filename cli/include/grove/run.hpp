@@ -23,7 +23,8 @@ class App {
   App() = default;
   App(SupervisorSpec tree) : tree_{[tree = std::move(tree)] { return tree; }} {}
 
-  /// The tree, made after the command line was read.
+  /// The tree, made after the command line was read. What `tree` throws ends the program: an
+  /// std::invalid_argument, for a value that makes no sense, as a usage error, 64; else 70.
   App& supervise(std::function<SupervisorSpec()> tree) {
     tree_ = std::move(tree);
     return *this;

@@ -16,12 +16,14 @@ std::string_view to_string(Metric metric) noexcept {
     case Metric::dead_letters_late_reply: return "dead_letters_total{reason=\"late_reply\"}";
     case Metric::dead_letters_alias: return "dead_letters_total{reason=\"alias\"}";
     case Metric::dead_letters_mailbox_full: return "dead_letters_total{reason=\"mailbox_full\"}";
+    case Metric::dead_letters_peer_busy: return "dead_letters_total{reason=\"peer_busy\"}";
     case Metric::dead_letters_dead_sender: return "dead_letters_total{reason=\"dead_sender\"}";
     case Metric::frames_stale: return "stale_frames_total";
     case Metric::frames_malformed: return "malformed_frames_total";
     case Metric::handshakes_refused: return "handshakes_refused_total";
     case Metric::sessions_up: return "sessions_up_total";
     case Metric::sessions_down: return "sessions_down_total";
+    case Metric::sessions_slow: return "sessions_slow_total";
     case Metric::downs_normal: return "downs_total{reason=\"normal\"}";
     case Metric::downs_noproc: return "downs_total{reason=\"noproc\"}";
     case Metric::downs_noconnection: return "downs_total{reason=\"noconnection\"}";

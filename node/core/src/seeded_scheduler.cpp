@@ -17,6 +17,7 @@ void SeededScheduler::submit(Runnable& work) noexcept {
 void SeededScheduler::stop() {
   ready_ = {};
   jobs_.clear();
+  turn_.forget_owed();
 }
 
 bool SeededScheduler::idle() const noexcept {
@@ -29,9 +30,9 @@ bool SeededScheduler::idle() const noexcept {
 bool SeededScheduler::step() {
   Ready* ready = next_class();
   if (ready == nullptr) return false;
-  Turn turn;
   Runnable& work = ready->take(random_ != nullptr ? random_->below(ready->size()) : 0);
-  if (work.run(turn)) submit(work);
+  if (work.run(turn_)) submit(work);
+  if (idle()) turn_.flush();
   return true;
 }
 

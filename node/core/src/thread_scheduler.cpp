@@ -70,17 +70,22 @@ void ThreadScheduler::work(WorkerThread& self) {
   while (!stopping_.load(std::memory_order_relaxed)) {
     Seat* seat = self.seat();
     if (seat == nullptr) {
+      self.flush();
       if (!wait_for_seat(self)) break;
       continue;
     }
     Runnable* work = pick(*seat);
-    if (work == nullptr) work = search(*seat);
+    if (work == nullptr) {
+      self.flush();
+      work = search(*seat);
+    }
     if (work == nullptr) {
       sleep();
     } else if (self.run(*work)) {
       put_back(self, *work);
     }
   }
+  self.flush();
   t_thread = nullptr;
 }
 

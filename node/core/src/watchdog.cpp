@@ -45,6 +45,7 @@ void ThreadScheduler::look_at(WorkerThread& thread) {
   if (looks < k_stuck_looks) return;
   thread.while_inside([&](Runnable& runnable, const void* subject) {
     if (thread.seat() != nullptr) hand_over(thread);
+    thread.flush_for_it();
     runnable.stuck(looks * period_, subject);
   });
 }

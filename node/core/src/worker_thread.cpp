@@ -4,10 +4,31 @@
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <utility>
 
 namespace grove {
 
 void Turn::attend() noexcept { static_cast<detail::WorkerThread&>(*this).acknowledge(); }
+
+void Turn::owe_first(Flushable& sink, const Clock& clock) {
+  flush();
+  owed_ = &sink;
+  owing_turns_ = 0;
+  owing_from_ = clock.now();
+  sink.owing_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Turn::begin_owing(const Clock& clock) {
+  if (++owing_turns_ >= k_owing_turns_max || clock.now() - owing_from_ >= k_owing_time_max) {
+    flush_owed();
+  }
+}
+
+void Turn::flush_owed() {
+  Flushable& sink = *std::exchange(owed_, nullptr);
+  sink.flush();
+  sink.owing_.fetch_sub(1, std::memory_order_release);  // it may be gone after this
+}
 
 namespace detail {
 

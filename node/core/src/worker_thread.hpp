@@ -48,6 +48,11 @@ class alignas(64) WorkerThread final : public Turn {
   /// Waits for a claim that has been laid, and takes note of what was done in its name.
   void acknowledge() noexcept;
 
+  /// Watchdog, in while_inside(): what this thread owes is flushed now; it does so again itself.
+  void flush_for_it() {
+    if (owed_ != nullptr) owed_->flush_all();
+  }
+
   /// Watchdog. How many looks in a row, this one included, have found the same piece of user code;
   /// 0: another one, or none now.
   unsigned look() noexcept;

@@ -6,6 +6,7 @@
 // Thread-safety: all members, once started.
 #pragma once
 
+#include "grove/cluster/flow.hpp"
 #include "grove/node/node.hpp"
 #include "grove/transport/sessions.hpp"
 #include "grove/transport/transport.hpp"
@@ -27,6 +28,7 @@ struct ClusterConfig {
   std::vector<std::string> seeds;  // nodes to join; a DNS name may stand for several
   transport::Cookie cookie;
   transport::SessionTimes times;
+  FlowConfig flow;
   /// never: no seeds, no news of other nodes, no second attempt; see connect().
   transport::AutoConnect auto_connect = transport::AutoConnect::always;
   std::uint64_t random_seed = 0;
@@ -51,6 +53,7 @@ struct Member {
   std::string over;                   // the address that the link to it goes to; empty: none is up
   std::string reached_by;             // partial: by whom
   std::vector<std::string> accusers;  // suspect: who could not reach it, as far as is known
+  std::size_t queued_bytes = 0;       // for it: not sent yet, or not acknowledged
 };
 
 class Cluster {

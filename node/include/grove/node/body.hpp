@@ -31,6 +31,29 @@ class ProcessExit : public std::exception {
 
 /// The exit reason of a process that lets this exception go.
 [[nodiscard]] ExitReason exit_reason_of(const std::exception_ptr& failure);
+[[nodiscard]] ExitReason exit_reason_of(const std::exception& error);
+
+namespace detail {
+
+[[nodiscard]] ExitReason reason_of_unknown_exception();
+
+/// Runs `code`. Returns: the exit reason of what it throws, if anything. Cost: one throw, where
+/// exit_reason_of(std::current_exception()) makes it two.
+template <class F>
+std::optional<ExitReason> failure_of(F&& code) {
+  try {
+    std::forward<F>(code)();
+  } catch (const ProcessExit& exit) {
+    return exit.reason();
+  } catch (const std::exception& error) {
+    return exit_reason_of(error);
+  } catch (...) {
+    return reason_of_unknown_exception();
+  }
+  return std::nullopt;
+}
+
+}  // namespace detail
 
 /// The handler form of a process: one object, one message at a time.
 /// Threads: confined to its process; its constructor and destructor run there too.
@@ -56,6 +79,8 @@ class Body {
   [[nodiscard]] virtual bool is_server() const noexcept { return false; }
   /// Whether one has suspended it.
   [[nodiscard]] virtual bool suspended() const noexcept { return false; }
+  /// The type of the message that it handled last, for a crash report; null: it does not know.
+  [[nodiscard]] virtual const MessageType* last_message() const noexcept { return nullptr; }
 
   Task<> running;  // the runtime's: the coroutine that start() or handle() returned, while it runs
 };

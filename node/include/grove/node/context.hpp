@@ -128,9 +128,9 @@ class Context {
     return spawn_opt<H>(std::move(options), std::forward<Args>(args)...).ref;
   }
   /// Gives a request up that is not answered yet: no answer comes, and a child that it has linked
-  /// is killed, `abandoned`. Returns: false when it is answered, as all requests to one's own node
-  /// are once spawn_request() has returned, or is none of this process's.
-  bool abandon_spawn([[maybe_unused]] const Ref& request) noexcept { return false; }
+  /// gets its exit signal, `abandoned`. Returns: false when it is answered, as all requests to
+  /// one's own node are once spawn_request() has returned, or is none of this process's.
+  bool abandon_spawn(const Ref& request);
   Spawned spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body);
   Spawned spawn_frame(SpawnOptions options, detail::FrameMaker make);
 

@@ -32,14 +32,16 @@ enum class SignalKind : std::uint8_t {
   monitor = 10,    // SessionMark; `serial` is the watcher's
   demonitor = 11,  // `serial` is the watcher's
   alias = 12,      // a message through the alias `serial`, whichever life its owner's place has
+  spawn = 13,      // an order (behaviour.hpp) for the node itself; `serial`: of the request, or 0
+  spawned = 14,    // SpawnMark, from the child that the request `serial` has started
+  inspect = 15,    // a question (`serial`) that needs no code of the process; or InspectRequest
+  system = 16,     // a call for servers alone: SysRequest
   // These never leave a node:
   node_lost = 32,  // NodeLost
   tick = 33,       // look at the clock: a deadline may have passed
-  inspect = 34,    // InspectRequest, or a question (`serial`) that needs no code of the process
   completed = 35,  // the Operation `serial` has ended
   want_room = 36,  // the sender waits until the mailbox has room
   room = 37,       // it has
-  system = 38,     // a call for servers alone: SysRequest
   told = 39,       // a message of the runtime's, which takes no room
 };
 
@@ -156,6 +158,14 @@ struct DownSignal {
 struct SessionMark {
   SessionId session = 0;  // the session it came over; 0 for a local sender
 };
+/// What ties a child to who has asked for it from another node.
+struct SpawnMark {
+  static constexpr std::uint8_t k_link = 1;
+  static constexpr std::uint8_t k_watched = 2;   // by a monitor, or a call, of the request's serial
+  static constexpr std::uint8_t k_unwanted = 4;  // to be killed when nobody waits for it any more
+  std::uint8_t ties = 0;
+  SessionId session = 0;  // as SessionMark's
+};
 struct NodeLost {
   NodeId node;
   SessionId session = 0;  // this one and all before it
@@ -166,6 +176,12 @@ struct Packed {
   const std::byte* record = nullptr;
 };
 static_assert(!k_boxed<Packed>);
+/// The same with a record of its own, or of which `tail` is the end: so large that what is read of
+/// it shares its memory.
+struct PackedBlob {
+  Bytes record;
+  Bytes tail;
+};
 
 }  // namespace detail
 }  // namespace grove

@@ -15,11 +15,11 @@
 
 namespace grove {
 
-/// All about a process of this node. Returns: nothing when it has ended.
-/// Errors: ProcessExit(badarg) for a pid of another node.
+/// All about a process of any node. Returns: nothing when it has ended.
+/// Errors: ProcessExit({nodedown, Node}) when its node cannot be reached.
 [[nodiscard]] Task<std::optional<ProcessInfo>> process_info(Context& context, Pid pid);
 
-/// Whether a process of this node lives. After exit(pid, kill) by the same caller: false.
+/// Whether a process of any node lives. After exit(pid, kill) by the same caller: false.
 /// Errors: as process_info(). Node::is_alive() is cheaper, and not ordered after what was sent.
 [[nodiscard]] Task<bool> is_alive(Context& context, Pid pid);
 
@@ -27,10 +27,18 @@ namespace detail {
 
 /// Answered by Ok.
 struct AliveRequest {};
+/// Answered by ProcessInfo.
+struct InfoRequest {};
 
 /// Sends a question, whose answer a Call of the returned serial awaits.
-/// Errors: ProcessExit: badarg for a pid of another node; killed when the caller has ended.
+/// Errors: ProcessExit(killed) when the caller has ended.
 [[nodiscard]] std::uint64_t ask(Context& context, const Pid& pid, SignalKind kind, Message request);
 
 }  // namespace detail
 }  // namespace grove
+
+GROVE_MESSAGE(grove::detail::AliveRequest, "grove.alive_request")
+GROVE_MESSAGE(grove::detail::InfoRequest, "grove.info_request")
+GROVE_MESSAGE(grove::ProcessInfo, "grove.process_info", pid, name, label, parent, ancestors, status,
+              priority, handling, handling_since, mailbox, oldest_message_age, reductions,
+              memory_bytes, trap_exit, tables, links, monitors, monitor_names, monitored_by)

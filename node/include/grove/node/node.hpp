@@ -97,6 +97,13 @@ enum class Delivery : std::uint8_t {
   refused,  // it is a dead letter, and its sender should know
 };
 
+/// Who has asked for a spawn from another node, and what ties the child to it.
+struct Asker {
+  Pid pid;
+  std::uint64_t request = 0;  // 0: no answer is wanted
+  SpawnMark mark;
+};
+
 /// Asks a process for its ProcessInfo; when the last copy goes unanswered, it is gone.
 struct InspectRequest {
   std::function<void(ProcessInfo)> answer;
@@ -215,7 +222,8 @@ class Node {
 
   /// Kills every process, and whatever is spawned later.
   void kill_all();
-  /// Waits until no process is left. Returns: false after `timeout`. Blocks.
+  /// Waits until no process is left, nor anything that one has sent and the router has not handed
+  /// over. Returns: false after `timeout`. Blocks.
   bool wait_until_empty(std::chrono::milliseconds timeout);
 
   // -- for the router and the runtime --------------------------------------------------------
@@ -230,6 +238,10 @@ class Node {
   Spawned spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body,
                      Context* parent = nullptr);
   Spawned spawn_frame(SpawnOptions options, detail::FrameMaker make, Context* parent = nullptr);
+  /// A process for one of another node, told to it before the child can run. Threads: the router's.
+  /// Errors: as Context::spawn_opt().
+  void spawn_for(const detail::Asker& asker, SpawnOptions options,
+                 std::unique_ptr<detail::Body> body);
   /// See Context's timers. Errors: as there.
   TimerId arm_timer(Clock::TimePoint when, const Pid& from, const TimerTarget& target,
                     Message&& message, const detail::TimerExtras& extras = {});

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "grove/core/result.hpp"
+#include "grove/core/scheduler.hpp"
 #include "grove/node/envelope.hpp"
 #include "grove/node/names.hpp"
 
@@ -14,25 +15,30 @@
 
 namespace grove {
 
-class Router {
+/// Flushable: what route() has gathered.
+class Router : public Flushable {
  public:
   /// What route() returns when there is no session: the node is out of reach, or that life is over.
   static constexpr SessionId k_no_connection = 0;
   static constexpr SessionId k_dead_life = ~SessionId{0};
+  /// And of a message whose peer takes less than is sent to it: it was dropped, and its sender
+  /// should know; or it is on its way, and its sender should wait for a `room` of {node, 0, 0}.
+  static constexpr SessionId k_refused = ~SessionId{1};
+  static constexpr SessionId k_crowded = ~SessionId{2};
 
   virtual ~Router() = default;
 
   /// Sends a signal to a process elsewhere, in order after all that this process sent before.
   /// Never blocks. A signal that makes a relation (link, monitor, call) also makes the sender hear
   /// `node_lost` when that session ends.
-  /// Returns: the session it goes over, or one of the two constants above (the signal is dropped).
+  /// Returns: the session it goes over, or one of the constants above. Never k_crowded for a call,
+  /// whose sender waits anyway, nor for what is not of a process.
   virtual SessionId route(const Pid& to, EnvelopePtr envelope) = 0;
-  /// The same to whoever has a local name on that node.
+  /// The same to whoever has a local name on that node; a `spawn`: to the node itself, to start
+  /// what is declared by that name.
   virtual SessionId route(NodeId node, const std::string& name, EnvelopePtr envelope) = 0;
   /// The life of the node of that name that we have a session with; none: 0.
   [[nodiscard]] virtual NodeId connected(const std::string& node) const = 0;
-  /// Hands over what route() has gathered. Called at the end of a process's turn.
-  virtual void flush() = 0;
 
   /// Turns a message in wire form into its type, on the receiver's worker.
   /// Returns: false when the bytes are not a value of that type (counted, session closed).
@@ -41,8 +47,14 @@ class Router {
   /// The process was dead when somebody elsewhere wanted a relation with it.
   virtual void forget(const Pid& pid) = 0;
 
-  /// The process is gone; it had remote relations or cluster-wide names.
-  virtual void process_ended(const Pid& pid) = 0;
+  /// The process is gone; it had dealt with others elsewhere, or was `named`: may have had
+  /// cluster-wide names. Returns: whether that has left something to flush.
+  virtual bool process_ended(const Pid& pid, bool named) = 0;
+
+  /// It ended before `node` had answered its request to spawn a linked child there.
+  virtual void spawner_ended(NodeId node, const Ref& request, const ExitReason& reason) = 0;
+  /// What that child is to hear, now that it has come. Returns: noproc when nobody has said so.
+  [[nodiscard]] virtual ExitReason take_spawner_end(NodeId node, const Ref& request) = 0;
 
   /// Cluster-wide names. Errors: name_taken (detail: the holder's pid), bad_argument.
   virtual Result<void> register_name(const std::string& name, const Pid& pid) = 0;

@@ -75,6 +75,7 @@ class ServerBodyBase : public Body {
   [[nodiscard]] const ServerOptions& options() const noexcept { return options_; }
   [[nodiscard]] bool is_server() const noexcept final { return true; }
   [[nodiscard]] bool suspended() const noexcept final { return suspended_; }
+  [[nodiscard]] const MessageType* last_message() const noexcept final { return last_message_; }
 
  protected:
   /// The server's own state; null: it shows none.
@@ -83,6 +84,7 @@ class ServerBodyBase : public Body {
     const MessageType* type = nullptr;
   };
   virtual State state() = 0;
+  virtual Message copy_of_state() = 0;  // as a message; none, when it shows none
   /// As a term for people.
   virtual std::optional<Value> shown_state() = 0;
   /// Runs terminate(); it may replace the reason by throwing.
@@ -99,6 +101,7 @@ class ServerBodyBase : public Body {
   /// Sees each message first. Returns: false when that was all.
   bool arrives(Context& context, GenServer& server, Envelope& envelope) {
     server.from_ = From{envelope.from, envelope.serial};
+    last_message_ = envelope.message.type();
     return idle_ == nullptr || interrupts_idleness(context, server, envelope);
   }
   /// The reason to end that a message gives which is not the program's; null without one.
@@ -138,6 +141,7 @@ class ServerBodyBase : public Body {
 
   ServerOptions options_;
   From starter_;
+  const MessageType* last_message_ = nullptr;
   std::vector<const MessageType*> unhandled_;  // types that were logged
   std::unique_ptr<Idle> idle_;                 // null: no time was ever asked for
   bool suspended_ = false;
@@ -183,12 +187,11 @@ class ServerBody final : public detail::ServerBodyBase {
       return impl_->next_ != nullptr ? finish(context, *impl_) : Task<>{};
     }
     if (const ExitReason* reason = asked_to_end(context, envelope)) return end(context, *reason);
-    try {
-      Task<> task = dispatch(context, envelope, typename Impl::Handles{});
-      if (task) return task;
-    } catch (...) {
-      return end(context, exit_reason_of(std::current_exception()));
-    }
+    Task<> task;
+    auto failure =
+        detail::failure_of([&] { task = dispatch(context, envelope, typename Impl::Handles{}); });
+    if (failure) return end(context, *std::move(failure));
+    if (task) return task;
     return unfinished(*impl_) ? finish(context, *impl_) : Task<>{};
   }
 
@@ -364,6 +367,14 @@ class ServerBody final : public detail::ServerBodyBase {
   State state() override {
     if constexpr (detail::HasState<Impl>) {
       return {&impl_->state(), &k_message_type<detail::StateOf<Impl>>};
+    } else {
+      return {};
+    }
+  }
+
+  Message copy_of_state() override {
+    if constexpr (detail::HasState<Impl>) {
+      return Message::make<detail::StateOf<Impl>>(impl_->state());
     } else {
       return {};
     }

@@ -3,6 +3,7 @@
 // SpawnOptions: what a process may be started with, and what it may ask of its mailbox and aliases.
 #pragma once
 
+#include "grove/core/exit_reason.hpp"
 #include "grove/core/ids.hpp"
 #include "grove/core/priority.hpp"
 
@@ -58,10 +59,11 @@ struct Spawned {
   Ref ref;  // of the monitor, or the request, when one was asked for
 };
 
-/// The answer to spawn_request() (OTP: {spawn_reply, ReqId, ok, Pid}).
+/// The answer to spawn_request() (OTP: {spawn_reply, ReqId, ok, Pid}, or error, Reason).
 struct SpawnReply {
   Ref request;
-  Pid pid;
+  Pid pid;            // nobody: nothing was started
+  ExitReason reason;  // then: why
 };
 
 }  // namespace grove

@@ -17,6 +17,7 @@
 #pragma once
 
 #include "grove/node/gen_server.hpp"
+#include "grove/node/remote.hpp"
 #include "grove/node/restart.hpp"
 
 #include <chrono>
@@ -24,6 +25,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -73,12 +75,40 @@ struct ChildSpec {
   }
 };
 
+/// A spec that still knows its class.
+template <class Impl, class... Args>
+class ServerChild final : public ChildSpec {
+ public:
+  explicit ServerChild(std::string child_id, Args... args)
+      : ChildSpec{std::move(child_id),
+                  [args...](Context& context, ServerOptions server) {
+                    return start_server<Impl, Args...>(context, std::move(server), args...);
+                  }},
+        args_{std::move(args)...} {}
+
+  /// The child is to be started on another node, each time. Its class needs a GROVE_REMOTE_CLASS
+  /// line (behaviour.hpp), its name is one there. When that node is lost the child has ended,
+  /// `noconnection`; until the node is back each restart fails, and counts.
+  ChildSpec on(std::string node) && {
+    start = [node = std::move(node), args = std::move(args_)](Context& context,
+                                                              ServerOptions server) {
+      return std::apply(
+          [&](const Args&... each) {
+            return start_server_on<Impl, Args...>(context, node, std::move(server), each...);
+          },
+          args);
+    };
+    return std::move(*this);
+  }
+
+ private:
+  std::tuple<Args...> args_;
+};
+
 /// A child that is a server made from (copies of) `args` at each start.
 template <std::derived_from<GenServer> Impl, class... Args>
-[[nodiscard]] ChildSpec child(std::string id, Args... args) {
-  return {std::move(id), [args...](Context& context, ServerOptions options) {
-            return start_server<Impl, Args...>(context, std::move(options), args...);
-          }};
+[[nodiscard]] ServerChild<Impl, Args...> child(std::string id, Args... args) {
+  return ServerChild<Impl, Args...>{std::move(id), std::move(args)...};
 }
 
 struct SupervisorSpec {
@@ -112,8 +142,9 @@ struct ChildCounts {
 /// A supervisor as somebody's child.
 [[nodiscard]] ChildSpec supervisor(std::string id, SupervisorSpec spec);
 
-// What a running supervisor can be asked. All wait for it, without a limit: a child that takes long
-// to start or to end holds it up. Throws ProcessExit when it is gone: noproc, its reason.
+// What a running supervisor can be asked, one of another node, too, but for start_child(), whose
+// spec cannot travel. All wait for it, without a limit: a child that takes long to start or to end
+// holds it up. Throws ProcessExit when it is gone: noproc, {nodedown, Node}, its reason.
 
 /// Adds a child and starts it, as the last.
 /// Returns: ok, ignored, already_started (the id runs), or failed: `already_present` when the id is

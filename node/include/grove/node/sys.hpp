@@ -7,10 +7,10 @@
 //   State& state();              the state itself: get_state<State>() and replace_state<State>()
 //                                work on it, and get_state() shows it if it may travel
 //
-// Servers of this node. A request is handled in order with the server's other messages, so that a
-// server busy in a handler answers after it; while suspended it handles these requests alone.
-// Errors of all, as ProcessExit: noproc, timeout, calling_self, badarg (a pid of another node),
-// not_a_server, and what their comments name. Source: OTP sys; semantics.md SYS-*.
+// Servers of any node, where nothing else is said. A request is handled in order with the server's
+// other messages, so that a server busy in a handler answers after it; while suspended it handles
+// these requests alone. Errors of all, as ProcessExit: noproc, {nodedown, Node}, timeout,
+// calling_self, not_a_server, and what their comments name. Source: OTP sys; semantics.md SYS-*.
 #pragma once
 
 #include "grove/core/value.hpp"
@@ -31,11 +31,14 @@ namespace detail {
 
 /// What a server is asked for. `use` is given the state when that is of `type`.
 struct SysRequest {
-  enum class Action : std::uint8_t { show_state, use_state, suspend, resume };
+  enum class Action : std::uint8_t { show_state, copy_state, suspend, resume, use_state };
   Action action = Action::show_state;
-  const MessageType* type = nullptr;
+  const MessageType* type = nullptr;  // this and the next do not travel
   std::function<void(void* state)> use = {};
 };
+
+/// Throws ProcessExit({bad_state, Name}) when the copy is not of `type`.
+Task<Message> copy_state(Context& context, Pid server, const MessageType* type, Timeout timeout);
 
 Task<> use_state(Context& context, Pid server, const MessageType* type,
                  std::function<void(void* state)> use, Timeout timeout);
@@ -47,18 +50,17 @@ namespace sys {
 /// The state for a person to read. Errors: no_state, {callback_failed, Reason}.
 [[nodiscard]] Task<Value> get_state(Context& context, Pid server, Timeout timeout = k_call_timeout);
 
-/// A copy of the state. Errors: no_state, {bad_state, Name} (it is a Name).
+/// A copy of the state. Errors: no_state, {bad_state, Name} (it is a Name); of a server elsewhere
+/// {error, no_wire_form, Name} when the state cannot travel.
 template <class S>
 [[nodiscard]] Task<S> get_state(Context& context, Pid server, Timeout timeout = k_call_timeout) {
-  // Written by the server before it answers; after a timeout, read by nobody.
-  auto copy = std::make_shared<std::optional<S>>();
-  std::function<void(void*)> use = [copy](void* state) { *copy = *static_cast<const S*>(state); };
-  co_await detail::use_state(context, server, &k_message_type<S>, std::move(use), timeout);
-  co_return std::move(**copy);
+  Message copy = co_await detail::copy_state(context, server, &k_message_type<S>, timeout);
+  co_return std::move(*copy.get<S>());
 }
 
 /// Makes `change(state)` the state, in the server. Returns: a copy of it.
-/// Errors: as get_state<S>(); when `change` throws, {callback_failed, Reason}: nothing has changed.
+/// Errors: as get_state<S>(); when `change` throws, {callback_failed, Reason}: nothing has changed;
+/// badarg, of a server of another node.
 template <class S, class F>
 requires std::is_invocable_r_v<S, F&, S> Task<S> replace_state(Context& context, Pid server,
                                                                F change,
@@ -128,3 +130,5 @@ struct TraceRequest {
 
 }  // namespace detail
 }  // namespace grove
+
+GROVE_MESSAGE(grove::detail::SysRequest, "grove.sys_request", action)

@@ -45,10 +45,12 @@ class Waiter {
   [[nodiscard]] Envelope* taken() const noexcept { return taken_; }
   /// The same, as the program's own.
   [[nodiscard]] EnvelopePtr release();
+  /// Before it is awaited: only messages that come from now on can match, so those that are there
+  /// are not looked at.
+  void look_from_tail() noexcept { from_tail_ = true; }
 
  private:
   friend class Process;
-  friend class CallWaiter;
   Context& context_;
   Timeout timeout_;
   Clock::TimePoint deadline_ = Clock::TimePoint::max();
@@ -57,7 +59,7 @@ class Waiter {
   Envelope* taken_ = nullptr;
   Envelope* refused_ = nullptr;  // the last message of the mailbox that did not match
   const bool asks_user_code_;    // matches() calls the program's predicate
-  bool from_tail_ = false;       // set by a call: only messages that come from now on can match
+  bool from_tail_ = false;
 };
 
 /// A plain message: something that was sent, not a reply to a call.
@@ -115,6 +117,9 @@ class CallWaiter final : public Waiter {
   void await_suspend(std::coroutine_handle<> handle);
   /// Throws ProcessExit: the server's reason, noproc, {nodedown, Node}, or timeout.
   Message await_resume();
+  /// Instead of that. Returns: the answer, or the ExitReason; nothing after a timeout, and then the
+  /// call stays under way.
+  std::optional<Message> resume_open();
 
  private:
   bool matches(Envelope& envelope) override;
@@ -167,6 +172,8 @@ class OpenRequest {
 
  protected:
   friend class ::grove::Context;
+  /// 0: its end was seen to.
+  [[nodiscard]] std::uint64_t open() const noexcept { return serial_; }
   /// Whoever asks sees to its end.
   [[nodiscard]] std::uint64_t release() noexcept { return std::exchange(serial_, 0); }
 

@@ -15,7 +15,9 @@
 //   accept, bye     (nothing)
 //   refuse          reason:u8 text:s8
 //   heartbeat       0:u32 from_life:u64 to_life:u64 from_epoch:u64 to_epoch:u64 sequence:u64
-//   batch           as heartbeat, then records until the frame ends
+//                   (the last batch that came from the receiver: acknowledges all up to it)
+//   batch           as heartbeat (its own sequence, from 1), then records until the frame ends
+//                   A second ZeroMQ part continues the body of the last record.
 //   record          length:u32 kind:u8 flags:u8 name_length:u16 from:u64 to:u64 serial:u64 type:u64
 //                   name body              (length counts everything after itself)
 //   s8              length:u8 and that many bytes
@@ -24,6 +26,7 @@
 // versions can agree on one; the frames of a session have the version agreed on.
 #pragma once
 
+#include "grove/core/bytes.hpp"
 #include "grove/core/ids.hpp"
 
 #include <array>
@@ -45,16 +48,18 @@ inline constexpr std::size_t k_frame_bytes_max = std::size_t{16} << 20U;
 /// A stranger's frames are kept until he has proved himself, so they are short.
 inline constexpr std::size_t k_handshake_bytes_max = 4096;
 
-using Bytes = std::vector<std::byte>;
+using Buffer = std::vector<std::byte>;
 using Nonce = std::array<std::byte, 16>;
 using Proof = std::array<std::byte, 32>;
 
-/// A received frame: bytes that somebody keeps alive.
+/// A received frame: bytes that somebody keeps alive, and what its second part continues them with.
 struct Frame {
   std::shared_ptr<const void> owner;
   std::span<const std::byte> bytes;
+  Bytes tail = {};
+  std::string source = {};  // of a HELLO: whose address it came from, without port; empty: unknown
 
-  [[nodiscard]] static Frame own(Bytes bytes);
+  [[nodiscard]] static Frame own(Buffer bytes);
 };
 
 /// Pinned and append-only.
@@ -115,7 +120,16 @@ struct RefuseFrame {
   std::string text;
 };
 
-/// Which session a batch or heartbeat belongs to, and its place in it (heartbeats: 0).
+/// What a frame takes beside its bytes, about: for accounts of memory.
+inline constexpr std::size_t k_frame_cost = 128;
+[[nodiscard]] inline std::size_t cost_of(const Frame& frame) noexcept {
+  return frame.bytes.size() + frame.tail.size() + k_frame_cost;
+}
+/// A batch is acknowledged at the latest when batches of that many bytes have come.
+inline constexpr std::size_t k_acknowledge_bytes = std::size_t{1} << 20U;
+
+/// Which session a batch or heartbeat belongs to, and its place in it; of a heartbeat, the last
+/// batch that has come.
 struct SessionHeader {
   Life from_life;
   Life to_life;
@@ -151,16 +165,24 @@ struct Record {
 /// Whether a handshake is laid out as this page says; else it is of nodes that are yet to come.
 [[nodiscard]] bool is_handshake(std::span<const std::byte> frame) noexcept;
 
-[[nodiscard]] Bytes encode(const Hello& hello);
-[[nodiscard]] Bytes encode(const Welcome& welcome);  // without its proof
-[[nodiscard]] Bytes encode_auth(const Proof& proof);
-[[nodiscard]] Bytes encode(const RefuseFrame& refuse);
-[[nodiscard]] Bytes encode_empty(FrameKind kind);
+[[nodiscard]] Buffer encode(const Hello& hello);
+[[nodiscard]] Buffer encode(const Welcome& welcome);  // without its proof
+[[nodiscard]] Buffer encode_auth(const Proof& proof);
+[[nodiscard]] Buffer encode(const RefuseFrame& refuse);
+[[nodiscard]] Buffer encode_empty(FrameKind kind);
 void encode(FrameKind kind, const SessionHeader& header, std::span<std::byte> into);
+/// Type and body of a record that next_record() has found good, from its first byte on; without the
+/// `tail_bytes` that are in a second part.
+struct Content {
+  std::uint64_t type = 0;
+  std::span<const std::byte> body;
+};
+[[nodiscard]] Content content_of(const std::byte* record, std::size_t tail_bytes = 0) noexcept;
 /// Appends a record but for its body. Returns: where it starts, for finish_record.
-std::size_t begin_record(Bytes& batch, const Record& record);
-/// Sets the length of the record that starts at `at`, once its body is appended.
-void finish_record(Bytes& batch, std::size_t at) noexcept;
+std::size_t begin_record(Buffer& batch, const Record& record);
+/// Sets the length of the record that starts at `at`, once its body is appended; of the last one,
+/// all but `tail_bytes` that follow in the second part.
+void finish_record(Buffer& batch, std::size_t at, std::size_t tail_bytes = 0) noexcept;
 
 [[nodiscard]] std::optional<Hello> parse_hello(std::span<const std::byte> frame);
 struct WelcomeAndProof {
@@ -173,9 +195,11 @@ struct WelcomeAndProof {
 [[nodiscard]] std::optional<RefuseFrame> parse_refuse(std::span<const std::byte> frame);
 [[nodiscard]] std::optional<SessionHeader> parse_session_header(std::span<const std::byte> frame);
 
-/// Reads the next record at `offset` of a batch and moves it on.
+/// Reads the next record at `offset` of a batch and moves it on. The body of the last one lacks the
+/// `tail_bytes` of the second part.
 /// Returns: nothing at the end, or when the record is malformed; then `malformed` is set.
 [[nodiscard]] std::optional<Record> next_record(std::span<const std::byte> frame,
-                                                std::size_t& offset, bool& malformed);
+                                                std::size_t& offset, bool& malformed,
+                                                std::size_t tail_bytes = 0);
 
 }  // namespace grove::transport

@@ -28,6 +28,7 @@ namespace grove::transport {
 struct MemoryFaults {
   Clock::Duration delay_min = std::chrono::microseconds{50};
   Clock::Duration delay_mean = std::chrono::microseconds{200};
+  std::uint64_t bytes_per_second = 0;  // of each direction of each link; 0: no limit
 };
 
 class MemoryNetwork {
@@ -51,8 +52,10 @@ class MemoryNetwork {
   void kill(const std::string& address);
   /// Sees every frame that is sent, for traces.
   using Observer =
-      std::function<void(const std::string& from, const std::string& to, const Bytes& frame)>;
+      std::function<void(const std::string& from, const std::string& to, const Frame& frame)>;
   void observe(Observer observer) { observer_ = std::move(observer); }
+  /// For what is sent from now on.
+  void set_faults(const MemoryFaults& faults) { faults_ = faults; }
 
  private:
   class MemoryEndpoint;
@@ -62,6 +65,7 @@ class MemoryNetwork {
     std::string from;
     std::string to;
     Clock::TimePoint last{};                 // when the latest event in flight arrives
+    Clock::TimePoint free_at{};              // when the last byte of it is on the wire
     std::deque<std::function<void()>> held;  // by a partition
   };
   using PipePtr = std::shared_ptr<Pipe>;
@@ -77,7 +81,8 @@ class MemoryNetwork {
 
   Clock::Duration delay();
   PipePtr pipe(const std::string& from, const std::string& to);
-  void carry(const PipePtr& pipe, std::function<void()> action);
+  /// Never overtakes what the pipe carries already.
+  void carry(const PipePtr& pipe, std::function<void()> action, std::size_t bytes = 0);
   void arrive(const PipePtr& pipe, std::function<void()> action);
   void release(const PipePtr& pipe);
   MemoryEndpoint* find(const std::string& address);

@@ -21,6 +21,7 @@
 #include "grove/core/clock.hpp"
 #include "grove/core/random.hpp"
 #include "grove/transport/cookie.hpp"
+#include "grove/transport/handshake_limit.hpp"
 #include "grove/transport/transport.hpp"
 
 #include <chrono>
@@ -86,11 +87,11 @@ class Sessions {
   };
   struct Send {
     LinkId link;
-    Bytes frame;
+    Buffer frame;
   };
   struct Answer {
     Route route;
-    Bytes frame;
+    Buffer frame;
   };
   /// From here on batches may be sent over `link` under `header` (sequence counts from 1; its
   /// version is the one agreed on). `features` are those that both ends have.
@@ -106,6 +107,12 @@ class Sessions {
     NodeId peer;
     std::uint64_t session;
     std::string why;
+  };
+  /// The peer has got all our batches up to `sequence`.
+  struct Acknowledged {
+    NodeId peer;
+    std::uint64_t session;
+    std::uint64_t sequence;
   };
   /// A batch of a session that is up, in order.
   struct Deliver {
@@ -126,8 +133,8 @@ class Sessions {
   struct Count {
     enum class What : std::uint8_t { stale, malformed, refused } what;
   };
-  using Action =
-      std::variant<Dial, Resolve, HangUp, Send, Answer, Up, Down, Deliver, Connected, Say, Count>;
+  using Action = std::variant<Dial, Resolve, HangUp, Send, Answer, Up, Down, Acknowledged, Deliver,
+                              Connected, Say, Count>;
   using Actions = std::vector<Action>;
 
   explicit Sessions(SessionsConfig config);
@@ -137,6 +144,8 @@ class Sessions {
   Actions on_link_down(LinkId link, const std::string& why, Clock::TimePoint now);
   Actions on_answer(LinkId link, const Frame& frame, Clock::TimePoint now);
   Actions on_frame(const Route& route, const Frame& frame, Clock::TimePoint now);
+  Actions on_handshake_failed(bool by_us, const std::string& address, const std::string& why,
+                              Clock::TimePoint now);
   Actions on_resolved(const std::string& address, const std::vector<std::string>& found,
                       Clock::TimePoint now);
   Actions on_tick(Clock::TimePoint now);
@@ -198,7 +207,7 @@ class Sessions {
     std::string seed;  // the seed it came from, or empty
     Phase phase = Phase::connecting;
     std::uint64_t epoch = 0;
-    Bytes hello;
+    Buffer hello;
     std::uint8_t version = 0;  // as WELCOME says, and its features
     std::uint64_t features = 0;
     Clock::TimePoint deadline;
@@ -207,8 +216,8 @@ class Sessions {
   struct Inbound {
     Hello hello;
     std::uint8_t version = 0;  // that we chose
-    Bytes hello_bytes;
-    Bytes welcome_bytes;
+    Buffer hello_bytes;
+    Buffer welcome_bytes;
     bool proved = false;
     Clock::TimePoint deadline;
   };
@@ -224,6 +233,7 @@ class Sessions {
     Route route;                // the proved one; empty: none
     std::uint64_t session = 0;  // 0: down
     std::uint64_t expected = 1;
+    std::size_t unacknowledged = 0;  // bytes of batches that came since our last heartbeat
     Clock::TimePoint heard;
     Clock::TimePoint redial_at;
     Clock::Duration backoff{};
@@ -295,6 +305,7 @@ class Sessions {
   [[nodiscard]] static bool admits(const std::string& seed, const std::string& node);
   bool is_met(const std::string& seed, const std::string& address);
   [[nodiscard]] SessionHeader header_of(const Peer& peer) const;
+  void send_heartbeat(Peer& peer);
   [[nodiscard]] Actions take();
   template <class A>
   void act(A action) {
@@ -314,6 +325,7 @@ class Sessions {
   std::map<LinkId, Outbound> outbound_;
   std::unordered_map<Route, Inbound> inbound_;
   std::set<std::string> warned_;
+  HandshakeLimit limit_;
   std::vector<RefusedView> refused_;  // by time, the latest last
   LinkId last_link_ = 0;
   std::uint64_t last_epoch_ = 0;

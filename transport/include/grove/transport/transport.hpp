@@ -3,13 +3,14 @@
 // Transport: the seam for the network. It moves frames and says when links come and go; who is at
 // the other end, and what a frame means, is the sessions' business.
 //
-// A node listens at one address or more (endpoint.hpp). What it dials is a *link*: it sends frames there and may hear
-// answers. What arrives at its own address comes from a *route*, which it can answer.
-// Real: ZeroMQ, a ROUTER that receives and a DEALER per link. Simulated: MemoryNetwork.
+// A node listens at one address or more (endpoint.hpp). What it dials is a *link*: it sends frames
+// there and may hear answers. What arrives at its own address comes from a *route*, which it can
+// answer. Real: ZeroMQ, a ROUTER that receives and a DEALER per link. Simulated: MemoryNetwork.
 #pragma once
 
 #include "grove/core/clock.hpp"
 #include "grove/core/result.hpp"
+#include "grove/transport/cookie.hpp"
 #include "grove/transport/frame.hpp"
 
 #include <cstdint>
@@ -24,8 +25,7 @@ using Route = std::string;     // opaque; differs for each link that somebody di
 
 enum class SendResult : std::uint8_t {
   sent,
-  full,  // the link takes no more for now; the frame is still the caller's
-  gone,  // the link is down
+  gone,  // the link is down, or about to be
 };
 
 class Transport {
@@ -38,6 +38,10 @@ class Transport {
     virtual void on_link_up(LinkId link) = 0;
     /// The link is gone for good; `why` is for people.
     virtual void on_link_down(LinkId link, const std::string& why) = 0;
+    /// A connection came to nothing below our frames: a wrong cookie, another protocol, silence.
+    /// `address` is where we dialled, or, by us, whence it came (empty: unknown): for people.
+    virtual void on_handshake_failed(bool by_us, const std::string& address,
+                                     const std::string& why) = 0;
     /// Returns: when to call next. Called at least then, perhaps earlier.
     virtual Clock::TimePoint on_tick() = 0;
 
@@ -47,6 +51,9 @@ class Transport {
 
   virtual ~Transport() = default;
 
+  /// With a cookie, from now on: encrypts, and lets in only who knows it too. A transport whose
+  /// frames never leave the program need not. Errors: unavailable. Before listen().
+  virtual Result<void> secure(const Cookie& cookie) = 0;
   /// Binds an address; may be called again for another one. Port 0 takes a free one; a socket file
   /// is made for this user only. Returns: the address bound.
   /// Errors: address_in_use, bad_address. Before start().
@@ -62,15 +69,17 @@ class Transport {
   virtual void hang_up(LinkId link) = 0;
   /// From now on send() may be called from any thread.
   virtual void share(LinkId link) = 0;
-  virtual void answer(const Route& to, Bytes frame) = 0;
+  virtual void answer(const Route& to, Buffer frame) = 0;
   /// Looks up `address` off the loop, however long it takes, and hands all that it stands for to
   /// `found` on the loop: numeric, each once, in the system's order; empty: it stands for none.
   virtual void resolve(const std::string& address,
                        std::function<void(std::vector<std::string>)> found) = 0;
 
   // From any thread:
-  /// Hands a frame over; moved from only when the result is `sent`. Never blocks.
-  virtual SendResult send(LinkId link, Bytes& frame) = 0;
+  /// Hands a frame over, in two parts when `tail` is not empty: that one is sent from where it
+  /// lies. Keeps what it is given until it has left; who sends must know when to stop. Never
+  /// blocks.
+  virtual SendResult send(LinkId link, Buffer frame, const Bytes& tail) = 0;
   /// Runs `action` on the loop.
   virtual void post(std::function<void()> action) = 0;
 };

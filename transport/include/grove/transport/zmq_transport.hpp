@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The real network: ZeroMQ over TCP.
+// The real network: ZeroMQ over TCP and over socket files.
 //
 // One net thread owns the ROUTER that receives, the monitors of the links and all timing. A link's
 // DEALER belongs to that thread too until share(); then it is used under the link's own lock by
@@ -14,7 +14,12 @@
 
 namespace grove::transport {
 
+struct ZmqOptions {
+  /// Frames to another transport of this program that has it set, too, are handed over in memory.
+  bool in_process = true;
+};
+
 /// `clock` must be the machine's time and outlive the transport.
-[[nodiscard]] std::unique_ptr<Transport> make_zmq_transport(Clock& clock);
+[[nodiscard]] std::unique_ptr<Transport> make_zmq_transport(Clock& clock, ZmqOptions options = {});
 
 }  // namespace grove::transport

@@ -86,13 +86,13 @@ inline constexpr std::size_t k_inline_size = 24;
 /// Types that travel without a declaration, as messages and above all as replies.
 template <class T>
 inline constexpr std::string_view k_builtin_name{};
-#define GROVE_DETAIL_BUILTINS(apply)                                                            \
-  apply(bool, "bool") apply(std::int32_t, "i32") apply(std::uint32_t, "u32")                    \
-      apply(std::int64_t, "i64") apply(std::uint64_t, "u64") apply(double, "f64")               \
-          apply(std::string, "string") apply(Symbol, "symbol") apply(Value, "value")            \
-              apply(Pid, "pid") apply(Ref, "ref") apply(std::vector<std::byte>, "bytes") apply( \
-                  std::vector<std::int64_t>, "list.i64") apply(std::vector<double>, "list.f64") \
-                  apply(std::vector<std::string>, "list.string")                                \
+#define GROVE_DETAIL_BUILTINS(apply)                                                              \
+  apply(bool, "bool") apply(std::int32_t, "i32") apply(std::uint32_t, "u32")                      \
+      apply(std::int64_t, "i64") apply(std::uint64_t, "u64") apply(double, "f64") apply(          \
+          std::string, "string") apply(Symbol, "symbol") apply(Value, "value") apply(Pid, "pid")  \
+          apply(Ref, "ref") apply(std::vector<std::byte>, "bytes") apply(Bytes, "blob")           \
+              apply(std::vector<std::int64_t>, "list.i64") apply(std::vector<double>, "list.f64") \
+                  apply(std::vector<std::string>, "list.string")                                  \
                       apply(std::vector<Value>, "list.value") apply(std::vector<Pid>, "list.pid")
 #define GROVE_DETAIL_NAME(Type, name) \
   template <>                         \

@@ -25,13 +25,15 @@ enum class Metric : std::uint8_t {
   dead_letters_late_reply,     // a reply after its call had ended
   dead_letters_alias,          // through an alias that is not active (any more)
   dead_letters_mailbox_full,   // for a mailbox that had no room for it
+  dead_letters_peer_busy,      // for a node whose budget was used up
   dead_letters_dead_sender,    // from code of a process that is dead already
   frames_stale,                // of a session that is over, or of a dead life
   frames_malformed,
   handshakes_refused,
   sessions_up,
   sessions_down,
-  downs_normal,  // DOWN messages delivered, by kind of reason
+  sessions_slow,  // of them: the peer took too little for too long
+  downs_normal,   // DOWN messages delivered, by kind of reason
   downs_noproc,
   downs_noconnection,
   downs_other,

@@ -28,6 +28,26 @@ class WorkerThread;
 
 inline constexpr unsigned k_no_worker = ~0U;
 
+/// Where turns put what is better handed over once for several of them. See Turn::owe().
+class Flushable {
+ public:
+  /// Hands over what this thread has put there.
+  virtual void flush() = 0;
+  /// The same for all threads. Threads: any, while others put more there.
+  virtual void flush_all() = 0;
+  /// Whether a worker has yet to flush it. Threads: any.
+  [[nodiscard]] bool is_owed() const noexcept {
+    return owing_.load(std::memory_order_acquire) != 0;
+  }
+
+ protected:
+  ~Flushable() = default;
+
+ private:
+  friend class Turn;
+  std::atomic<std::uint32_t> owing_{0};  // how many workers
+};
+
 /// One thread's permission to run processes. Brackets user code, so that the watchdog can tell code
 /// that does not return, and take over the thread's place while it is inside.
 ///
@@ -50,6 +70,27 @@ class Turn {
   /// until run() returns, and on a Turn that is nobody's. Not to be asked inside user code.
   [[nodiscard]] unsigned worker() const noexcept { return worker_; }
 
+  // What a turn sends is cheaper to hand over together with what the next ones send; but it must
+  // not wait for a turn that takes long. So it is flushed
+  // - by the scheduler, before the worker looks for work elsewhere, sleeps, or gives its place up;
+  // - by begin(), when others have had their turns, but too many, or for too long;
+  // - by the watchdog, while the code of one of them does not return.
+
+  /// This turn has put something into `sink`, which this worker will flush.
+  void owe(Flushable& sink, const Clock& clock) {
+    if (owed_ != &sink) owe_first(sink, clock);
+  }
+  /// A turn of one more begins on this worker.
+  void begin(const Clock& clock) {
+    if (owed_ != nullptr) begin_owing(clock);
+  }
+  /// Flushes what is owed.
+  void flush() {
+    if (owed_ != nullptr) flush_owed();
+  }
+  /// Nobody is to be flushed any more; who is owed may be gone.
+  void forget_owed() noexcept { owed_ = nullptr; }
+
  private:
   friend class UserCode;
   friend class RuntimeSection;
@@ -58,6 +99,9 @@ class Turn {
   static constexpr std::uint64_t k_step = 2;  // the rest of the word counts enter_user_code()
   static constexpr std::uint8_t k_claimed = 1;
   static constexpr std::uint8_t k_no_membarrier = 2;  // this thread has to make the fence itself
+  static constexpr unsigned k_owing_turns_max = 32;
+  // A few flushes: less is not worth it, and nobody on the way to another node notices as much.
+  static constexpr Clock::Duration k_owing_time_max = std::chrono::microseconds{50};
 
   [[nodiscard]] std::uint64_t word() const noexcept {
     return word_.load(std::memory_order_relaxed);
@@ -71,11 +115,17 @@ class Turn {
     if (attention_.load(std::memory_order_relaxed) != 0) attend();
   }
   void attend() noexcept;
+  void owe_first(Flushable& sink, const Clock& clock);
+  void begin_owing(const Clock& clock);
+  void flush_owed();
 
   std::atomic<std::uint64_t> word_{0};  // written by its thread alone
   std::atomic<std::uint8_t> attention_{0};
   const void* subject_ = nullptr;  // as worker_
   unsigned worker_ = k_no_worker;  // its thread's outside user code; inside, the claimant's
+  Flushable* owed_ = nullptr;      // as worker_
+  unsigned owing_turns_ = 0;       // begun since
+  Clock::TimePoint owing_from_{};
 };
 
 // Each remembers the word that it found or wrote: nobody else changes it, and those inside its
@@ -180,7 +230,7 @@ struct ThreadSchedulerOptions {
 }
 
 /// One thread, driven by its owner: in order of submission, or in a seeded random order; in both,
-/// priorities are kept.
+/// priorities are kept. What turns owe is flushed at the latest when nothing is ready.
 class SeededScheduler final : public Scheduler {
  public:
   /// With a null `random`, first come first served.
@@ -218,6 +268,7 @@ class SeededScheduler final : public Scheduler {
   Random* random_;
   std::array<Ready, k_priorities> ready_;
   unsigned normal_turns_ = 0;  // since the last of priority low
+  Turn turn_;
   std::list<Job> jobs_;
 };
 

@@ -7,6 +7,7 @@
 // an array of its fields in order, and fields missing at the end keep their defaults.
 #pragma once
 
+#include "grove/core/bytes.hpp"
 #include "grove/core/exit_reason.hpp"
 #include "grove/core/ids.hpp"
 #include "grove/core/value.hpp"
@@ -37,6 +38,8 @@ class Writer {
   virtual void string(std::string_view text) = 0;
   virtual void symbol(std::string_view text) = 0;
   virtual void bytes(std::span<const std::byte> bytes) = 0;
+  /// As bytes(); may keep a reference in place of a copy.
+  virtual void blob(const Bytes& bytes) { this->bytes(bytes.span()); }
   virtual void pid(const Pid& pid) = 0;
   virtual void ref(const Ref& ref) = 0;
   virtual void array(std::size_t size) = 0;  // followed by `size` values
@@ -61,6 +64,7 @@ class Reader {
   virtual std::string string() = 0;
   virtual std::string symbol() = 0;
   virtual std::vector<std::byte> bytes() = 0;
+  virtual Bytes blob() { return Bytes{bytes()}; }  // as bytes(); may share what it reads from
   virtual Pid pid() = 0;
   virtual Ref ref() = 0;
   virtual std::size_t array() = 0;  // the count of values that follow
@@ -93,11 +97,13 @@ inline void write(Writer& out, const Symbol& symbol) { out.symbol(symbol.text); 
 inline void write(Writer& out, const Pid& pid) { out.pid(pid); }
 inline void write(Writer& out, const Ref& ref) { out.ref(ref); }
 inline void write(Writer& out, const std::vector<std::byte>& bytes) { out.bytes(bytes); }
+inline void write(Writer& out, const Bytes& bytes) { out.blob(bytes); }
 inline void read(Reader& in, std::string& text) { text = in.string(); }
 inline void read(Reader& in, Symbol& symbol) { symbol.text = in.symbol(); }
 inline void read(Reader& in, Pid& pid) { pid = in.pid(); }
 inline void read(Reader& in, Ref& ref) { ref = in.ref(); }
 inline void read(Reader& in, std::vector<std::byte>& bytes) { bytes = in.bytes(); }
+inline void read(Reader& in, Bytes& bytes) { bytes = in.blob(); }
 
 template <class T>
 requires std::is_arithmetic_v<T>

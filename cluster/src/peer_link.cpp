@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "peer_link.hpp"
+
+#include <utility>
+
+namespace grove::cluster {
+
+void PeerLink::watch(const Pid& local) {
+  const std::lock_guard lock{mutex_};
+  watchers_.insert(local);
+}
+
+void PeerLink::forget(const Pid& local) {
+  const std::lock_guard lock{mutex_};
+  watchers_.erase(local);
+}
+
+void PeerLink::suspend(const Pid& process) {
+  if (std::find(waiting_.begin(), waiting_.end(), process) == waiting_.end()) {
+    waiting_.push_back(process);
+  }
+}
+
+void PeerLink::flush() {
+  const std::lock_guard lock{mutex_};
+  if (!open_) return;
+  while (auto frame = queue_.next()) {
+    header_.sequence = frame->sequence;
+    transport::encode(transport::FrameKind::batch, header_, frame->head);
+    if (transport_.send(link_, std::move(frame->head), frame->tail) !=
+        transport::SendResult::sent) {
+      return;  // its end is on the way to us
+    }
+  }
+}
+
+std::optional<std::vector<Pid>> PeerLink::acknowledge(std::uint64_t sequence) {
+  const std::lock_guard lock{mutex_};
+  if (!queue_.acknowledge(sequence)) return std::nullopt;
+  if (!queue_.half_empty()) return std::vector<Pid>{};
+  return std::exchange(waiting_, {});
+}
+
+bool PeerLink::stalled(Clock::TimePoint now, Clock::Duration limit) {
+  const std::lock_guard lock{mutex_};
+  return queue_.stalled(now, limit);
+}
+
+std::size_t PeerLink::queued_bytes() {
+  const std::lock_guard lock{mutex_};
+  return queue_.bytes();
+}
+
+PeerLink::Closed PeerLink::close() {
+  assembly.clear();
+  const std::lock_guard lock{mutex_};
+  open_ = false;
+  queue_.clear();
+  const std::set<Pid> watchers = std::exchange(watchers_, {});
+  return {{watchers.begin(), watchers.end()}, std::exchange(waiting_, {})};
+}
+
+}  // namespace grove::cluster
