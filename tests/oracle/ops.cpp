@@ -25,7 +25,8 @@ Task<std::string> outcome(Self* self, const OpEntry* entry, Op op) {
 
 const OpEntry* find_op(std::string_view name) {
   for (const std::span<const OpEntry> family :
-       {signal_ops(), server_ops(), supervisor_ops(), dynsup_ops(), registry_ops(), task_ops()}) {
+       {signal_ops(), server_ops(), supervisor_ops(), dynsup_ops(), registry_ops(), task_ops(),
+        erpc_ops()}) {
     for (const OpEntry& entry : family) {
       if (entry.name == name) return &entry;
     }
@@ -50,6 +51,11 @@ Task<bool> execute(Self* self, Op op) {
   // A deadly exit signal to oneself acts at the next await: nothing may run before it does.
   co_await self->context.sleep_for(Clock::Duration::zero());
   co_return true;
+}
+
+Timeout time_limit(const Op& op, std::size_t at) {
+  if (op.size() <= at || op.at(at) == "infinity") return std::nullopt;
+  return std::chrono::milliseconds{parse_integer(op.at(at))};
 }
 
 Pid pid_of(Self& self, const std::string& name) {

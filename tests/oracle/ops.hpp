@@ -57,6 +57,9 @@ struct OpEntry {
 [[nodiscard]] std::span<const OpEntry> registry_ops();
 [[nodiscard]] std::span<const OpEntry> task_ops();
 
+/// Level 5: functions called on other nodes. What else it has, levels 1 and 2 do across nodes.
+[[nodiscard]] std::span<const OpEntry> erpc_ops();
+
 /// Null when no family has it.
 [[nodiscard]] const OpEntry* find_op(std::string_view name);
 
@@ -80,6 +83,8 @@ Task<std::string> or_call_exit(Self* self, Op op) {
   }
 }
 
+/// Token `at` as a time in milliseconds; without one, or with `infinity`: no limit.
+[[nodiscard]] Timeout time_limit(const Op& op, std::size_t at);
 /// Throws ScriptError when nobody was ever called `name`.
 [[nodiscard]] Pid pid_of(Self& self, const std::string& name);
 /// `NAME`, `%NAME` or `~REG:KEY`.

@@ -20,17 +20,6 @@ ServerName name_option(const Op& op, std::size_t first) {
   return {};
 }
 
-Timeout time_limit(const Op& op, std::size_t at) {
-  if (op.size() <= at) return std::nullopt;
-  return std::chrono::milliseconds{parse_integer(op.at(at))};
-}
-
-/// Marks a wait whose end the barrier awaits.
-std::optional<Awaited> awaiting(World& world, const Timeout& time) {
-  if (!time || *time >= k_awaited_below) return std::nullopt;
-  return std::optional<Awaited>{std::in_place, world, *time};
-}
-
 Task<std::string> start(Self* self, std::string name, std::string init, ServerOptions options) {
   const StartResult result = co_await start_server<Server, World*, std::string, std::string>(
       self->context, std::move(options), &self->world, std::move(name), std::move(init));

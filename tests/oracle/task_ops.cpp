@@ -91,17 +91,6 @@ AsyncTask<Value> open_task(Self& self, const std::string& name) {
   return *place->second;
 }
 
-/// Marks a wait whose end the barrier awaits.
-std::optional<Awaited> awaiting(World& world, const Timeout& time) {
-  if (!time || *time >= k_awaited_below) return std::nullopt;
-  return std::optional<Awaited>{std::in_place, world, *time};
-}
-
-Timeout time_limit(const Op& op) {
-  if (op.size() <= 3 || op.at(3) == "infinity") return std::nullopt;
-  return std::chrono::milliseconds{parse_integer(op.at(3))};
-}
-
 std::string outcome(Self& self, const std::string& name,
                     const std::optional<TaskOutcome<Value>>& outcome) {
   if (!outcome) return "nil";
@@ -113,7 +102,7 @@ std::string outcome(Self& self, const std::string& name,
 
 Task<std::string> await_task(Self* self, Op op) {
   const AsyncTask<Value> task = open_task(*self, op.at(2));
-  const Timeout time = time_limit(op);
+  const Timeout time = time_limit(op, 3);
   const auto awaited = awaiting(self->world, time);
   Value value = co_await task.await(time);
   co_return outcome(*self, op.at(2), TaskOutcome<Value>{std::move(value)});
@@ -121,7 +110,7 @@ Task<std::string> await_task(Self* self, Op op) {
 
 Task<std::string> yield_task(Self* self, Op op) {
   const AsyncTask<Value> task = open_task(*self, op.at(2));
-  const Timeout time = time_limit(op);
+  const Timeout time = time_limit(op, 3);
   const auto awaited = awaiting(self->world, time);
   const auto come = co_await task.yield(time);
   co_return outcome(*self, op.at(2), come);
@@ -133,7 +122,7 @@ Task<std::string> shut_down_task(Self* self, Op op) {
     const auto killed = co_await task.brutal_kill();
     co_return outcome(*self, op.at(2), killed);
   }
-  const Timeout time = time_limit(op);
+  const Timeout time = time_limit(op, 3);
   const auto awaited = awaiting(self->world, time);
   const auto ended = co_await task.shutdown(time);
   co_return outcome(*self, op.at(2), ended);

@@ -2,7 +2,6 @@
 #include "world.hpp"
 
 #include "actor.hpp"
-#include "remote_spawn.hpp"
 #include "supervised.hpp"
 
 #include <algorithm>
@@ -10,6 +9,16 @@
 
 namespace grove::oracle {
 namespace {
+
+/// What comes from another node finds its world here.
+struct Worlds {
+  std::mutex mutex;
+  std::map<NodeId, World*> of;
+};
+Worlds& worlds() {
+  static Worlds all;
+  return all;
+}
 
 /// Monitors every actor. A handler, because it must answer whoever asks before it goes on.
 class Watcher final : public Handler {
@@ -54,11 +63,23 @@ bool AwaitedTimes::empty() const {
   return times_.empty();
 }
 
+World* World::of(const Node& node) {
+  const std::lock_guard lock{worlds().mutex};
+  return worlds().of.at(node.id());
+}
+
+World::~World() {
+  const std::lock_guard lock{worlds().mutex};
+  worlds().of.erase(node_id_);
+}
+
 void World::start(Node& node) {
+  node_id_ = node.id();
   node_ = &node;
   watcher_ = node.spawn<Watcher>(&recorder_);
   root_ = start_root(*this);
-  if (node.router() != nullptr) serve_remote_spawns(*this);
+  const std::lock_guard lock{worlds().mutex};
+  worlds().of.insert_or_assign(node_id_, this);
 }
 
 void World::run(const Pid& actor, const Op& op) { node_->send(actor, op); }

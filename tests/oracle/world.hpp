@@ -15,7 +15,9 @@
 #include <chrono>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace grove::oracle {
@@ -43,10 +45,13 @@ class AwaitedTimes {
 class World {
  public:
   World() : timers_{*this} {}
+  ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
   /// Before all else.
   void start(Node& node);
+  /// The one of that node, which has been started.
+  [[nodiscard]] static World* of(const Node& node);
 
   [[nodiscard]] Node& node() const noexcept { return *node_; }
   [[nodiscard]] Recorder& recorder() noexcept { return recorder_; }
@@ -72,6 +77,7 @@ class World {
   AwaitedTimes awaited_;
   Timers timers_;
   Node* node_ = nullptr;
+  NodeId node_id_;
   Pid watcher_;
   Pid root_;
 };
@@ -95,5 +101,11 @@ class Awaited {
   World& world_;
   AwaitedTimes::Ticket ticket_;
 };
+
+/// Marks a wait whose end the barrier awaits.
+inline std::optional<Awaited> awaiting(World& world, const Timeout& time) {
+  if (!time || *time >= k_awaited_below) return std::nullopt;
+  return std::optional<Awaited>{std::in_place, world, *time};
+}
 
 }  // namespace grove::oracle

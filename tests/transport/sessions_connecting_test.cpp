@@ -134,6 +134,16 @@ TEST_F(ByHand, AnotherLifeAtTheAddressIsConnected) {
   EXPECT_EQ(a.ups.back().peer, intern_node("b", Life{30}));
 }
 
+TEST_F(ByHand, WhoeverLivesAtAnAddressIsConnected) {
+  SessionHost& a = manual("a", 10);
+  SessionHost& b = manual("b", 20);
+  connect(a, "b:1");
+  net.kill(b);
+  net.add("c", 30, {.address = "b:1", .auto_connect = AutoConnect::never});
+  EXPECT_EQ(connect(a, "b").why, "c lives at its address now");
+  EXPECT_EQ(connect(a, "b:1").node, "c");
+}
+
 TEST_F(ByHand, SilenceFailsInBoundedTime) {
   SessionHost& a = manual("a", 10);
   SessionHost& b = manual("b", 20);

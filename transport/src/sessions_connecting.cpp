@@ -20,8 +20,10 @@ Sessions::Actions Sessions::connect(std::uint64_t id, const std::string& target,
     request.why = "this node ends";
   } else if (target == config_.name) {
     request.peer = target;
-  } else if (peers_.contains(target)) {
-    reach_for(request, target, now);
+  } else if (const auto known = peers_.find(target); known != peers_.end()) {
+    request.peer = target;
+    Peer& peer = known->second;
+    if (peer.session == 0 && peer.link == 0 && !peer.looking_up) reach(target, peer, {}, now);
   } else if (const auto endpoint = parse_endpoint(target, AddressUse::dial); !endpoint) {
     request.why = endpoint.error().detail;
   } else {
@@ -39,28 +41,25 @@ Sessions::Actions Sessions::disconnect(const std::string& name, Clock::TimePoint
   return take();
 }
 
-/// That `node` is meant, and there may be a session with it, or a link on its way.
-void Sessions::reach_for(Request& request, const std::string& node, Clock::TimePoint now) {
-  request.peer = node;
-  if (node == config_.name) return;
-  Peer& peer = peers_[node];
-  if (peer.session == 0 && peer.link == 0 && !peer.looking_up) reach(node, peer, {}, now);
-}
-
-/// Reaches the nodes that are known; the other addresses are dialled as a seed's.
+/// Whoever lives at these addresses is meant: each is dialled as a seed's.
 /// Returns: whether there are such requests.
 bool Sessions::requests_resolved(const std::string& target, const std::vector<std::string>& found,
                                  Clock::TimePoint now) {
   bool any = false;
   for (Request& request : requests_) {
     if (!request.looking_up || request.target != target) continue;
-    any = true;
     request.looking_up = false;
-    for (const std::string& address : found) {
-      if (const auto node = known_at(address)) reach_for(request, *node, now);
-    }
+    request.why = "the name cannot be resolved";  // unless something else comes of it
+    any = true;
   }
-  return any;
+  if (!any) return false;
+  for (const std::string& address : found) {
+    const bool on_its_way = std::any_of(outbound_.begin(), outbound_.end(), [&](const auto& entry) {
+      return entry.second.address == address && entry.second.seed == target;
+    });
+    if (!is_met(target, address) && !on_its_way) dial(address, {}, target, now);
+  }
+  return true;
 }
 
 void Sessions::requests_failed(const std::string& target, const std::string& why) {

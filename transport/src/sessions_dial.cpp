@@ -123,8 +123,8 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
       dial(found.front(), name, {}, now);
     }
   }
-  const bool requested = requests_resolved(address, found, now);
-  if (for_a_peer && !requested && seed == seeds_.end()) return take();
+  const bool asked_otherwise = requests_resolved(address, found, now) || for_a_peer;
+  if (asked_otherwise && seed == seeds_.end()) return take();
   if (found.empty()) seed_failed(address, "the name cannot be resolved");
   for (const std::string& one : found) {
     if (is_met(address, one) || known_at(one)) continue;
