@@ -303,7 +303,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       node_.deliver(watcher, std::move(lost));
     }
     outgoing_.give_room(down.peer, closed.waiting);
-    if (started_) perform(membership_->on_session_down(node_name(down.peer), now()));
+    perform(membership_->on_session_down(node_name(down.peer), now()));
     finish_leaving();
   }
 

@@ -290,7 +290,7 @@ class ZmqTransport final : public Transport {
       items.push_back({link->shared && rests ? -1 : link->dealer_fd, POLLIN, 0});
     }
     if (rests) wait = std::min(wait, k_shared_look);
-    bool all = std::exchange(look_again_, false);
+    bool all = look_again_.exchange(false);
     const int timeout = all ? 0 : static_cast<int>(wait.count());
     if (::poll(items.data(), items.size(), timeout) <= 0) all = true;
     if (items[1].revents != 0) wake_.clear();
@@ -393,7 +393,7 @@ class ZmqTransport final : public Transport {
   mutable std::shared_mutex links_mutex_;  // guards links_
   std::unordered_map<LinkId, LinkPtr> links_;
   std::vector<std::pair<LinkId, std::string>> lost_;  // the net thread's
-  bool look_again_ = true;                            // the net thread's: see poll()
+  std::atomic<bool> look_again_{true};                // see poll()
   Clock::TimePoint look_at_shared_{};                 // the net thread's
   Clock::TimePoint shared_rest_until_{};              // the net thread's
   std::mutex posted_mutex_;                           // guards posted_
