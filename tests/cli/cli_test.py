@@ -196,7 +196,7 @@ class Usage(CliTest):
             self.refused(USAGE, "no cluster name", "run", "--cluster", cluster)
 
     def test_run_refuses_where_it_cannot_listen(self):
-        cookie = {"GROVE_COOKIE": "x"}
+        cookie = {"GROVE_COOKIE": "x" * 32}
         for address in ("0.0.0.0:0", "[::]:0", "127.0.0.1.example.com:0"):
             self.refused(CONFIG, ["GROVE_COOKIE", "keygen"], "run", "--listen", address)
         self.refused(CONFIG, "GROVE_COOKIE", "run", "--advertise", "192.0.2.1:7")

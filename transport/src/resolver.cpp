@@ -5,6 +5,7 @@
 
 #include <asio/ip/tcp.hpp>
 #include <asio/post.hpp>
+#include <asio/thread_pool.hpp>
 
 #include <algorithm>
 #include <system_error>
@@ -12,6 +13,8 @@
 
 namespace grove::transport {
 namespace {
+
+constexpr std::size_t k_threads = 4;  // fewer slow names than that hold up nobody else
 
 std::vector<std::string> addresses_of(const std::string& address) {
   auto endpoint = parse_endpoint(address, AddressUse::dial);
@@ -39,14 +42,17 @@ std::vector<std::string> addresses_of(const std::string& address) {
 
 }  // namespace
 
+Resolver::Resolver() : threads_{std::make_unique<asio::thread_pool>(k_threads)} {}
+Resolver::~Resolver() = default;
+
 void Resolver::look_up(const std::string& address,
                        std::function<void(std::vector<std::string>)> found) {
-  asio::post(threads_, [address, found = std::move(found)] { found(addresses_of(address)); });
+  asio::post(*threads_, [address, found = std::move(found)] { found(addresses_of(address)); });
 }
 
 void Resolver::stop() {
-  threads_.stop();
-  threads_.join();
+  threads_->stop();
+  threads_->join();
 }
 
 }  // namespace grove::transport

@@ -6,23 +6,31 @@
 // Thread-safety: all members.
 #pragma once
 
-#include <asio/thread_pool.hpp>
-
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
+
+namespace asio {
+class thread_pool;
+}
 
 namespace grove::transport {
 
 class Resolver {
  public:
+  Resolver();
+  ~Resolver();
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+
   /// Hands what `address` stands for to `found` on one of its threads; see Transport::resolve.
   void look_up(const std::string& address, std::function<void(std::vector<std::string>)> found);
   /// Waits for what it has begun; the rest is forgotten.
   void stop();
 
  private:
-  asio::thread_pool threads_{4};  // so many slow names hold up nobody else
+  std::unique_ptr<asio::thread_pool> threads_;
 };
 
 }  // namespace grove::transport
