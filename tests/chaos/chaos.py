@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 import checkers
@@ -219,8 +220,10 @@ class Driver:
                 self.note("ended", node=node, code=code)
                 raise Failed(f"node {node} did not stop in good order: {code}")
             self.say("all nodes have stopped in good order")
-        except Failed as failure:
-            return str(failure)
+        except Exception as failure:  # whatever it is, the histories are of interest
+            if not isinstance(failure, Failed):
+                traceback.print_exc()
+            return str(failure) or repr(failure)
         finally:
             for task in (watch, drive):
                 task.cancel()
@@ -277,8 +280,8 @@ def main():
     folder = Path(tempfile.mkdtemp(prefix="grove-chaos."))
     # Every other seed runs encrypted.
     cookie = random.Random(seed).randbytes(24).hex() if seed % 2 else ""
-    backend = Containers if args.containers else Processes
-    program = "tests/chaos/" + ("containers.sh" if args.containers else "chaos.py")
+    backend = "containers" if args.containers else "processes"
+    program = "tests/chaos/" + {"containers": "containers.sh", "processes": "chaos.py"}[backend]
     replay = f"{program} --seed {seed} " + ("--smoke" if args.smoke else f"--seconds {args.seconds}")
     print(f"seed {seed}, {'encrypted' if cookie else 'no cookie'}; again: {replay}", flush=True)
 
@@ -286,16 +289,21 @@ def main():
         task = asyncio.current_task()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        return await Driver(backend(args.bin, folder, cookie), folder, rounds).run()
+        nodes = (Containers if args.containers else Processes)(args.bin, folder, cookie)
+        return await Driver(nodes, folder, rounds).run()
     try:
         failure = asyncio.run(run())
     except asyncio.CancelledError:
         failure = "interrupted"
+    if failure == "interrupted":
+        print(f"interrupted; the histories are in {folder}")
+        return 1
     good, history, found = verdict(folder, failure)
     counts = table.count(history, found)
-    print("\n".join(table.lines(counts)))
+    print("\n".join(table.lines(backend, counts)))
     if args.report:
-        table.write(Path(args.report), counts, replay)
+        page = Path(args.report)
+        page.write_text(table.written(page.read_text(), backend, counts, replay))
     if good and not args.keep:
         shutil.rmtree(folder)
     else:

@@ -5,7 +5,7 @@ docs/reliability.md; knows nothing of the code.
 A checker is a function of a Run. It yields a Finding for each fact that it has looked at: a
 violation, or one more that was as it must be. One that finds nothing to look at has failed, too.
 """
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass
 
 from history import life_of, node_of
@@ -149,28 +149,29 @@ def i2_links(run):
 def i3_order(run):
     """From one process to another messages arrive in the order sent, each once, none missing but a
     last part of those of a session that was lost."""
-    lost = {e["ref"] for e in run.of["down"] if e["reason"] == "noconnection"}
-    rows = {e["ref"]: e for e in run.of["monitor"]}
-    sent = {e["row"]: int(e["count"]) for e in run.of["sent"]}
-    next_ = defaultdict(int)
+    lost = {(e["by"], e["ref"]) for e in run.of["down"] if e["reason"] == "noconnection"}
+    next_ = Counter()  # by row, and by who has received it
     for event in run.of["got"]:
-        row, number = event["row"], int(event["number"])
-        sender = rows.get(row, {}).get("by", event["from"])
-        excused = row in lost or run.over(sender)
-        if number < next_[row, event["by"]]:
+        row, number = (event["from"], event["row"]), int(event["number"])
+        expected = next_[row, event["by"]]
+        if number < expected:
             yield bad(event, "a message again, or after a later one")
-        elif number > next_[row, event["by"]] and not excused:
-            yield bad(event, f"messages from {next_[row, event['by']]} on are missing before it")
+        elif number > expected and row not in lost and not run.over(event["from"]):
+            yield bad(event, f"messages from {expected} on are missing before it")
         else:
             yield fine(event)
         next_[row, event["by"]] = number + 1
-    got = {row: count for (row, _), count in next_.items()}
-    for row, count in sent.items():
-        at_end = rows[row]["by"] in run.census[DRAINED] and rows[row]["pid"] in run.census[DRAINED]
-        if row not in lost and at_end and got.get(row, 0) != count:
-            yield bad(rows[row], f"{count} messages were sent, {got.get(row, 0)} arrived")
-        elif got.get(row, 0) > count:
-            yield bad(rows[row], "more messages than were sent")
+    sinks = {(e["by"], e["ref"]): e["pid"] for e in run.of["monitor"]}
+    alive = run.census[DRAINED]
+    for event in run.of["sent"]:
+        row = (event["by"], event["row"])
+        sink, sent = sinks[row], int(event["count"])
+        if next_[row, sink] > sent:
+            yield bad(event, f"{next_[row, sink]} messages arrived")
+        elif next_[row, sink] < sent and row not in lost and {event["by"], sink} <= alive.keys():
+            yield bad(event, f"{next_[row, sink]} messages arrived")
+        else:
+            yield fine(event)
 
 
 def i4_lives(run):

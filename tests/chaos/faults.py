@@ -128,15 +128,11 @@ class Ways:
         return state
 
 
-def arguments_of(kind, dice):
-    return dice.choice(KINDS[kind].arguments)
-
-
 def fault(kind, dice, at, nodes=NODES):
     seconds = round(dice.uniform(*KINDS[kind].seconds), 1)
     count = {"node": 1, "pair": 2, "half": 2}[KINDS[kind].on]
     return Fault(round(at, 1), kind, tuple(dice.sample(sorted(nodes), count)), seconds,
-                 arguments_of(kind, dice))
+                 dice.choice(KINDS[kind].arguments))
 
 
 def mixed_round(dice, kinds, seconds):
@@ -162,7 +158,7 @@ def plan(seed, seconds, kinds=tuple(KINDS)):
     dice = random.Random(f"chaos {seed}")
     rounds, used = [], 0.0
     deck = []
-    settle = 8  # about what a cluster takes to be whole again
+    settle = 3  # about what a cluster takes to be whole again
     while not rounds or used < seconds:
         if "stop" in kinds and len(rounds) % 4 == 0:
             one = lone_stop(dice, 8.0 if not rounds else round(dice.uniform(1, 30), 1))

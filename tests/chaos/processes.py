@@ -110,7 +110,8 @@ class Processes:
             # A run directory that is no absolute path has no socket for nodes of this machine: they
             # would meet there, past the proxy.
             self.running[node] = subprocess.Popen(
-                [self.bin_dir / "chaos_node", "run", "--name", node,
+                # Killed when this program is, in whatever way.
+                ["setpriv", "--pdeathsig", "KILL", self.bin_dir / "chaos_node", "run", "--name", node,
                  "--listen", "%s:%d" % here, "--advertise", "%s:%d" % front, *joins,
                  "--history", self.folder / f"{node}.jsonl", "--control", self.folder,
                  "--standby", f"txn-{after}-1", "--workers", "2"],

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of faults and invariants: how many facts a run has checked under each fault.
+"""The tables of faults and invariants: how many facts a run has checked under each fault.
 
-Usage, to see that the page has the table of the code: table.py PAGE
+Usage, to see that a page has the tables of the code: table.py PAGE
 """
 import sys
 from collections import Counter
 from pathlib import Path
 
 import checkers
-import faults
+from faults import KINDS
 
 AFTER = 5  # seconds: what a fault leads to shows up to then after it
-BEGIN, END = "<!-- chaos: begin -->", "<!-- chaos: end -->"
+BACKENDS = {"processes": lambda kind: kind.what, "containers": lambda kind: kind.containers}
 
 
 def windows(run):
@@ -40,47 +40,53 @@ def count(run, found):
 
 
 def head():
-    names = " | ".join(checkers.CHECKERS)
-    return [f"| fault | in containers | times | {names} |",
-            "| --- | --- | --- |" + " --- |" * len(checkers.CHECKERS)]
+    return [f"| fault | times | {' | '.join(checkers.CHECKERS)} |",
+            "| --- | --- |" + " --- |" * len(checkers.CHECKERS)]
 
 
-def row_begin(kind):
-    one = faults.KINDS[kind]
-    return f"| `{kind}`: {one.what} | {one.containers or '-'} |"
+def row_begins(backend):
+    for kind, one in KINDS.items():
+        if what := BACKENDS[backend](one):
+            yield kind, f"| `{kind}`: {what} |"
 
 
-def lines(counts):
+def lines(backend, counts):
     yield from head()
-    for kind in faults.KINDS:
-        cells = " | ".join(str(counts[kind, name]) for name in ("times", *checkers.CHECKERS))
-        yield f"{row_begin(kind)} {cells} |"
-    yield f"| in all | | | {' | '.join(str(counts['in all', n]) for n in checkers.CHECKERS)} |"
+    for kind, begin in row_begins(backend):
+        yield f"{begin} {' | '.join(str(counts[kind, n]) for n in ('times', *checkers.CHECKERS))} |"
+    yield f"| in all | | {' | '.join(str(counts['in all', n]) for n in checkers.CHECKERS)} |"
 
 
-def write(page, counts, replay):
-    text = page.read_text()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    new = "\n".join(lines(counts))
-    page.write_text(f"{before}{BEGIN}\nThe figures are those of `{replay}`.\n\n{new}\n{END}{after}")
+def marks(backend):
+    return f"<!-- chaos {backend}: begin -->", f"<!-- chaos {backend}: end -->"
 
 
-def problems(text):
+def written(text, backend, counts, replay):
+    """The page's text, with the table of this run."""
+    begin, end = marks(backend)
+    before, rest = text.split(begin)
+    new = "\n".join(lines(backend, counts))
+    return f"{before}{begin}\nThe figures are those of `{replay}`.\n\n{new}\n{end}{rest.split(end)[1]}"
+
+
+def problems(text, backend):
     """What the page's table says otherwise than the code, or leaves out."""
-    rows = [line for line in text.split(BEGIN)[-1].split(END)[0].splitlines() if line[:1] == "|"]
-    for wanted in (*head(), *(row_begin(kind) for kind in faults.KINDS)):
+    begin, end = marks(backend)
+    rows = [line for line in text.split(begin)[-1].split(end)[0].splitlines() if line[:1] == "|"]
+    begins = [row for _, row in row_begins(backend)]
+    for wanted in head() + begins:
         if sum(row.startswith(wanted) for row in rows) != 1:
-            yield f"it has no row, or several: {wanted}"
-    if len(rows) != 2 + len(faults.KINDS) + 1:
-        yield f"it has {len(rows)} rows"
+            yield f"{backend}: it has no row, or several: {wanted}"
+    if len(rows) != 2 + len(begins) + 1:
+        yield f"{backend}: it has {len(rows)} rows"
     for row in rows[2:-1]:
-        times, *facts = [cell.strip() for cell in row.split("|")[3:-1]]
-        if not all(cell.isdigit() for cell in (times, *facts)) or times == "0":
-            yield f"no run has shown this: {row}"
+        cells = [cell.strip() for cell in row.split("|")[2:-1]]
+        if not all(cell.isdigit() for cell in cells) or cells[0] == "0":
+            yield f"{backend}: no run has shown this: {row}"
 
 
 if __name__ == "__main__":
-    found_problems = list(problems(Path(sys.argv[1]).read_text()))
+    page = Path(sys.argv[1]).read_text(encoding="utf-8")
+    found_problems = [problem for backend in BACKENDS for problem in problems(page, backend)]
     print(*found_problems, sep="\n")
     sys.exit(bool(found_problems))

@@ -71,25 +71,29 @@ class Table(unittest.TestCase):
             counts[kind, "times"] = 3
         return counts
 
-    def page(self, lines):
-        return "\n".join(["text", table.BEGIN, *lines, table.END, "text"])
+    def page(self, backend, counts=None):
+        empty = "text\n" + "\n".join(table.marks(backend)) + "\ntext\n"
+        return table.written(empty, backend, counts or self.counts(), "chaos.py --seed 1")
 
     def test_the_tables_own_lines_are_in_order(self):
-        self.assertEqual(list(table.problems(self.page(table.lines(self.counts())))), [])
+        for backend in table.BACKENDS:
+            page = self.page(backend)
+            self.assertEqual(list(table.problems(page, backend)), [])
+            again = table.written(page, backend, self.counts(), "chaos.py --seed 1")
+            self.assertEqual(again, page)
 
     def test_a_row_that_is_missing_wrong_or_too_much_is_found(self):
-        lines = list(table.lines(self.counts()))
-        for wrong in (lines[:3] + lines[4:], lines[:-1],
-                      [line.replace("SIGKILL", "SIGTERM") for line in lines],
-                      [line.replace("| I11 |", "|") for line in lines],
-                      lines + [lines[-1].replace("in all", "`made-up`: one")]):
-            self.assertNotEqual(list(table.problems(self.page(wrong))), [])
+        page = self.page("processes")
+        cut = next(line for line in page.splitlines() if line.startswith("| `cut`"))
+        for wrong in (page.replace(cut + "\n", ""), page.replace("SIGKILL", "SIGTERM"),
+                      page.replace("| I11 |", "|"), page.replace(cut, f"{cut}\n{cut}"),
+                      page.replace(cut, f"{cut}\n| `made-up`: one | 1 |"), ""):
+            self.assertNotEqual(list(table.problems(wrong, "processes")), [])
 
     def test_a_fault_that_no_run_has_shown_is_found(self):
         counts = self.counts()
         counts["slice", "times"] = 0
-        problems = list(table.problems(self.page(table.lines(counts))))
-        self.assertEqual(len(problems), 1)
+        self.assertEqual(len(list(table.problems(self.page("processes", counts), "processes"))), 1)
 
 
 if __name__ == "__main__":
