@@ -282,7 +282,8 @@ def main():
     cookie = random.Random(seed).randbytes(24).hex() if seed % 2 else ""
     backend = "containers" if args.containers else "processes"
     program = "tests/chaos/" + {"containers": "containers.sh", "processes": "chaos.py"}[backend]
-    replay = f"{program} --seed {seed} " + ("--smoke" if args.smoke else f"--seconds {args.seconds}")
+    length = "--smoke" if args.smoke else f"--seconds {args.seconds}"
+    replay = f"{program} --seed {seed} {length}"
     print(f"seed {seed}, {'encrypted' if cookie else 'no cookie'}; again: {replay}", flush=True)
 
     async def run():

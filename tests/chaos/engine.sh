@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# A container engine and Grove's image, on a machine that may have neither and may reach no registry.
-# Sourced by smoke.sh and containers.sh, which set `repository` (the checkout), `binaries` (a folder),
-# `scratch` (a folder that they delete), GROVE_IMAGE (how the image is to be called) and the functions
-# `step`, `fail` and `wait_until`.
+# A container engine and Grove's image, on a machine that may have neither and may reach no
+# registry. Sourced by smoke.sh and containers.sh, which set `repository` (the checkout), `binaries`
+# (a folder), `scratch` (a folder that they delete), GROVE_IMAGE (how the image is to be called) and
+# the functions `step`, `fail` and `wait_until`.
 
 : "${repository:?}" "${binaries:?}" "${scratch:?}"
 base_image=""  # set by base_image_find

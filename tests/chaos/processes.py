@@ -106,17 +106,19 @@ class Processes:
         after = NODES[(NODES.index(node) + 1) % len(NODES)]
         joins = [arg for other in NODES[:2] if other != node
                  for arg in ("--join", f"{self.subnet.front(other)}:{self.ports[other]}")]
+        command = [
+            "setpriv", "--pdeathsig", "KILL",  # whatever ends this program
+            self.bin_dir / "chaos_node", "run", "--name", node, "--listen", f"{here[0]}:{here[1]}",
+            "--advertise", f"{front[0]}:{front[1]}", *joins, "--workers", "2",
+            "--history", self.folder / f"{node}.jsonl", "--control", self.folder,
+            "--standby", f"txn-{after}-1"]
+        # A run directory that is no absolute path has no socket for nodes of this machine: they
+        # would meet there, past the proxy.
+        env = {**self.env, "GROVE_RUN_DIR": "."}
         with open(self.folder / f"{node}.log", "ab") as log:
-            # A run directory that is no absolute path has no socket for nodes of this machine: they
-            # would meet there, past the proxy.
             self.running[node] = subprocess.Popen(
-                # Killed when this program is, in whatever way.
-                ["setpriv", "--pdeathsig", "KILL", self.bin_dir / "chaos_node", "run", "--name", node,
-                 "--listen", "%s:%d" % here, "--advertise", "%s:%d" % front, *joins,
-                 "--history", self.folder / f"{node}.jsonl", "--control", self.folder,
-                 "--standby", f"txn-{after}-1", "--workers", "2"],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
-                cwd=self.run_dir, env={**self.env, "GROVE_RUN_DIR": "."}, start_new_session=True)
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
+                cwd=self.run_dir, env=env, start_new_session=True)
 
     async def kill(self, node):
         process = self.running.pop(node)

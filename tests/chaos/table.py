@@ -65,8 +65,9 @@ def written(text, backend, counts, replay):
     """The page's text, with the table of this run."""
     begin, end = marks(backend)
     before, rest = text.split(begin)
-    new = "\n".join(lines(backend, counts))
-    return f"{before}{begin}\nThe figures are those of `{replay}`.\n\n{new}\n{end}{rest.split(end)[1]}"
+    rows = "\n".join(lines(backend, counts))
+    new = f"{begin}\nThe figures are those of `{replay}`.\n\n{rows}\n{end}"
+    return before + new + rest.split(end)[1]
 
 
 def problems(text, backend):

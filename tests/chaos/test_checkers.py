@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Every checker finds nothing in a sound history, and finds each way in which it can be doctored."""
+"""No checker finds anything in a sound history; each finds every way to doctor it."""
 import copy
 import unittest
 

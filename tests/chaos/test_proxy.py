@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The proxy does to each way what it is told, and nothing to the others."""
 import asyncio
+import os
 import socket
 import time
 import unittest
@@ -18,12 +19,15 @@ class ProxyTest(unittest.IsolatedAsyncioTestCase):
 
     async def asyncSetUp(self):
         self.echo = await asyncio.start_server(self.shout, "127.0.0.1", 0)
-        self.dialler = "a"
+        self.dialler, self.dialled = "a", []
         self.proxy = Proxy(lambda peer, front: self.dialler)
         self.proxy.lead("b", ("127.0.0.1", 0), self.echo.sockets[0].getsockname())
         self.front = self.proxy.fronts["b"][1].getsockname()
 
     async def asyncTearDown(self):
+        for _, writer in self.dialled:
+            writer.close()
+            await asyncio.gather(writer.wait_closed(), return_exceptions=True)
         self.echo.close()
         await self.proxy.close()
 
@@ -37,7 +41,8 @@ class ProxyTest(unittest.IsolatedAsyncioTestCase):
         writer.close()
 
     async def dial(self):
-        return await asyncio.open_connection(*self.front)
+        self.dialled.append(await asyncio.open_connection(*self.front))
+        return self.dialled[-1]
 
     async def say(self, connection, text, timeout=LONG):
         connection[1].write(text)
@@ -147,7 +152,6 @@ class Machine(unittest.TestCase):
         other.lock.close()
 
     def test_the_kernel_knows_who_dialled(self):
-        import os
         with socket.create_server(("127.0.0.1", 0)) as server:
             front = server.getsockname()
             with socket.create_connection(front) as dialler:
