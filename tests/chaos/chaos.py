@@ -20,6 +20,7 @@ from pathlib import Path
 
 import checkers
 import faults
+import history
 import table
 from containers import Containers
 from history import Run
@@ -194,7 +195,7 @@ class Driver:
             names = await self.names()
             return all(names) and all(view == names[0] for view in names)
         await self.until(agreed, WHOLE_WAIT, "all nodes agree on all names")
-        await self.take_census(checkers.CALM)
+        await self.take_census(history.CALM)
         self.say("calm: all nodes agree on all names")
         self.call_phase("drain")
 
@@ -204,7 +205,7 @@ class Driver:
             await self.until(drained, DRAIN_WAIT, "every link, monitor and call has ended")
         except Failed as failure:
             self.say(f"{failure}")  # the checkers will say which
-        await self.take_census(checkers.DRAINED)
+        await self.take_census(history.DRAINED)
         self.say("drained")
 
     async def run(self):
@@ -246,10 +247,11 @@ def options():
     return parser.parse_args()
 
 
-def verdict(folder, failure):
-    """Checks the histories; prints what was found. Returns: (all is well, the run, findings)."""
+def verdict(folder, failure, report):
+    """Checks the histories; prints what was found; writes its table into the page `report`, if any.
+    Returns: whether all is well."""
     run = Run.load(folder)
-    found = checkers.check(run)
+    found = checkers.check(run, whole=not failure)
     wrong = 0
     for name, findings in found.items():
         violations = [f for f in findings if f.wrong]
@@ -260,13 +262,19 @@ def verdict(folder, failure):
             print(f"       {violation.t:.3f} {violation.wrong[:600]}")
     if failure:
         print(f"FAILED: {failure}")
-    return not wrong and not failure, run, found
+    counts = table.count(run, found)
+    begin = run.driver[0]
+    print("\n".join(table.lines(begin["backend"], counts)))
+    if report:
+        page = Path(report)
+        page.write_text(table.written(page.read_text(), begin["backend"], counts, begin["replay"]))
+    return not wrong and not failure
 
 
 def main():
     args = options()
     if args.check:
-        return 0 if verdict(args.check, None)[0] else 1
+        return 0 if verdict(args.check, None, args.report) else 1
     seed = args.seed if args.seed is not None else secrets.randbelow(1_000_000)
     kinds = tuple(k for k in faults.KINDS if not args.containers or faults.KINDS[k].containers)
     rounds = faults.plan(seed, SMOKE if args.smoke else args.seconds - AROUND, kinds)
@@ -277,34 +285,29 @@ def main():
     if args.plan:
         return 0
 
-    folder = Path(tempfile.mkdtemp(prefix="grove-chaos."))
-    # Every other seed runs encrypted.
-    cookie = random.Random(seed).randbytes(24).hex() if seed % 2 else ""
+    # Every other seed runs encrypted; and all containers, who are not on loopback.
+    cookie = random.Random(seed).randbytes(24).hex() if seed % 2 or args.containers else ""
     backend = "containers" if args.containers else "processes"
     program = "tests/chaos/" + {"containers": "containers.sh", "processes": "chaos.py"}[backend]
     length = "--smoke" if args.smoke else f"--seconds {args.seconds}"
     replay = f"{program} --seed {seed} {length}"
     print(f"seed {seed}, {'encrypted' if cookie else 'no cookie'}; again: {replay}", flush=True)
+    folder = Path(tempfile.mkdtemp(prefix="grove-chaos."))
 
     async def run():
         task = asyncio.current_task()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         nodes = (Containers if args.containers else Processes)(args.bin, folder, cookie)
-        return await Driver(nodes, folder, rounds).run()
+        driver = Driver(nodes, folder, rounds)
+        driver.note("run", backend=backend, replay=replay)
+        return await driver.run()
     try:
         failure = asyncio.run(run())
     except asyncio.CancelledError:
-        failure = "interrupted"
-    if failure == "interrupted":
         print(f"interrupted; the histories are in {folder}")
         return 1
-    good, history, found = verdict(folder, failure)
-    counts = table.count(history, found)
-    print("\n".join(table.lines(backend, counts)))
-    if args.report:
-        page = Path(args.report)
-        page.write_text(table.written(page.read_text(), backend, counts, replay))
+    good = verdict(folder, failure, args.report)
     if good and not args.keep:
         shutil.rmtree(folder)
     else:

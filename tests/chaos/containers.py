@@ -39,6 +39,7 @@ class Containers:
                         "--project-name", self.project,
                         "--file", Path(__file__).with_name("containers.yml")]
         self.ids, self.pids = {}, {}   # of containers; of the nodes in them, while they run
+        self.first = set()              # nodes whose first lives have begun
         self.placeholders, self.cut_off = [], set()
 
     async def docker(self, *args, program=("docker",)):
@@ -63,15 +64,17 @@ class Containers:
         return f"{self.project}_default"
 
     async def start(self, node, other_address=False):
-        if node not in self.ids:
-            await self.docker("up", "-d", "--no-build", node, program=self.compose)
-            self.ids[node] = await self.docker("ps", "-q", node, program=self.compose)
-        else:
+        if not self.ids:  # all at once, which is quicker
+            await self.docker("up", "-d", "--no-build", program=self.compose)
+            for each in NODES:
+                self.ids[each] = await self.docker("ps", "-q", each, program=self.compose)
+        elif node in self.first:
             if other_address:  # docker gives the lowest that is free: somebody else takes it
                 self.placeholders.append(await self.docker(
                     "run", "--detach", "--network", self.network, self.env["GROVE_IMAGE"],
                     "sleep", "infinity"))
             await self.docker("start", self.ids[node])
+        self.first.add(node)
         self.pids[node] = await self.inspect(node, "{{.State.Pid}}")
 
     async def kill(self, node):

@@ -8,6 +8,8 @@ from pathlib import Path
 PID = re.compile(r"([^:]+):([0-9a-z]+):(\d+\.\d+)")
 WATCHER = re.compile(r"watcher: (MONITOR|DOWN) (\S+) (\S+)|supervisor \S+ (gives up)")
 
+CALM, DRAINED = "1", "2"  # the censuses: when all is whole again, and when all targets have ended
+
 
 def node_of(pid):
     return PID.fullmatch(pid)[1]
@@ -24,10 +26,11 @@ class Run:
     their supervisor gave up, and they began anew), of each life of each node."""
 
     def __init__(self, events, driver=(), watchers=None):
-        self.events, self.driver, self.watchers = events, list(driver), watchers or {}
+        self.events = {node: list(until_last_census(all_)) for node, all_ in events.items()}
+        self.driver, self.watchers = list(driver), watchers or {}
         self.of = defaultdict(list)         # kind -> events of all nodes
-        for node in sorted(events):
-            for event in events[node]:
+        for node in sorted(self.events):
+            for event in self.events[node]:
                 self.of[event["kind"]].append(event)
         self.ends = {e["by"]: e for e in self.of["end"]}      # pid -> how it said that it ends
         self.census = defaultdict(dict)     # number -> pid -> process, alive at that time
@@ -60,6 +63,14 @@ class Run:
     def over(self, pid):
         """Whether that process has ended: it said so, or its node's life is over."""
         return pid in self.ends or life_of(pid) < self.last_life.get(node_of(pid), 0)
+
+
+def until_last_census(events):
+    """What comes after it is the nodes' end, which is ordered, and no fault."""
+    for event in events:
+        yield event
+        if event["kind"] == "census" and event["census"] == DRAINED:
+            return
 
 
 def lines(file):

@@ -134,7 +134,8 @@ class Checkers(unittest.TestCase):
         self.found("I1", "a second DOWN")
 
     def test_i1_finds_a_down_after_demonitor(self):
-        self.events["a"].append(event(9, "down", WEAVER, ref="r2", pid=TARGET, reason="shutdown"))
+        self.events["a"].insert(
+            -1, event(7, "down", WEAVER, ref="r2", pid=TARGET, reason="shutdown"))
         self.found("I1", "after demonitor")
 
     def test_i1_finds_a_reason_that_is_none(self):
@@ -214,8 +215,8 @@ class Checkers(unittest.TestCase):
 
     def test_i3_lets_a_lost_session_take_a_last_part(self):
         self.remove("b", "got", number="2")
-        self.events["a"].append(
-            event(9, "down", STREAMER, ref="row", pid=SINK, reason="noconnection"))
+        self.events["a"].insert(
+            -1, event(7, "down", STREAMER, ref="row", pid=SINK, reason="noconnection"))
         self.assertEqual(self.violations(), {})
 
     def test_i4_finds_a_message_of_a_former_life(self):
@@ -291,7 +292,7 @@ class Checkers(unittest.TestCase):
         self.found("I9", "an orphan")
 
     def test_i9_finds_a_guest_that_stayed(self):
-        self.events["b"].append(process(8, "2", GUEST, "guest", links=WEAVER))
+        self.events["b"].insert(-1, process(8, "2", GUEST, "guest", links=WEAVER))
         self.found("I9", "outlived")
 
     def test_i9_finds_a_node_that_ended_by_itself(self):
