@@ -52,6 +52,7 @@ class Containers:
         finally:
             if process.returncode is None:
                 process.kill()
+                await process.wait()
         if process.returncode != 0:
             raise RuntimeError(f"{args}: {err.decode(errors='replace')}")
         return out.decode().strip()

@@ -14,6 +14,7 @@ from proxy import Proxy
 
 PORT = 7400
 STOP_WAIT = 60  # seconds; a stop in good order takes one
+ASK_WAIT = 20   # seconds; an answer takes 0.02
 
 
 class Subnet:
@@ -81,7 +82,7 @@ class Processes:
     name = "processes"
 
     def __init__(self, bin_dir, folder, cookie):
-        self.bin_dir, self.folder = Path(bin_dir), Path(folder)
+        self.bin_dir, self.folder = Path(bin_dir).resolve(), Path(folder)
         self.subnet = Subnet()
         self.ports = dict.fromkeys(NODES, PORT)
         self.running = {}   # node -> its process
@@ -152,11 +153,13 @@ class Processes:
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env={**self.env, "GROVE_RUN_DIR": self.run_dir})
         try:
-            out, _ = await asyncio.wait_for(process.communicate(), 20)
+            out, _ = await asyncio.wait_for(process.communicate(), ASK_WAIT)
         except asyncio.TimeoutError:
-            process.kill()
-            await process.wait()
             return None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         return json.loads(out) if process.returncode == 0 else None
 
     async def end(self):
