@@ -46,7 +46,6 @@ class Driver:
         self.nodes, self.folder, self.rounds = nodes, Path(folder), rounds
         self.began = time.monotonic()
         self.record = (self.folder / "driver.jsonl").open("w", buffering=1)
-        self.killed, self.stopped = set(), set()
 
     def say(self, text):
         print(f"[{time.monotonic() - self.began:5.1f} s] {text}", flush=True)
@@ -105,10 +104,8 @@ class Driver:
         self.say(f"{fault.kind} {'-'.join(fault.nodes)} for {fault.seconds} s {fault.argument}")
         self.note("fault", fault=fault.kind, nodes=fault.nodes, seconds=fault.seconds)
         if fault.kind == "kill":
-            self.killed.add(fault.nodes[0])
             await self.nodes.kill(fault.nodes[0])
         elif fault.kind == "stop":
-            self.stopped.add(fault.nodes[0])
             await self.nodes.stop(fault.nodes[0])
             if fault.argument == "flooded":
                 self.note("flood", node=fault.nodes[0])
@@ -119,11 +116,9 @@ class Driver:
         if fault.kind == "kill":
             self.note("start", node=node)
             await self.nodes.start(node, fault.argument == "new address")
-            self.killed.discard(node)
         elif fault.kind == "stop":
             (self.folder / f"flood-{node}").unlink(missing_ok=True)
             await self.nodes.go_on(node)
-            self.stopped.discard(node)
         self.note("taken_back", fault=fault.kind, nodes=fault.nodes)
 
     async def play(self, one):
