@@ -33,6 +33,7 @@ START_WAIT = 180
 SMOKE = 40         # seconds of faults, and of what follows from them
 SMOKE_SEED = 24    # has ten kinds of faults; a gate should not fail by chance
 AROUND = 40        # seconds of a run for the start, the census, the drain
+QUIET = 2.0        # seconds; a tenth does
 TICK = 0.05
 SAMPLE = 0.25      # seconds between looks at the nodes' memory
 
@@ -187,6 +188,12 @@ class Driver:
                 self.note("paused_alone", node=one.faults[0].nodes[0], before=before,
                           after=await self.standing())
         self.call_phase("calm")
+
+        async def calm():
+            heard = {e["node"] for e in Run.load(self.folder).of["phase"] if e["phase"] == "calm"}
+            return heard == set(faults.NODES)
+        await self.until(calm, WHOLE_WAIT, "all nodes are calm")
+        await asyncio.sleep(QUIET)  # what they did last is still on its way
 
         async def agreed():
             names = await self.names()

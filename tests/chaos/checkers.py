@@ -13,6 +13,7 @@ from history import CALM, DRAINED, life_of, node_of
 MIB = 1 << 20
 BUDGET = 64 * MIB         # FlowConfig::budget_bytes
 PEERS = 4
+SETTLED = 5               # seconds, in which what is on its way to another node has arrived
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,12 @@ def i1_monitors(run):
 
 
 def called_then(run):
-    """(who, whom) of the calls that were under way at the first census: a call is a monitor, too,
-    but none that its caller would show."""
+    """(who, whom) of the calls that were under way at the first census, or had just ended: a call is
+    a monitor, too, but none that its caller would show."""
     returned = {e["id"]: e["t"] for e in run.of["return"]}
-    then = max((taken["t"] for taken in run.takers[CALM].values()), default=0)
+    times = [taken["t"] for taken in run.takers[CALM].values()] or [0]
     return {(e["by"], e["pid"]) for e in run.of["call"]
-            if e["t"] <= then <= returned.get(e["id"], then)}
+            if e["t"] <= max(times) and returned.get(e["id"], max(times)) >= min(times) - SETTLED}
 
 
 def judged_reason(run, down):

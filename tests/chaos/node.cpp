@@ -34,14 +34,17 @@ class Director : public Worker {
     tick_again();
     std::string word;
     std::ifstream{control_ + "/phase"} >> word;
-    if (word == "calm") phase() = Phase::calm;
-    if (word == "drain") phase() = Phase::drain;
+    if (word == "calm") enter(Phase::calm, word);
+    if (word == "drain") enter(Phase::drain, word);
     while (std::filesystem::exists(control_ + "/census-" + std::to_string(next_census_))) {
       co_await take_census(std::to_string(next_census_++));
     }
   }
 
  private:
+  void enter(Phase next, const std::string& word) {
+    if (phase().exchange(next) != next) note("phase", {{"phase", word}});
+  }
   grove::Task<> take_census(std::string number) {
     const auto join = [](const std::vector<grove::Pid>& pids) {
       std::string all;
