@@ -13,7 +13,7 @@ from history import CALM, DRAINED, life_of, node_of
 MIB = 1 << 20
 BUDGET = 64 * MIB         # FlowConfig::budget_bytes
 PEERS = 4
-SETTLED = 5               # seconds, in which what is on its way to another node has arrived
+SETTLED = 2               # seconds, in which what is on its way to another node has arrived
 
 
 @dataclass(frozen=True)
