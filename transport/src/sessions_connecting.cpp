@@ -37,7 +37,8 @@ Sessions::Actions Sessions::connect(std::uint64_t id, const std::string& target,
 
 Sessions::Actions Sessions::disconnect(const std::string& name, Clock::TimePoint now) {
   const auto place = peers_.find(name);
-  if (place != peers_.end()) end_session(name, place->second, "disconnected by hand", now);
+  if (place != peers_.end())
+    end_session(name, place->second, "disconnected by hand", now, Ending::disconnected);
   return take();
 }
 
