@@ -228,10 +228,10 @@ TEST_F(NodeEvents, SayHowTheSessionEnded) {
   EXPECT_EQ(heard.back(), "down b disconnect");
   EXPECT_EQ(at_b.back(), "down a connection_closed");
   connect("a", "b");
-  world.partition({{"a"}, {"b"}});
+  world.cut("b", "a");
   world.run_for(10s);
   EXPECT_EQ(heard.back(), "down b net_tick_timeout");
-  EXPECT_EQ(at_b.back(), "down a net_tick_timeout");
+  EXPECT_EQ(at_b.back(), "down a connection_closed") << "a has said so";
   world.heal();
   connect("a", "b");
   world.kill("b");
@@ -270,31 +270,32 @@ TEST(MemberEvents, TellOfEachChangeOfAMember) {
   world.add_node("a");
   const Pid listener = world["a"].node().spawn([&heard](Context& context) -> Task<> {
     const char* words[] = {"joined", "suspect", "back", "dead", "left", "changed"};
-    for (;;) {
+    for (;;) {  // of b it may hear that c, while it was alone, had lost it, too
       const MemberEvent event = co_await context.receive<MemberEvent>();
-      heard.push_back(event.name + ' ' + words[static_cast<int>(event.what)]);
+      if (event.name == "c") heard.emplace_back(words[static_cast<int>(event.what)]);
     }
   });
   world["a"].cluster().monitor_members(listener, true);
   world.add_node("b");
   world.add_node("c");
   ASSERT_TRUE(world.run_until([&] { return world.all_connected(); }, 10s));
-  EXPECT_EQ(heard, (Words{"b joined", "c joined"}));
+  EXPECT_EQ(heard, Words{"joined"});
   heard.clear();
   world.partition({{"a", "b"}, {"c"}});
   world.run_for(30s);
   world.heal();
   world.run_for(30s);
-  EXPECT_EQ(heard, (Words{"c suspect", "c dead", "c back"}));
+  EXPECT_EQ(heard, (Words{"suspect", "dead", "back"}));
   heard.clear();
   ASSERT_TRUE(world["c"].cluster().set_metadata({{"spare"}, {}}).has_value());
   world.run_for(5s);
   world["c"].cluster().leave([] {});
   world.run_for(5s);
-  EXPECT_EQ(heard, (Words{"c changed", "c left"}));
+  EXPECT_EQ(heard, (Words{"changed", "left"}));
   heard.clear();
   world["a"].cluster().monitor_members(listener, false);
-  world.kill("b");
+  world.kill("c");
+  world.add_node("c");
   world.run_for(5s);
   EXPECT_EQ(heard, Words{});
 }
