@@ -2,7 +2,6 @@
 #include "grove/cluster/cluster.hpp"
 
 #include "grove/core/check.hpp"
-#include "grove/node/node_events.hpp"
 #include "grove/transport/codec.hpp"
 #include "grove/transport/endpoint.hpp"
 
@@ -68,7 +67,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   Result<std::string> start() {
     if (const auto good = cluster::check(config_); !good) return good.error();
     const auto listed = seeds_file_.read();
-    if (!config_.seeds_file.empty() && !*listed) return listed->error();
+    if (listed && !*listed) return listed->error();
     if (const auto good = transport_.secure(config_.cookie); !good) return good.error();
     const auto bound = cluster::listen(config_, transport_, node_.log());
     if (!bound) return bound.error();
@@ -78,12 +77,11 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     membership_ = std::make_unique<Membership>(cluster::MembershipConfig{
         node_.name(), node_.life(), address_, {}, config_.random_seed + 1, config_.metadata});
     if (config_.partition.policy) {
-      partition_.emplace(config_.partition, PartitionView::Member{node_.name(), node_.life(), true,
-                                                                  config_.metadata.roles});
+      partition_.emplace(config_.partition, node_.name());
     }
     transport_.start(*this);
     started_ = true;
-    if (!config_.seeds_file.empty()) {
+    if (listed) {
       transport_.post(
           [this, seeds = **listed] { perform(sessions_->set_listed_seeds(seeds, now())); });
     }
@@ -232,18 +230,13 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   void monitor_nodes(const Pid& subscriber, bool on) override {
-    if (on) {
-      node_monitors_.subscribe(subscriber);
-    } else {
-      node_monitors_.unsubscribe(subscriber);
-    }
+    node_monitors_.subscribe(subscriber, on);
   }
   void monitor_node(const Pid& watcher, const std::string& node, bool on) override {
-    if (!on) return node_monitors_.unwatch(watcher, node);
-    node_monitors_.watch(watcher, node);
+    node_monitors_.watch(watcher, node, on);
     // There may be no session, or its end is being told just now.
     transport_.post([this, node] {
-      if (links_.connected(node) == NodeId{}) tell_watchers(node, {}, ExitReason::noconnection());
+      if (links_.connected(node) == NodeId{}) node_monitors_.tell_out_of_reach(node);
     });
   }
 
@@ -348,9 +341,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     transport_.share(up.link);
     const auto link = std::make_shared<cluster::PeerLink>(transport_, up, config_.flow);
     links_.add(link);
-    for (const Pid& subscriber : node_monitors_.subscribers()) {
-      node_.send(subscriber, NodeUp{node_name(up.peer), node_life(up.peer)});
-    }
+    node_monitors_.tell_up(up.peer);
     names_.greet(link);
     perform(membership_->on_session_up(node_name(up.peer), node_life(up.peer), up.address, now()));
     flush();
@@ -370,27 +361,10 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       lost->message = Message::make<detail::NodeLost>(down.peer, down.session);
       node_.deliver(watcher, std::move(lost));
     }
-    tell_end_of_session(down);
+    node_monitors_.tell_down(down.peer, down.ending);  // after what its processes have lost
     outgoing_.give_room(down.peer, closed.waiting);
     perform(membership_->on_session_down(node_name(down.peer), now()));
     finish_leaving();
-  }
-
-  /// After the losses of processes.
-  void tell_end_of_session(const Sessions::Down& down) {
-    const std::string name = node_name(down.peer);
-    const Life life = node_life(down.peer);
-    const std::string_view words[] = {"connection_closed", "disconnect", "net_tick_timeout"};
-    const auto reason = ExitReason::symbol(words[static_cast<std::size_t>(down.ending)]);
-    for (const Pid& subscriber : node_monitors_.subscribers()) {
-      node_.send(subscriber, NodeDown{name, life, reason});
-    }
-    tell_watchers(name, life, reason);
-  }
-  void tell_watchers(const std::string& node, Life life, const ExitReason& reason) {
-    for (const Pid& watcher : node_monitors_.take_watchers(node)) {
-      node_.send(watcher, NodeDown{node, life, reason});
-    }
   }
 
   // -- membership ----------------------------------------------------------------------------
@@ -434,7 +408,9 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   void look_for_partition() {
     if (!partition_) return;
-    const auto side = partition_->look(cluster::partition_members(membership_->members()), now());
+    auto members = cluster::partition_members(membership_->members());
+    members.push_back({node_.name(), node_.life(), true, membership_->metadata().roles});
+    const auto side = partition_->look(members, now());
     if (!side) return;
     side_ = *side;
     if (*side == Side::minority) {
@@ -447,17 +423,8 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   void look_at_seeds_file() {
-    if (config_.seeds_file.empty() || now() < seeds_file_at_) return;
-    seeds_file_at_ = now() + cluster::SeedsFile::k_look;
-    const auto listed = seeds_file_.read();
-    if (!listed) return;
-    if (!*listed) {
-      node_.log().warning(listed->error().detail + "; its seeds stay as they were");
-    } else {
-      node_.log().info(config_.seeds_file + " names " + std::to_string((*listed)->size()) +
-                       " seeds now");
-      perform(sessions_->set_listed_seeds(**listed, now()));
-    }
+    const auto listed = seeds_file_.look(now(), node_.log());
+    if (listed) perform(sessions_->set_listed_seeds(*listed, now()));
   }
 
   void finish_leaving() {
@@ -526,11 +493,10 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   std::map<std::uint64_t, std::function<void(Result<std::string>)>> connecting_;  // the loop's
   std::uint64_t last_connect_ = 0;                                                // the loop's
   cluster::SeedsFile seeds_file_{config_.seeds_file, config_.port};               // the loop's
-  Clock::TimePoint seeds_file_at_{};                                              // the loop's
   std::optional<cluster::PartitionWatch> partition_;                              // the loop's
   cluster::MemberSubscribers member_subscribers_{node_};                          // the loop's
   std::atomic<Side> side_{Side::majority};
-  cluster::NodeMonitors node_monitors_;
+  cluster::NodeMonitors node_monitors_{node_};
   std::function<void()> leaving_;  // the loop's
   Clock::TimePoint leave_by_{};    // the loop's
   cluster::OnceLog once_;

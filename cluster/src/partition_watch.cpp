@@ -35,17 +35,14 @@ std::shared_ptr<const PartitionPolicy> keep_majority() { return std::make_shared
 
 namespace cluster {
 
-PartitionWatch::PartitionWatch(PartitionConfig config, PartitionView::Member self)
-    : config_{std::move(config)}, self_{std::move(self)}, view_{self_.name, {self_}} {}
-
-std::optional<Side> PartitionWatch::look(const Members& others, Clock::TimePoint now) {
-  Members members{self_};
-  for (const auto& other : others) {
-    if (contains(view_.members, other.name)) members.push_back(other);
+std::optional<Side> PartitionWatch::look(const Members& known, Clock::TimePoint now) {
+  Members members;
+  for (const auto& one : known) {
+    if (contains(view_.members, one.name)) members.push_back(one);
   }
   if (all_reachable(members)) {  // nobody is counted in while others cannot say whether they agree
-    for (const auto& other : others) {
-      if (other.reachable && !contains(members, other.name)) members.push_back(other);
+    for (const auto& one : known) {
+      if (one.reachable && !contains(members, one.name)) members.push_back(one);
     }
   }
   std::sort(members.begin(), members.end(),

@@ -10,6 +10,8 @@
 #include "grove/cluster/partition.hpp"
 
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace grove::cluster {
@@ -17,18 +19,18 @@ namespace grove::cluster {
 class PartitionWatch {
  public:
   /// Bounds: config.policy is set.
-  PartitionWatch(PartitionConfig config, PartitionView::Member self);
+  PartitionWatch(PartitionConfig config, std::string self)
+      : config_{std::move(config)}, view_{std::move(self), {}} {}
 
-  /// `others`: all that are known but this node and those that have left.
+  /// `known`: all members, this node among them, but those that have left.
   /// Returns: the side, when it has changed.
-  std::optional<Side> look(const std::vector<PartitionView::Member>& others, Clock::TimePoint now);
+  std::optional<Side> look(const std::vector<PartitionView::Member>& known, Clock::TimePoint now);
 
   /// Who counts, as of the last look.
   [[nodiscard]] const PartitionView& view() const noexcept { return view_; }
 
  private:
   const PartitionConfig config_;
-  const PartitionView::Member self_;
   PartitionView view_;
   Clock::TimePoint since_{};  // its members and their reach are as they are
   Side side_ = Side::majority;

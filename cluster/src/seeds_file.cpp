@@ -53,6 +53,7 @@ Result<std::vector<std::string>> parse_seeds(std::string_view text, std::uint16_
 }
 
 std::optional<Result<std::vector<std::string>>> SeedsFile::read() {
+  if (path_.empty()) return std::nullopt;
   const Result<std::string> text = contents(path_);
   const std::string& now = text ? *text : text.error().detail;
   if (std::exchange(last_, now) == now) return std::nullopt;
@@ -60,6 +61,19 @@ std::optional<Result<std::vector<std::string>>> SeedsFile::read() {
       text ? parse_seeds(*text, port_) : Result<std::vector<std::string>>{text.error()};
   if (seeds) return seeds;
   return Error{seeds.error().code, "seeds file " + path_ + ": " + seeds.error().detail};
+}
+
+std::optional<std::vector<std::string>> SeedsFile::look(Clock::TimePoint now, Log& log) {
+  if (now < next_look_) return std::nullopt;
+  next_look_ = now + k_look;
+  const auto seeds = read();
+  if (!seeds) return std::nullopt;
+  if (!*seeds) {
+    log.warning(seeds->error().detail + "; its seeds stay as they were");
+    return std::nullopt;
+  }
+  log.info("seeds file " + path_ + " names " + std::to_string((*seeds)->size()) + " now");
+  return **seeds;
 }
 
 }  // namespace grove::cluster
