@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/transport/sessions.hpp"
 
+#include "grove/transport/endpoint.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -78,7 +80,7 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
 }
 
 void Sessions::end_session(const std::string& name, Peer& peer, const std::string& why,
-                           Clock::TimePoint now) {
+                           Clock::TimePoint now, Ending ending) {
   const NodeId node = intern_node(name, peer.life);
   const std::uint64_t session = std::exchange(peer.session, 0);
   if (!peer.route.empty()) {
@@ -89,7 +91,10 @@ void Sessions::end_session(const std::string& name, Peer& peer, const std::strin
     act(HangUp{link});
   }
   peer.trouble = why;
-  if (session != 0) act(Down{node, session, why});
+  if (session != 0) {
+    act(Down{node, session, why, ending});
+    look_sooner(now);
+  }
   schedule_redial(peer, now);
 }
 
@@ -186,7 +191,9 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
         std::clamp(seed.backoff * 2, config_.times.redial_min * 4, config_.times.redial_max);
     seed.resolve_at = now + seed.backoff;
     due(seed.resolve_at);
-    if (is_met(address, address)) continue;
+    const auto endpoint = parse_endpoint(address, AddressUse::dial);
+    const bool is_name = endpoint && endpoint->is_name();  // it may stand for others, too
+    if (!is_name && is_met(address, address)) continue;
     seed.looking_up = true;
     act(Resolve{address});
   }
@@ -210,7 +217,7 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
   for (auto& [name, peer] : peers_) {
     if (peer.session != 0) {
       if (due(peer.heard + config_.times.silence)) {
-        end_session(name, peer, "silent for too long", now);
+        end_session(name, peer, "silent for too long", now, Ending::silent);
       } else if (beat) {
         send_heartbeat(peer);
       }
@@ -236,7 +243,7 @@ std::vector<Sessions::PeerView> Sessions::peers() const {
 std::vector<Sessions::SeedView> Sessions::seeds() const {
   std::vector<SeedView> views;
   for (const auto& [address, seed] : seeds_) {
-    views.push_back({address, seed.answered_by, seed.trouble});
+    views.push_back({address, seed.answered_by, seed.trouble, seed.listed});
   }
   return views;
 }

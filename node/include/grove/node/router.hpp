@@ -56,6 +56,10 @@ class Router : public Flushable {
   /// What that child is to hear, now that it has come. Returns: noproc when nobody has said so.
   [[nodiscard]] virtual ExitReason take_spawner_end(NodeId node, const Ref& request) = 0;
 
+  /// As Context's, for a process of this node. Undone by its process_ended().
+  virtual void monitor_nodes(const Pid& subscriber, bool on) = 0;
+  virtual void monitor_node(const Pid& watcher, const std::string& node, bool on) = 0;
+
   /// Cluster-wide names. Errors: name_taken (detail: the holder's pid), bad_argument.
   virtual Result<void> register_name(const std::string& name, const Pid& pid) = 0;
   virtual bool unregister_name(const std::string& name) = 0;
