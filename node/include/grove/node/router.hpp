@@ -15,6 +15,10 @@
 
 namespace grove {
 
+namespace detail {
+struct GroupsChange;
+}  // namespace detail
+
 /// Flushable: what route() has gathered.
 class Router : public Flushable {
  public:
@@ -55,6 +59,10 @@ class Router : public Flushable {
   virtual void spawner_ended(NodeId node, const Ref& request, const ExitReason& reason) = 0;
   /// What that child is to hear, now that it has come. Returns: noproc when nobody has said so.
   [[nodiscard]] virtual ExitReason take_spawner_end(NodeId node, const Ref& request) = 0;
+
+  /// Tells all other nodes of a change to this node's process groups, in the order of the calls.
+  /// Not flushed.
+  virtual void groups_changed(const detail::GroupsChange& change) = 0;
 
   /// Cluster-wide names. Errors: name_taken (detail: the holder's pid), bad_argument.
   virtual Result<void> register_name(const std::string& name, const Pid& pid) = 0;
