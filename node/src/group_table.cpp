@@ -1,57 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "group_table.hpp"
 
+#include "group_rows.hpp"
+
 #include <algorithm>
+#include <iterator>
 
 namespace grove::detail {
-namespace {
-
-constexpr int k_depth_max = 16;
-constexpr std::size_t k_row_bytes = 32;     // of its frame on the wire, about
-constexpr std::size_t k_member_bytes = 16;  // the same, of a member
-
-/// What a value takes on the wire, about; more than any key may have when it nests too deep.
-std::size_t weight(const Value& value, int depth = 0) {
-  constexpr std::size_t k_head = 5;
-  if (depth > k_depth_max) return Groups::k_name_bytes_max + 1;
-  const auto sum = [depth](const Value::Items& items) {
-    std::size_t bytes = k_head;
-    for (const Value& item : items) bytes += weight(item, depth + 1);
-    return bytes;
-  };
-  switch (value.kind()) {
-    case Value::Kind::string: return value.as_string()->size();
-    case Value::Kind::symbol: return value.as_symbol()->size();
-    case Value::Kind::bytes: return value.as_bytes()->size();
-    case Value::Kind::list: return sum(*value.as_list());
-    case Value::Kind::tuple: return sum(*value.as_tuple());
-    case Value::Kind::map: {
-      std::size_t bytes = k_head;
-      for (const auto& [key, item] : *value.as_map()) {
-        bytes += weight(key, depth + 1) + weight(item, depth + 1);
-      }
-      return bytes;
-    }
-    default: return 2 * k_head;
-  }
-}
-
-Result<void> check(std::string_view scope, const Value& group) {
-  if (scope.empty()) return Error{Errc::bad_argument, "a scope has a name"};
-  if (scope.size() > Groups::k_name_bytes_max || weight(group) > Groups::k_name_bytes_max) {
-    return Error{Errc::too_large, "a scope, and what a group is called, have at most " +
-                                      std::to_string(Groups::k_name_bytes_max) + " bytes"};
-  }
-  if (!(group == group))
-    return Error{Errc::bad_argument, "not a number: no group is ever found so"};
-  return {};
-}
-
-GroupMember member_of(const Pid& pid, std::uint32_t times) {
-  return {pid.index, pid.generation, times};
-}
-
-}  // namespace
 
 // -- groups and their parts -----------------------------------------------------------------
 
@@ -122,19 +77,6 @@ void GroupTable::forget_idle(const Pid& pid) {
 
 // -- rows of one node -----------------------------------------------------------------------
 
-namespace {
-
-/// As often as they are members.
-std::vector<Pid> pids_of(NodeId node, const std::vector<GroupMember>& members) {
-  std::vector<Pid> pids;
-  for (const GroupMember& member : members) {
-    pids.insert(pids.end(), member.times, {node, member.index, member.generation});
-  }
-  return pids;
-}
-
-}  // namespace
-
 void GroupTable::add_rows(NodeId node, Origin& origin, const std::vector<GroupRow>& rows,
                           Notes& notes) {
   for (const GroupRow& row : rows) {
@@ -175,62 +117,11 @@ std::vector<GroupRow> GroupTable::rows_of(NodeId node, const Origin& origin) con
   return rows;
 }
 
-std::vector<std::vector<GroupRow>> GroupTable::pieces(const std::vector<GroupRow>& rows) const {
-  std::vector<std::vector<GroupRow>> pieces;
-  std::size_t used = limits_.news_bytes;  // so that the first member begins the first piece
-  for (const GroupRow& row : rows) {
-    bool begun = false;
-    for (const GroupMember& member : row.members) {
-      if (used >= limits_.news_bytes) {
-        pieces.emplace_back();
-        used = 0;
-        begun = false;
-      }
-      if (!std::exchange(begun, true)) {
-        pieces.back().push_back({row.scope, row.group, {}});
-        used += k_row_bytes + row.scope.size() + weight(row.group);
-      }
-      pieces.back().back().members.push_back(member);
-      used += k_member_bytes;
-    }
-  }
-  return pieces;
-}
-
-std::optional<std::size_t> GroupTable::count(const std::vector<GroupRow>& rows) const {
-  std::size_t memberships = 0;
-  for (const GroupRow& row : rows) {
-    if (!check(row.scope, row.group) || row.members.empty()) return std::nullopt;
-    for (const GroupMember& member : row.members) {
-      if (member.index == 0 || member.generation % 2 == 0 || member.times == 0) return std::nullopt;
-      memberships += member.times;
-      if (memberships > limits_.memberships) return std::nullopt;
-    }
-  }
-  return memberships;
-}
-
 // -- this node's processes ------------------------------------------------------------------
-
-namespace {
-
-/// Each process once, with how often it is named, in the order in which it is named first.
-std::vector<GroupMember> counted(const std::vector<Pid>& pids) {
-  std::vector<GroupMember> members;
-  std::unordered_map<Pid, std::size_t> seen;
-  for (const Pid& pid : pids) {
-    const auto [place, is_new] = seen.try_emplace(pid, members.size());
-    if (is_new) members.push_back(member_of(pid, 0));
-    ++members[place->second].times;
-  }
-  return members;
-}
-
-}  // namespace
 
 Result<GroupTable::Actions> GroupTable::join(std::string_view scope, const Value& group,
                                              const std::vector<Pid>& pids) {
-  if (const auto good = check(scope, group); !good) return good.error();
+  if (const auto good = check_group(scope, group); !good) return good.error();
   Origin& own = origins_[self_];
   if (pids.size() > limits_.memberships - own.memberships) {
     return Error{Errc::unavailable, "the processes of a node have at most " +
@@ -240,7 +131,7 @@ Result<GroupTable::Actions> GroupTable::join(std::string_view scope, const Value
   if (pids.empty()) return actions;
   const std::vector<GroupRow> rows{{std::string{scope}, group, counted(pids)}};
   add_rows(self_, own, rows, actions.notes);
-  for (auto& piece : pieces(rows)) {
+  for (auto& piece : pieces(rows, limits_.news_bytes)) {
     actions.changes.push_back({++own.version, std::move(piece), {}});
   }
   return actions;
@@ -267,7 +158,7 @@ GroupTable::Actions GroupTable::removed(const std::vector<GroupRow>& rows) {
   Actions actions;
   Origin& own = origins_[self_];
   remove_rows(self_, own, rows, actions.notes);
-  for (auto& piece : pieces(rows)) {
+  for (auto& piece : pieces(rows, limits_.news_bytes)) {
     actions.changes.push_back({++own.version, {}, std::move(piece)});
   }
   return actions;
@@ -283,7 +174,7 @@ GroupTable::Actions GroupTable::ended(const Pid& pid) {
   for (const auto& [number, group] : still->second.groups) {
     const Times& members = std::ranges::find(group->parts, self_, &Part::node)->members;
     const std::uint32_t times = members.at({pid.index, pid.generation});
-    rows.push_back({group->key->scope, group->key->group, {member_of(pid, times)}});
+    rows.push_back({group->key->scope, group->key->group, {{pid.index, pid.generation, times}}});
   }
   return removed(rows);
 }
@@ -293,7 +184,7 @@ std::vector<GroupsState> GroupTable::state() const {
   std::vector<GroupsState> parts;
   const std::uint64_t version = own == origins_.end() ? 0 : own->second.version;
   if (own != origins_.end()) {
-    for (auto& rows : pieces(rows_of(self_, own->second))) {
+    for (auto& rows : pieces(rows_of(self_, own->second), limits_.news_bytes)) {
       parts.push_back({version, false, false, std::move(rows)});
     }
   }
@@ -309,7 +200,7 @@ GroupTable::Heard GroupTable::hear(NodeId from, GroupsState part, Notes& notes) 
   if (from == self_) return Heard::malformed;
   Origin& origin = origins_[from];
   if (part.first) origin.coming = Coming{part.version, 0, {}};
-  const auto memberships = count(part.rows);
+  const auto memberships = count(part.rows, limits_.memberships);
   if (!origin.coming || origin.coming->version != part.version || !memberships ||
       *memberships > limits_.memberships - origin.coming->memberships) {
     return Heard::malformed;
@@ -372,8 +263,9 @@ GroupTable::Heard GroupTable::hear(NodeId from, const GroupsChange& change, Note
   if (change.version != origin.version + 1) {
     return std::exchange(origin.behind, true) ? Heard::ok : Heard::gap;
   }
-  const auto joined = count(change.joined);
-  if (!joined || !count(change.left) || *joined > limits_.memberships - origin.memberships) {
+  const auto joined = count(change.joined, limits_.memberships);
+  if (!joined || !count(change.left, limits_.memberships) ||
+      *joined > limits_.memberships - origin.memberships) {
     return Heard::malformed;
   }
   origin.version = change.version;
@@ -394,6 +286,7 @@ GroupTable::Notes GroupTable::drop(NodeId node) {
 
 void GroupTable::watch(const Ref& ref, const Pid& watcher, std::string_view scope,
                        const std::optional<Value>& group) {
+  if (group && !check_group(scope, *group)) return;  // nobody will ever be in it
   watches_.emplace(ref, Watch{watcher, std::string{scope}, group});
   (group ? group_watches_[{std::string{scope}, *group}] : scope_watches_[std::string{scope}])
       .push_back(ref);

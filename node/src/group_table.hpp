@@ -150,9 +150,6 @@ class GroupTable {
   void replace(NodeId node, Origin& origin, const std::vector<GroupRow>& rows, Notes& notes);
   [[nodiscard]] std::vector<GroupRow> rows_of(NodeId node, const Origin& origin) const;
   void note(const Key& key, bool joined, const std::vector<Pid>& pids, Notes& notes) const;
-  [[nodiscard]] std::vector<std::vector<GroupRow>> pieces(const std::vector<GroupRow>& rows) const;
-  /// Returns: how many memberships; nothing when the rows keep no rule.
-  [[nodiscard]] std::optional<std::size_t> count(const std::vector<GroupRow>& rows) const;
   void forget_idle(const Pid& pid);
   Actions removed(const std::vector<GroupRow>& rows);
   [[nodiscard]] std::vector<Pid> members_of(const Group& group, Whose whose) const;

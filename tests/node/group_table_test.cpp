@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <limits>
 #include <string>
 #include <utility>
@@ -315,6 +314,13 @@ TEST_F(GroupWatch, OfANewStateHearsOnlyWhatIsDifferent) {
   a.notes.clear();
   a.meet(b);
   EXPECT_TRUE(a.notes.empty());
+}
+
+TEST_F(GroupWatch, OfAGroupThatNobodyCanJoinIsNone) {
+  const double no_number = std::numeric_limits<double>::quiet_NaN();
+  a.table.watch({a.id, 9, 1}, a.pid(9), k_scope, Value{no_number});
+  EXPECT_FALSE(a.table.unwatch({a.id, 9, 1}, a.pid(9)));
+  EXPECT_TRUE(a.table.ended(a.pid(9)).changes.empty());
 }
 
 TEST_F(GroupWatch, EndsOnceByItsOwnProcessOrWithIt) {

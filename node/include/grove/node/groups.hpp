@@ -59,7 +59,7 @@ class Groups {
   /// (name or key), noproc (one has ended), unavailable (k_memberships_max).
   Result<void> join(std::string_view scope, const Value& group, const std::vector<Pid>& pids);
   /// Ends one membership for each time that one of `pids` is named, of those who have one.
-  /// Errors: bad_argument (a process of another node; nobody leaves), not_found (none has one).
+  /// Errors: bad_argument (a process of another node), not_found (none has one).
   Result<void> leave(std::string_view scope, const Value& group, const std::vector<Pid>& pids);
 
   // Look-ups. Cost: a lock that they share, and a copy of what is asked for; they wait for who just
@@ -73,7 +73,8 @@ class Groups {
   /// Those that have a group, by name.
   [[nodiscard]] std::vector<std::string> scopes() const;
 
-  /// From the moment of the answer on, `watcher`, a process of this node, is told each change.
+  /// From the moment of the answer on, `watcher`, a process of this node, is told each change. Of a
+  /// group that nobody could join there are none, and no watch.
   std::vector<Pid> watch(const Ref& ref, const Pid& watcher, std::string_view scope,
                          const Value& group);
   /// The same of all groups of a scope.
