@@ -111,7 +111,8 @@ Outcome run_names(std::uint64_t seed, unsigned nodes) {
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all{
       {"monitors", "partitions and restarts; each monitor fires exactly once", run_monitors},
-      {"names", "conflicts, takeovers and deaths; names converge, none stays forked", run_names}};
+      {"names", "conflicts, takeovers and deaths; names converge, none stays forked", run_names},
+      {"groups", "joins, leaves and deaths; all nodes see the same members", run_groups}};
   return all;
 }
 

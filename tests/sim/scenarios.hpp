@@ -21,6 +21,8 @@ struct Outcome {
 Outcome run_monitors(std::uint64_t seed, unsigned nodes);
 /// The same, while processes register, lose and take over cluster-wide names.
 Outcome run_names(std::uint64_t seed, unsigned nodes);
+/// The same, while processes join and leave process groups.
+Outcome run_groups(std::uint64_t seed, unsigned nodes);
 
 struct Scenario {
   const char* name;

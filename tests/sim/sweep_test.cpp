@@ -44,6 +44,13 @@ TEST(Sweep, NamesConvergeAndNeverStayForked) {
   EXPECT_GT(counts.at("losers_told"), 0U);
 }
 
+TEST(Sweep, GroupsConvergeAndWatchersAreToldOfEachChangeOnce) {
+  const auto counts = sweep("groups", run_groups);
+  EXPECT_GT(counts.at("group_changes_told"), 0U);
+  EXPECT_GT(counts.at("memberships_in_the_end"), 0U);
+  EXPECT_GT(counts.at("sessions_down"), 0U);
+}
+
 TEST(MonitorChecker, CatchesAMissingASecondAndAStrayDown) {
   const NodeId node = intern_node("checked", Life{1});
   const Ref first{node, 1, 1};
