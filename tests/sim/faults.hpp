@@ -3,7 +3,7 @@
 // What goes wrong in a scenario: partitions, kills and restarts, chosen by the world's seed.
 #pragma once
 
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <chrono>
 #include <functional>

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "grove/testkit/monitor_checker.hpp"
+
 #include "faults.hpp"
 #include "scenarios.hpp"
-#include "support/monitor_checker.hpp"
 
 #include <map>
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "grove/testkit/monitor_checker.hpp"
+
 #include "scenarios.hpp"
-#include "support/monitor_checker.hpp"
 
 #include <gtest/gtest.h>
 

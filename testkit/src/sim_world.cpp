@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include "grove/core/check.hpp"
 

@@ -11,10 +11,9 @@
 #pragma once
 
 #include "grove/cluster/cluster.hpp"
+#include "grove/testkit/local_world.hpp"
+#include "grove/testkit/virtual_clock.hpp"
 #include "grove/transport/memory_network.hpp"
-
-#include "support/local_world.hpp"
-#include "support/virtual_clock.hpp"
 
 #include <chrono>
 #include <cstdint>
