@@ -73,8 +73,9 @@ def called_then(run):
     a monitor, too, but none that its caller would show."""
     returned = {e["id"]: e["t"] for e in run.of["return"]}
     times = [taken["t"] for taken in run.takers[CALM].values()] or [0]
+    first, last = min(times) - SETTLED, max(times)
     return {(e["by"], e["pid"]) for e in run.of["call"]
-            if e["t"] <= max(times) and returned.get(e["id"], max(times)) >= min(times) - SETTLED}
+            if e["t"] <= last and returned.get(e["id"], last) >= first}
 
 
 def judged_reason(run, down):

@@ -96,7 +96,7 @@ class Containers:
                   if all((way := ways.get((node, other))) is not None and way.cut
                          for other in NODES if other != node)}
         for node in wanted - self.cut_off:
-            await self.docker("network", "disconnect", self.network, self.ids[node])
+            await self.docker("network", "disconnect", "--force", self.network, self.ids[node])
         for node in self.cut_off - wanted:
             await self.docker("network", "connect", "--alias", "grove", "--alias", node,
                               self.network, self.ids[node])
