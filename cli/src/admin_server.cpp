@@ -245,7 +245,7 @@ class AdminServer::Impl {
     cluster_.members([this, respond](const std::vector<Member>& members) {
       Json rows = Json::array();
       for (const Member& member : members) rows.push_back(to_json(member));
-      strangers({{"members", rows}}, respond);
+      strangers({{"members", rows}, {"side", to_string(cluster_.side())}}, respond);
     });
   }
 
@@ -273,11 +273,16 @@ class AdminServer::Impl {
       respond(good({{"healthy", false}, {"why", "the application is starting"}}));
       return;
     }
+    if (cluster_.side() == Side::minority) {
+      respond(good({{"healthy", false}, {"why", "in the minority of a partition"}}));
+      return;
+    }
     cluster_.seeds([this, respond](const auto& seeds) {
       std::string why;
       for (const auto& seed : seeds) {
-        const bool asked_for = std::find(hooks_.to_join.begin(), hooks_.to_join.end(),
-                                         seed.address) != hooks_.to_join.end();
+        const bool asked_for =
+            seed.listed || std::find(hooks_.to_join.begin(), hooks_.to_join.end(), seed.address) !=
+                               hooks_.to_join.end();
         if (asked_for && seed.answered_by.empty()) {
           why = "no answer yet from " + seed.address +
                 (seed.trouble.empty() ? "" : " (" + trouble_of(seed) + ")");

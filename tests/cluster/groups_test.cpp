@@ -2,9 +2,9 @@
 //
 // Process groups in whole simulated clusters: partitions, heals, deaths, restarts.
 #include "grove/node/pg.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include "group_control.hpp"
-#include "support/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

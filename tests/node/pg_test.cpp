@@ -3,7 +3,7 @@
 // Process groups on one node, as its processes use them.
 #include "grove/node/pg.hpp"
 
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/pg.hpp"
 
-#include "faults.hpp"
 #include "scenarios.hpp"
+#include "workload.hpp"
 
 #include <algorithm>
 #include <map>
@@ -11,27 +11,19 @@
 namespace grove::sim {
 namespace {
 
-constexpr int k_steps = 12;
 constexpr unsigned k_groups = 4;
 constexpr unsigned k_members = 3;  // of a node
-
-using Members = std::map<Pid, int>;  // how often each is a member
-
-struct Shared {
-  explicit Shared(std::uint64_t seed) : world{seed} {}
-  testkit::SimWorld world;
-  std::uint64_t changes = 0;  // that watchers were told
-  bool stopping = false;
-};
 
 Value some_group(Random& random) {
   return Value::tuple({Value::symbol("group"), static_cast<int>(random.below(k_groups))});
 }
 
 /// Joins and leaves, and at times ends with memberships.
-Task<> member(Context& context, Shared* shared) {
-  Random& random = shared->world.random();
-  while (!shared->stopping) {
+Task<> member(Context& context, Workload* workload) {
+  const Life life{*workload, context};
+  workload->kept.push_back(context.self());
+  Random& random = workload->random();
+  while (!workload->stopping) {
     const Value group = some_group(random);
     if (random.percent(60)) {
       (void)pg::join(context, group, context.self());
@@ -44,13 +36,11 @@ Task<> member(Context& context, Shared* shared) {
   for (;;) co_await context.receive_any();
 }
 
-/// A watcher of the whole scope: what it was told, added up.
-struct View {
-  std::map<std::string, Members> groups;
-};
-Task<> watcher(Context& context, Shared* shared, View* view) {
-  const auto add = [view](const Value& group, const std::vector<Pid>& pids, int sign) {
-    Members& members = view->groups[to_string(group)];
+Task<> watcher(Context& context, Workload* workload) {
+  workload->kept.push_back(context.self());
+  GroupsSeen& seen = workload->groups[node_name(context.self().node)] = {};
+  const auto add = [&seen](const Value& group, const std::vector<Pid>& pids, int sign) {
+    auto& members = seen[to_string(group)];
     for (const Pid& pid : pids) {
       if ((members[pid] += sign) == 0) members.erase(pid);
     }
@@ -60,21 +50,23 @@ Task<> watcher(Context& context, Shared* shared, View* view) {
   }
   for (;;) {
     const EnvelopePtr next = co_await context.receive_any();
-    ++shared->changes;
+    ++workload->group_changes;
     if (const auto* join = next->message.get<PgJoin>()) add(join->group, join->pids, 1);
     if (const auto* leave = next->message.get<PgLeave>()) add(leave->group, leave->pids, -1);
   }
 }
 
-Task<> parent(Context& context, Shared* shared) {
-  while (!shared->stopping) {
-    if (context.node().process_count() < k_members + 2) context.spawn(member, shared);
+Task<> parent(Context& context, Workload* workload) {
+  std::vector<Pid> members;
+  while (!workload->stopping) {
+    std::erase_if(members, [&](const Pid& pid) { return !context.node().is_alive(pid); });
+    if (members.size() < k_members) members.push_back(context.spawn(member, workload));
     co_await context.sleep_for(std::chrono::milliseconds{300});
   }
 }
 
-std::map<std::string, Members> groups_of(Node& node) {
-  std::map<std::string, Members> groups;
+GroupsSeen groups_of(Node& node) {
+  GroupsSeen groups;
   for (const pg::Group& group : node.groups().view(pg::k_scope)) {
     for (const Pid& pid : group.members) ++groups[to_string(group.group)][pid];
   }
@@ -82,10 +74,10 @@ std::map<std::string, Members> groups_of(Node& node) {
 }
 
 /// What all nodes say of their own members: the truth.
-std::map<std::string, Members> truth(Shared& shared, const std::vector<std::string>& nodes) {
-  std::map<std::string, Members> groups;
-  for (const std::string& name : nodes) {
-    Groups& own = shared.world[name].node().groups();
+GroupsSeen truth(Workload& workload) {
+  GroupsSeen groups;
+  for (const std::string& name : workload.world.names()) {
+    Groups& own = workload.world[name].node().groups();
     for (const Value& group : own.which_local(pg::k_scope)) {
       for (const Pid& pid : own.local_members(pg::k_scope, group)) ++groups[to_string(group)][pid];
     }
@@ -95,50 +87,35 @@ std::map<std::string, Members> truth(Shared& shared, const std::vector<std::stri
 
 }  // namespace
 
-Outcome run_groups(std::uint64_t seed, unsigned nodes) {
-  Shared shared{seed};
-  std::map<std::string, View> views;
-  Faults faults{shared.world, nodes};
-  faults.on_start = [&](const std::string& name) {
-    views[name] = {};
-    Node& node = shared.world[name].node();
-    node.spawn(watcher, &shared, &views[name]);
-    node.spawn(parent, &shared);
-  };
-  faults.start_all();
-  for (int step = 0; step < k_steps; ++step) faults.step();
+void populate_groups(Workload& workload, const std::string& node) {
+  workload.world[node].node().spawn(watcher, &workload);
+  workload.world[node].node().spawn(parent, &workload);
+}
 
-  Outcome outcome;
-  if (!faults.recover()) outcome.violations.push_back("the mesh does not heal within 60 s");
-  shared.stopping = true;
-  shared.world.run_for(std::chrono::seconds{5});
-
-  const auto wanted = truth(shared, faults.all());
-  std::size_t memberships = 0;
+void finish_groups(Workload& workload, Outcome& outcome) {
+  const GroupsSeen wanted = truth(workload);
+  std::uint64_t memberships = 0;
   for (const auto& [group, members] : wanted) {
     for (const auto& [pid, times] : members) {
-      memberships += static_cast<std::size_t>(times);
-      if (!shared.world[node_name(pid.node)].node().is_alive(pid)) {
-        outcome.violations.push_back("a dead process is a member of " + group);
+      memberships += static_cast<std::uint64_t>(times);
+      if (!workload.world[node_name(pid.node)].node().is_alive(pid)) {
+        outcome.violations.push_back("groups: a dead process is a member of " + group);
       }
     }
   }
-  for (const std::string& name : faults.all()) {
-    if (groups_of(shared.world[name].node()) != wanted) {
-      outcome.violations.push_back("node " + name + " has not all members, or others");
+  for (const std::string& name : workload.world.names()) {
+    if (groups_of(workload.world[name].node()) != wanted) {
+      outcome.violations.push_back("groups: node " + name + " has not all members, or others");
     }
-    std::erase_if(views[name].groups, [](const auto& group) { return group.second.empty(); });
-    if (views[name].groups != wanted) {
-      outcome.violations.push_back("a watcher of " + name + " was not told of each change once");
+    GroupsSeen& seen = workload.groups[name];
+    std::erase_if(seen, [](const auto& group) { return group.second.empty(); });
+    if (seen != wanted) {
+      outcome.violations.push_back("groups: a watcher of " + name +
+                                   " was not told of each change once");
     }
   }
-  outcome.invariants.push_back("all nodes and watchers agree on " + std::to_string(memberships) +
-                               " memberships, none of the dead");
-  outcome.trace_hash = shared.world.trace_hash();
-  outcome.counts = {{"group_changes_told", shared.changes},
-                    {"memberships_in_the_end", memberships},
-                    {"sessions_down", shared.world.total(Metric::sessions_down)}};
-  return outcome;
+  outcome.counts["group_changes_told"] = workload.group_changes;
+  outcome.counts["memberships_in_the_end"] = memberships;
 }
 
 }  // namespace grove::sim
