@@ -62,7 +62,7 @@ Result<void> all_of_node(const std::vector<Pid>& pids, NodeId node) {
 Result<void> Groups::join(std::string_view scope, const Value& group,
                           const std::vector<Pid>& pids) {
   Node& node = impl_->node;
-  if (const auto good = all_of_node(pids, node.id()); !good) return good;
+  if (auto good = all_of_node(pids, node.id()); !good) return good;
   {
     const std::unique_lock lock{impl_->mutex};
     for (const Pid& pid : pids) {
@@ -78,7 +78,7 @@ Result<void> Groups::join(std::string_view scope, const Value& group,
 
 Result<void> Groups::leave(std::string_view scope, const Value& group,
                            const std::vector<Pid>& pids) {
-  if (const auto good = all_of_node(pids, impl_->node.id()); !good) return good;
+  if (auto good = all_of_node(pids, impl_->node.id()); !good) return good;
   {
     const std::unique_lock lock{impl_->mutex};
     auto actions = impl_->table.leave(scope, group, pids);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "actor.hpp"
 
+#include "grove/node/node_events.hpp"
+
 #include <utility>
 
 namespace grove::oracle {
@@ -66,6 +68,10 @@ void received(Self& self, const Message& message) {
     log(self, Event::Kind::death, from, "exit " + from + " " + recorder.text_of(exit->reason));
   } else if (const auto* down = message.get<Down>()) {
     on_down(self, *down);
+  } else if (const auto* up = message.get<NodeUp>()) {
+    log(self, Event::Kind::received, up->node, "nodeup " + up->node);
+  } else if (const auto* gone = message.get<NodeDown>()) {
+    log(self, Event::Kind::received, gone->node, "nodedown " + gone->node);
   } else {
     log(self, Event::Kind::own, {}, "unexpected");
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Level 5: names and groups of the cluster. SPEC.md, section 9.
+// Level 5: nodes, names and groups of the cluster. SPEC.md, section 9.
 #include "grove/node/node.hpp"
 #include "grove/node/pg.hpp"
 
@@ -27,6 +27,11 @@ std::string global_unregister(Self& self, const Op& op) {
 std::string global_whereis(Self& self, const Op& op) {
   const auto holder = self.context.whereis(op.at(1), Scope::cluster);
   return holder ? self.world.recorder().text_of(*holder) : "undefined";
+}
+
+std::string monitor_nodes(Self& self, const Op& op) {
+  self.context.monitor_nodes(op.at(2) == "on");
+  return "ok";
 }
 
 std::string pg_join(Self& self, const Op& op) {
@@ -65,6 +70,7 @@ std::span<const OpEntry> cluster_ops() {
       OpEntry{"global_register", By::actor, at_once<global_register>},
       OpEntry{"global_unregister", By::controller, at_once<global_unregister>},
       OpEntry{"global_whereis", By::controller, at_once<global_whereis>},
+      OpEntry{"monitor_nodes", By::actor, at_once<monitor_nodes>},
       OpEntry{"pg_join", By::actor, at_once<pg_join>},
       OpEntry{"pg_leave", By::actor, at_once<pg_leave>},
       OpEntry{"pg_members", By::controller, at_once<pg_members>},

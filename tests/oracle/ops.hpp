@@ -57,8 +57,8 @@ struct OpEntry {
 [[nodiscard]] std::span<const OpEntry> registry_ops();
 [[nodiscard]] std::span<const OpEntry> task_ops();
 
-/// Level 5: names and groups of the cluster, functions called on other nodes. What else it has,
-/// levels 1 and 2 do across nodes.
+/// Level 5: nodes, names and groups of the cluster; functions called on other nodes. What else it
+/// has, levels 1 and 2 do across nodes.
 [[nodiscard]] std::span<const OpEntry> cluster_ops();
 [[nodiscard]] std::span<const OpEntry> erpc_ops();
 
