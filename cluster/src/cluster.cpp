@@ -344,6 +344,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     node_monitors_.tell_up(up.peer);
     names_.greet(link);
     perform(membership_->on_session_up(node_name(up.peer), node_life(up.peer), up.address, now()));
+    look_for_partition();  // it counts from now on, however soon it is lost again
     flush();
   }
 
