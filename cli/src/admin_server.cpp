@@ -229,7 +229,7 @@ class AdminServer::Impl {
               {"members", &Impl::members}, {"ps", &Impl::ps},           {"tree", &Impl::ps},
               {"names", &Impl::names},     {"whereis", &Impl::whereis}, {"info", &Impl::info},
               {"kill", &Impl::kill},       {"metrics", &Impl::metrics}, {"stop", &Impl::stop_node},
-              {"tables", &Impl::tables}};
+              {"tables", &Impl::tables},   {"groups", &Impl::groups}};
     const auto verb = verbs.find(request["verb"].get<std::string>());
     if (verb == verbs.end()) {
       respond(bad(k_usage, "unknown verb " + request["verb"].get<std::string>()));
@@ -410,6 +410,20 @@ class AdminServer::Impl {
                       {"node", node_name(entry.pid.node)}});
     }
     respond(good({{"names", rows}}));
+  }
+
+  void groups(const std::vector<std::string>&, const Respond& respond) {
+    Json rows = Json::array();
+    for (const std::string& scope : node_.groups().scopes()) {
+      for (const pg::Group& group : node_.groups().view(scope)) {
+        Json members = Json::array();
+        for (const Pid& pid : group.members) members.push_back(grove::to_string(pid));
+        rows.push_back({{"scope", scope},
+                        {"group", grove::to_string(group.group)},
+                        {"members", std::move(members)}});
+      }
+    }
+    respond(good({{"groups", rows}}));
   }
 
   /// By a process: a function of the program's that holds a table's lock holds up that one alone.

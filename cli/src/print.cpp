@@ -144,6 +144,16 @@ void print_names(const Json& result) {
   table({"NAME", "NODE", "PID"}, rows);
 }
 
+void print_groups(const Json& result) {
+  std::vector<Row> rows;
+  for (const Json& group : result["groups"]) {
+    for (const Json& member : group["members"]) {
+      rows.push_back({text(group, "scope"), text(group, "group"), member.get<std::string>()});
+    }
+  }
+  table({"SCOPE", "GROUP", "MEMBER"}, rows);
+}
+
 void print_tables(const Json& result) {
   std::vector<Row> rows;
   for (const Json& row : result["tables"]) {
@@ -179,6 +189,7 @@ void print_result(const std::string& verb, const Json& result) {
   if (verb == "ps") print_ps(result);
   if (verb == "tree") print_tree(result);
   if (verb == "names") print_names(result);
+  if (verb == "groups") print_groups(result);
   if (verb == "tables") print_tables(result);
   if (verb == "info") print_fields(result);
   if (verb == "metrics") print_metrics(result);

@@ -169,6 +169,7 @@ Parsed parse(int argc, char** argv, const App& app) {
       {"ps", "List the processes of the node.", {}},
       {"tree", "Show the node's supervision tree.", {}},
       {"names", "List the cluster-wide names.", {}},
+      {"groups", "List the process groups and their members.", {}},
       {"tables", "List the tables of the node.", {}},
       {"whereis", "Find the process that holds a name.", {{"NAME", true}}},
       {"info", "Show all about one process, of any node.", {{"PID", true}}},

@@ -18,6 +18,7 @@
 #include "peer_links.hpp"
 #include "seeds_file.hpp"
 #include "settings.hpp"
+#include "shared_groups.hpp"
 #include "shared_names.hpp"
 #include "spawner_ends.hpp"
 
@@ -52,6 +53,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
         once_{node.log()},
         outgoing_{node, transport, links_, once_, config_.flow.when_busy},
         names_{node, links_, outgoing_},
+        groups_{node, links_, outgoing_},
         incoming_{node, outgoing_, once_, [this](const PeerLinkPtr& link, const Record& record) {
                     return control(link, record);
                   }} {
@@ -240,6 +242,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     });
   }
 
+  void groups_changed(const detail::GroupsChange& change) override { groups_.tell(change); }
   Result<void> register_name(const std::string& name, const Pid& pid) override {
     if (side() == Side::minority) {
       return Error{Errc::refused, "this node is in the minority of a partition"};
@@ -343,6 +346,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     links_.add(link);
     node_monitors_.tell_up(up.peer);
     names_.greet(link);
+    groups_.tell_all(link);
     perform(membership_->on_session_up(node_name(up.peer), node_life(up.peer), up.address, now()));
     look_for_partition();  // it counts from now on, however soon it is lost again
     flush();
@@ -356,6 +360,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     links_.remove(down.peer);
     spawner_ends_.drop(down.peer);
     names_.drop(down.peer);  // before its processes: whoever hears of the loss finds them gone
+    groups_.drop(down.peer);
     const cluster::PeerLink::Closed closed = link->close();
     for (const Pid& watcher : closed.watchers) {
       auto lost = std::make_unique<Envelope>(SignalKind::node_lost, Pid{down.peer, 0, 0});
@@ -466,6 +471,16 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       names_.repeat(link);
       return true;
     }
+    if (record.type == k_message_type<detail::GroupsState>.wire_id) {
+      return hear_of_groups<detail::GroupsState>(link, record);
+    }
+    if (record.type == k_message_type<detail::GroupsChange>.wire_id) {
+      return hear_of_groups<detail::GroupsChange>(link, record);
+    }
+    if (record.type == k_message_type<cluster::GroupsRequest>.wire_id) {
+      groups_.tell_all(link);
+      return true;
+    }
     if (record.type == k_message_type<cluster::SwimMessage>.wire_id) {
       return with<cluster::SwimMessage>(record, [&](const auto& message) {
         perform(membership_->on_message(node_name(link->peer), message, now()));
@@ -474,6 +489,11 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     return true;
   }
 
+  template <class T>
+  bool hear_of_groups(const PeerLinkPtr& link, const Record& record) {
+    bool good = false;
+    return with<T>(record, [&](T& news) { good = groups_.hear(link, std::move(news)); }) && good;
+  }
   template <class T, class F>
   bool with(const Record& record, F&& use) {
     T message;
@@ -504,6 +524,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   cluster::PeerLinks links_;
   cluster::Outgoing outgoing_;
   cluster::SharedNames names_;  // its lock is taken before the links'
+  cluster::SharedGroups groups_;
   cluster::Incoming incoming_;
   cluster::SpawnerEnds spawner_ends_{links_};
 };

@@ -2,8 +2,7 @@
 //
 // What docs/cluster.md and docs/nodes.md show.
 #include "grove/node/node_events.hpp"
-
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

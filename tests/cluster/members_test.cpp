@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Membership in whole simulated clusters: what its user sees of the members.
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

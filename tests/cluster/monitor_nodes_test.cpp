@@ -3,8 +3,7 @@
 // Context::monitor_nodes and monitor_node, Cluster::monitor_members: what they bring, how often,
 // and before and after what.
 #include "grove/node/node_events.hpp"
-
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

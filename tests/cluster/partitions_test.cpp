@@ -2,7 +2,7 @@
 //
 // The table of docs/cluster.md, walked row by row, with each policy: the page is what is read here,
 // so it says what happens.
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,8 +3,8 @@
 // When memory is short. This program brings its own allocator, in which the n-th allocation of a
 // thread can be made to fail; n is walked upward until what is tried succeeds. ADR 16.
 #include "grove/node/inspect.hpp"
+#include "grove/testkit/local_world.hpp"
 
-#include "support/local_world.hpp"
 #include "support/real_world.hpp"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/transport/sessions.hpp"
 
+#include "grove/core/mark.hpp"
 #include "grove/transport/endpoint.hpp"
 
 #include <algorithm>
@@ -109,7 +110,10 @@ void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame&
   if (place == inbound_.end() || !place->second.proved) {
     act(Count{Count::What::stale});
     // Somebody still talks to a session that is over here: tell it.
-    if (place == inbound_.end()) act(Answer{route, encode_empty(FrameKind::bye)});
+    if (place == inbound_.end()) {
+      GROVE_MARK("session.frame_of_none");
+      act(Answer{route, encode_empty(FrameKind::bye)});
+    }
     return;
   }
   const Hello& hello = place->second.hello;
@@ -121,11 +125,15 @@ void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame&
                     header->to_epoch == out->second.epoch &&
                     header->version == std::min(out->second.version, place->second.version);
   if (!ours) {
+    GROVE_MARK("session.frame_of_another");
     act(Count{Count::What::stale});
     return;
   }
   // That the peer uses our epoch says that it accepted us, even if its ACCEPT comes later.
-  if (out->second.phase == Phase::auth_sent) accepted(name, peer, now);
+  if (out->second.phase == Phase::auth_sent) {
+    GROVE_MARK("session.accepted_by_use");
+    accepted(name, peer, now);
+  }
   if (peer.session == 0) {
     act(Count{Count::What::stale});
     return;
@@ -138,6 +146,8 @@ void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame&
   if (header->sequence != peer.expected) {
     act(Count{Count::What::stale});
     const bool again = header->sequence < peer.expected;
+    if (again) GROVE_MARK("session.batch_twice");
+    if (!again) GROVE_MARK("session.batch_missing");
     end_session(name, peer, again ? "a batch came twice" : "frames are missing", now);
     return;
   }

@@ -15,6 +15,10 @@
 
 namespace grove {
 
+namespace detail {
+struct GroupsChange;
+}  // namespace detail
+
 /// Flushable: what route() has gathered.
 class Router : public Flushable {
  public:
@@ -59,6 +63,9 @@ class Router : public Flushable {
   /// As Context's, for a process of this node. Undone by its process_ended().
   virtual void monitor_nodes(const Pid& subscriber, bool on) = 0;
   virtual void monitor_node(const Pid& watcher, const std::string& node, bool on) = 0;
+  /// Tells all other nodes of a change to this node's process groups, in the order of the calls.
+  /// Not flushed.
+  virtual void groups_changed(const detail::GroupsChange& change) = 0;
 
   /// Cluster-wide names. Errors: name_taken (detail: the holder's pid), bad_argument.
   virtual Result<void> register_name(const std::string& name, const Pid& pid) = 0;
