@@ -112,10 +112,12 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
   const auto seed = seeds_.find(address);
   if (seed != seeds_.end()) seed->second.looking_up = false;
   if (stopped_ || leaving_) return take();
-  bool for_a_peer = false;
+  bool asked_otherwise = std::any_of(requests_.begin(), requests_.end(), [&](const auto& request) {
+    return request.looking_up && request.target == address;
+  });
   for (auto& [name, peer] : peers_) {
     if (!peer.looking_up || peer.address != address) continue;
-    for_a_peer = true;
+    asked_otherwise = true;
     peer.looking_up = false;
     if (peer.link != 0) continue;  // it came by another way meanwhile
     if (found.empty()) {
@@ -126,7 +128,7 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
       dial(found.front(), name, {}, now);
     }
   }
-  const bool asked_otherwise = requests_resolved(address, found, now) || for_a_peer;
+  requests_resolved(address, found, now);
   if (asked_otherwise && seed == seeds_.end()) return take();
   if (found.empty()) seed_failed(address, "the name cannot be resolved");
   bool strangers = found.empty();

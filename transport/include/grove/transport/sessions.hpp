@@ -304,7 +304,7 @@ class Sessions {
   void schedule_redial(Peer& peer, Clock::TimePoint now);
   /// The node known to live at `address`: ourselves, or a peer that is dialled anyway.
   [[nodiscard]] std::optional<std::string> known_at(const std::string& address) const;
-  bool requests_resolved(const std::string& target, const std::vector<std::string>& found,
+  void requests_resolved(const std::string& target, const std::vector<std::string>& found,
                          Clock::TimePoint now);
   void requests_failed(const std::string& target, const std::string& why);
   void requests_answered(const std::string& target, const std::string& node);
