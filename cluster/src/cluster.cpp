@@ -348,6 +348,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     names_.greet(link);
     groups_.tell_all(link);
     perform(membership_->on_session_up(node_name(up.peer), node_life(up.peer), up.address, now()));
+    look_for_partition();  // it counts from now on, however soon it is lost again
     flush();
   }
 

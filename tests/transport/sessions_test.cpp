@@ -132,14 +132,14 @@ TEST_F(TwoNodes, ASeedThatComesLateIsFound) {
   EXPECT_TRUE(b->is_up());
 }
 
-TEST_F(TwoNodes, ASeedIsNotLookedUpWhileItsSessionStands) {
+TEST_F(TwoNodes, ASeedIsLookedUpSeldomWhileItsSessionStands) {
   meet();
   const int before = b->look_ups;
   net.pass(1h);
-  EXPECT_EQ(b->look_ups, before);
+  EXPECT_EQ(b->look_ups, before + 120) << "it may stand for others, too";
   net.kill(*a);
-  net.pass(1min);
-  EXPECT_GT(b->look_ups, before);
+  net.pass(3s);
+  EXPECT_GT(b->look_ups, before + 120);
 }
 
 TEST_F(TwoNodes, ASeedMayBeAddedLater) {

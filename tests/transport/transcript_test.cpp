@@ -32,12 +32,25 @@ INSTANTIATE_TEST_SUITE_P(Recorded, Transcript, testing::ValuesIn(all_transcripts
                                   row.param.stem().string();
                          });
 
+/// What was appended to a message since is nil in what is older: `now` without such fields.
+std::string without_new_fields(std::string now, const std::string& then) {
+  const std::string_view appended = ", nil";
+  for (std::size_t at = 0; at < std::min(now.size(), then.size()); ++at) {
+    while (now[at] != then[at] && then[at] == ']' &&
+           now.compare(at, appended.size(), appended) == 0) {
+      now.erase(at, appended.size());
+    }
+  }
+  return now;
+}
+
 TEST_P(Transcript, EachFrameMeansWhatItMeant) {
   int frames = 0;
   for (const Line& line : lines) {
     if (line.step.frame.empty()) continue;
     ++frames;
-    EXPECT_EQ(meaning_of(line.step.frame), line.meaning) << "line " << line.number;
+    EXPECT_EQ(without_new_fields(meaning_of(line.step.frame), line.meaning), line.meaning)
+        << "line " << line.number;
   }
   EXPECT_GT(frames, 20);
 }

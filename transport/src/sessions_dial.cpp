@@ -112,8 +112,12 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
   const auto seed = seeds_.find(address);
   if (seed != seeds_.end()) seed->second.looking_up = false;
   if (stopped_ || leaving_) return take();
+  bool asked_otherwise = std::any_of(requests_.begin(), requests_.end(), [&](const auto& request) {
+    return request.looking_up && request.target == address;
+  });
   for (auto& [name, peer] : peers_) {
     if (!peer.looking_up || peer.address != address) continue;
+    asked_otherwise = true;
     peer.looking_up = false;
     if (peer.link != 0) continue;  // it came by another way meanwhile
     if (found.empty()) {
@@ -125,7 +129,7 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
     }
   }
   requests_resolved(address, found, now);
-  if (seed == seeds_.end()) return take();
+  if (asked_otherwise && seed == seeds_.end()) return take();
   if (found.empty()) seed_failed(address, "the name cannot be resolved");
   bool strangers = found.empty();
   for (const std::string& one : found) {
@@ -136,7 +140,7 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
     });
     if (!on_its_way) dial(one, {}, address, now);
   }
-  if (!strangers) {
+  if (seed != seeds_.end() && !strangers) {
     seed->second.backoff = {};
     seed->second.resolve_at = now + config_.times.look_again;
   }
