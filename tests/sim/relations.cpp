@@ -12,7 +12,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int k_workers = 3;
-constexpr auto k_step = milliseconds{80};
+constexpr Clock::Duration k_step = milliseconds{80};
+constexpr Clock::Duration k_look = milliseconds{500};  // at whether all is over
 
 /// Lives for a while, then ends: normally, with an error, or not before the end of the run.
 Task<> worker(Context& context, Workload* workload, Pid tied_to) {
@@ -20,10 +21,12 @@ Task<> worker(Context& context, Workload* workload, Pid tied_to) {
   Random& random = workload->random();
   workload->seen.push_back(context.self());
   const bool patient = random.percent(60);
-  const auto span = milliseconds{random.below(8000)};
-  const auto born = context.node().clock().now();
-  while (!workload->stopping && (patient || context.node().clock().now() - born < span)) {
-    co_await context.sleep_for(k_step);
+  const Clock::TimePoint born = context.node().clock().now();
+  const Clock::TimePoint end = born + milliseconds{random.below(8000)};
+  Clock::TimePoint now = born;
+  while (!workload->stopping && (patient || now < end)) {
+    co_await context.sleep_for(patient ? k_look : std::min(k_look, end - now));
+    now = context.node().clock().now();
   }
   if (random.percent(30)) context.exit(ExitReason::symbol("boom"));
 }
@@ -50,8 +53,8 @@ Task<> watcher(Context& context, Workload* workload) {
   Random& random = workload->random();
   std::vector<Ref> open;
   while (!workload->stopping) {
-    if (random.percent(25)) context.spawn(worker, workload, Pid{});
-    if (random.percent(60)) {
+    if (random.percent(12)) context.spawn(worker, workload, Pid{});
+    if (random.percent(40)) {
       if (const auto pid = some_worker(context, *workload)) {
         open.push_back(context.monitor(*pid));
         workload->world.note(testkit::Monitored{context.self(), open.back(), *pid});
@@ -80,7 +83,7 @@ Task<> linker(Context& context, Workload* workload) {
   std::set<Pid> linked;
   while (!workload->stopping) {
     std::optional<Pid> other;
-    if (random.percent(20)) {
+    if (random.percent(10)) {
       other = context.spawn_link(worker, workload, context.self());
       linked.insert(*other);
       workload->world.note(testkit::Linked{context.self(), *other});

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 namespace grove::sim {
@@ -117,10 +118,13 @@ class Run {
         co_return false;
       }
     });
-    const auto answered = [&] {
-      return answer.wait_for(seconds{0}) == std::future_status::ready && answer.get();
-    };
-    want(which + ": " + to + " answers " + from, k_answer, answered);
+    std::optional<bool> answered;
+    want(which + ": " + to + " answers " + from, k_answer, [&] {
+      if (!answered && answer.wait_for(seconds{0}) == std::future_status::ready) {
+        answered = answer.get();
+      }
+      return answered.value_or(false);
+    });
   }
 
   /// All processes end but those kept; then what is left is looked at.

@@ -189,7 +189,7 @@ TEST(LivenessChecker, CatchesWhatComesLateOrNever) {
 
 TEST(AllCheckers, SayWhichInvariantIsViolated) {
   const Violations wrong = check_all(told({Received{k_one, k_two, k_three, 1}}));
-  EXPECT_EQ(wrong, (Violations{"I3: from b:1:1.1 to a:1:1.1, 1 came and was never sent",
+  EXPECT_EQ(wrong, (Violations{"I3: from b:1:1.1 to b:1:2.1, 1 came and was never sent",
                                "I4: what was for b:1:2.1 reached a:1:1.1"}));
 }
 

@@ -64,17 +64,18 @@ TEST(Bank, BooksADepositWhenItArrivesAndNotBefore) {
   world.start("a", {.children = {child<Ledger>("ledger").as("ledger")}});
   world.add_node("b");
   ASSERT_TRUE(world.run_until([&] { return world.all_connected(); }, seconds{10}));
+  world.run_for(seconds{10});  // what the nodes have to say to each other first
   auto booked = world["b"].node().async([](Context& context) -> Task<int> {
     const RemoteName ledger{"ledger", "a"};
     co_return co_await context.call<Deposit>(ledger, 5);
   });
 
   world.cut("b", "a");
-  world.run_for(milliseconds{100});
+  world.run_for(milliseconds{1});
   ASSERT_EQ(world.held("b", "a").size(), 1U);  // the call
   world.cut("a", "b");
   world.deliver_one("b", "a");
-  world.run_for(milliseconds{100});
+  world.run_for(milliseconds{1});
   ASSERT_EQ(world.held("a", "b").size(), 1U);  // its answer
   EXPECT_NE(booked.wait_for(seconds{0}), std::future_status::ready);
   world.deliver_one("a", "b");
