@@ -222,8 +222,9 @@ TEST_F(WirePage, TypesHaveTheIdsThatItSays) {
   GROVE_DETAIL_BUILTINS(GROVE_TEST_NAMED)
 #undef GROVE_TEST_NAMED
   for (const MessageType* type :
-       {&k_message_type<cluster::NamesSnapshot>, &k_message_type<cluster::NamesDelta>,
-        &k_message_type<cluster::NamesRequest>, &k_message_type<cluster::NameEntry>,
+       {&k_message_type<cluster::NamesDigest>, &k_message_type<cluster::NamesRow>,
+        &k_message_type<cluster::NamesPull>, &k_message_type<cluster::NamesPart>,
+        &k_message_type<cluster::NameRecord>, &k_message_type<cluster::NamesDrop>,
         &k_message_type<cluster::SwimMessage>, &k_message_type<cluster::MemberClaim>,
         &k_message_type<detail::Ok>, &k_message_type<detail::StopServer>,
         &k_message_type<detail::SpawnTerms>, &k_message_type<detail::StartAck>,

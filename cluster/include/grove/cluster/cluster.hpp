@@ -7,6 +7,7 @@
 #pragma once
 
 #include "grove/cluster/flow.hpp"
+#include "grove/cluster/names.hpp"
 #include "grove/node/node.hpp"
 #include "grove/transport/sessions.hpp"
 #include "grove/transport/transport.hpp"
@@ -29,6 +30,7 @@ struct ClusterConfig {
   transport::Cookie cookie;
   transport::SessionTimes times;
   FlowConfig flow;
+  NamesConfig names;
   /// never: no seeds, no news of other nodes, no second attempt; see connect().
   transport::AutoConnect auto_connect = transport::AutoConnect::always;
   std::uint64_t random_seed = 0;
