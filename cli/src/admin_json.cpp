@@ -97,7 +97,36 @@ Json to_json(const Member& member) {
           {"trouble", member.trouble},
           {"reached_by", member.reached_by},
           {"accusers", member.accusers},
+          {"roles", member.metadata.roles},
+          {"metadata",
+           member.metadata.values == Value{} ? Json::object() : to_json(member.metadata.values)},
           {"queued_bytes", member.queued_bytes}};
+}
+
+Json to_json(const Value& value) {
+  const auto text = [](const Value& of) {
+    if (const auto* string = of.as_string()) return *string;
+    return grove::to_string(of);
+  };
+  const auto array = [](const Value::Items& items) {
+    Json out = Json::array();
+    for (const Value& item : items) out.push_back(to_json(item));
+    return out;
+  };
+  switch (value.kind()) {
+    case Value::Kind::nil: return nullptr;
+    case Value::Kind::boolean: return *value.as_bool();
+    case Value::Kind::integer: return *value.as_integer();
+    case Value::Kind::real: return *value.as_real();
+    case Value::Kind::list: return array(*value.as_list());
+    case Value::Kind::tuple: return array(*value.as_tuple());
+    case Value::Kind::map: {
+      Json out = Json::object();
+      for (const auto& [key, item] : *value.as_map()) out[text(key)] = to_json(item);
+      return out;
+    }
+    default: return text(value);
+  }
 }
 
 Json to_json(const transport::Sessions::SeedView& seed) {

@@ -18,6 +18,8 @@ namespace grove::cli {
 [[nodiscard]] nlohmann::json to_json(const TableInfo& table);
 [[nodiscard]] nlohmann::json to_json(const ProcessInfo& info);
 [[nodiscard]] nlohmann::json to_json(const Member& member);
+/// Terms that JSON does not know become their text.
+[[nodiscard]] nlohmann::json to_json(const Value& value);
 [[nodiscard]] nlohmann::json to_json(const transport::Sessions::SeedView& seed);
 [[nodiscard]] nlohmann::json to_json(const transport::Sessions::RefusedView& refused,
                                      Clock::TimePoint now);

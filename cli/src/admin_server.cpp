@@ -229,7 +229,7 @@ class AdminServer::Impl {
               {"members", &Impl::members}, {"ps", &Impl::ps},           {"tree", &Impl::ps},
               {"names", &Impl::names},     {"whereis", &Impl::whereis}, {"info", &Impl::info},
               {"kill", &Impl::kill},       {"metrics", &Impl::metrics}, {"stop", &Impl::stop_node},
-              {"tables", &Impl::tables}};
+              {"tables", &Impl::tables},   {"groups", &Impl::groups}};
     const auto verb = verbs.find(request["verb"].get<std::string>());
     if (verb == verbs.end()) {
       respond(bad(k_usage, "unknown verb " + request["verb"].get<std::string>()));
@@ -245,7 +245,7 @@ class AdminServer::Impl {
     cluster_.members([this, respond](const std::vector<Member>& members) {
       Json rows = Json::array();
       for (const Member& member : members) rows.push_back(to_json(member));
-      strangers({{"members", rows}}, respond);
+      strangers({{"members", rows}, {"side", to_string(cluster_.side())}}, respond);
     });
   }
 
@@ -273,11 +273,16 @@ class AdminServer::Impl {
       respond(good({{"healthy", false}, {"why", "the application is starting"}}));
       return;
     }
+    if (cluster_.side() == Side::minority) {
+      respond(good({{"healthy", false}, {"why", "in the minority of a partition"}}));
+      return;
+    }
     cluster_.seeds([this, respond](const auto& seeds) {
       std::string why;
       for (const auto& seed : seeds) {
-        const bool asked_for = std::find(hooks_.to_join.begin(), hooks_.to_join.end(),
-                                         seed.address) != hooks_.to_join.end();
+        const bool asked_for =
+            seed.listed || std::find(hooks_.to_join.begin(), hooks_.to_join.end(), seed.address) !=
+                               hooks_.to_join.end();
         if (asked_for && seed.answered_by.empty()) {
           why = "no answer yet from " + seed.address +
                 (seed.trouble.empty() ? "" : " (" + trouble_of(seed) + ")");
@@ -405,6 +410,20 @@ class AdminServer::Impl {
                       {"node", node_name(entry.pid.node)}});
     }
     respond(good({{"names", rows}}));
+  }
+
+  void groups(const std::vector<std::string>&, const Respond& respond) {
+    Json rows = Json::array();
+    for (const std::string& scope : node_.groups().scopes()) {
+      for (const pg::Group& group : node_.groups().view(scope)) {
+        Json members = Json::array();
+        for (const Pid& pid : group.members) members.push_back(grove::to_string(pid));
+        rows.push_back({{"scope", scope},
+                        {"group", grove::to_string(group.group)},
+                        {"members", std::move(members)}});
+      }
+    }
+    respond(good({{"groups", rows}}));
   }
 
   /// By a process: a function of the program's that holds a table's lock holds up that one alone.

@@ -8,6 +8,7 @@
 #include "addresses.hpp"
 #include "admin_server.hpp"
 #include "cookie_source.hpp"
+#include "membership_settings.hpp"
 
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
@@ -97,7 +98,9 @@ bool is_cluster_name(const std::string& name) {
 int code_of(const Error& error) {
   switch (error.code) {
     case Errc::bad_address:
-    case Errc::bad_argument: return k_usage;
+    case Errc::bad_argument:
+    case Errc::too_large: return k_usage;
+    case Errc::io:  // the seeds file
     case Errc::refused: return k_config;
     default: return k_unavailable;
   }
@@ -118,6 +121,10 @@ int run_node(const Settings& settings, const App& app) {
   }
   const auto addresses = find_addresses(settings);
   if (!addresses) return fail(k_usage, addresses.error().detail);
+  ClusterConfig config;
+  if (const auto good = set_membership(settings, config); !good) {
+    return fail(k_usage, good.error().detail);
+  }
   const auto found = find_cookie(settings.cookie_file);
   if (!found) return fail(k_config, found.error().detail);
   if (const auto made = make_run_dir(settings.run_dir); !made) {
@@ -133,7 +140,10 @@ int run_node(const Settings& settings, const App& app) {
   Node node{
       {.name = settings.name, .clock = clock.get(), .scheduler = scheduler.get(), .log = log}};
   const auto network = transport::make_zmq_transport(*clock);
-  ClusterConfig config;
+  std::function<void()> stop_in_minority;
+  config.partition.changed = [&](Side side) {
+    if (side == Side::minority && settings.minority == "stop") stop_in_minority();
+  };
   config.cluster = settings.cluster;
   config.listen = addresses->listen;
   config.advertise = addresses->advertise;
@@ -159,6 +169,11 @@ int run_node(const Settings& settings, const App& app) {
       log->error("a process is stuck in its handler; ending without it");
       std::_Exit(k_internal);
     });
+  };
+  std::atomic<bool> in_minority{false};
+  stop_in_minority = [&] {
+    in_minority = true;
+    asio::post(io, stop_tree);
   };
   AdminServer admin{node,
                     cluster,
@@ -215,6 +230,9 @@ int run_node(const Settings& settings, const App& app) {
     code = fail(k_usage, error.what());
   } catch (const std::exception& error) {
     code = fail(k_internal, std::string{"the application failed: "} + error.what());
+  }
+  if (in_minority && code == k_ok) {
+    code = fail(k_try_again, "stopped, being in the minority of a partition");
   }
   std::promise<void> left;
   cluster.leave([&left] { left.set_value(); });

@@ -40,10 +40,23 @@ void table(const Row& head, const std::vector<Row>& rows) {
   for (const Row& row : rows) line(row);
 }
 
+/// "role web, db; zone=west"
+template <class Add>
+void add_metadata(const Json& member, const Add& add) {
+  std::string roles;
+  for (const Json& role : member["roles"]) {
+    roles += (roles.empty() ? "role " : ", ") + role.get<std::string>();
+  }
+  if (!roles.empty()) add(roles);
+  for (const auto& [key, value] : member["metadata"].items()) {
+    add(key + '=' + text(member["metadata"], key.c_str()));
+  }
+}
+
 /// What a member's state does not say by itself.
 std::string note_on(const Json& member) {
-  if (member["self"].get<bool>()) return "this node";
-  std::string note = text(member, "trouble");
+  const bool self = member["self"].get<bool>();
+  std::string note = self ? "this node" : text(member, "trouble");
   const auto add = [&note](const std::string& more) {
     if (!note.empty()) note += "; ";
     note += more;
@@ -52,6 +65,7 @@ std::string note_on(const Json& member) {
   std::string accusers;
   for (const Json& accuser : member["accusers"]) accusers += " " + accuser.get<std::string>();
   if (!accusers.empty()) add("out of reach of" + accusers);
+  add_metadata(member, add);
   if (const std::string over = text(member, "over"); over.starts_with("ipc://"))
     add("over " + over);
   return note;
@@ -77,6 +91,9 @@ void print_members(const Json& result) {
                         text(refused, "why") + ", " + text(refused, "times") + " times"});
   }
   table({"STATE", "NAME", "ADDRESS", "LIFE", ""}, rows);
+  if (text(result, "side") == "minority") {
+    std::cout << "this node is in the minority of a partition\n";
+  }
 }
 
 std::string title(const Json& process) {
@@ -127,6 +144,16 @@ void print_names(const Json& result) {
   table({"NAME", "NODE", "PID"}, rows);
 }
 
+void print_groups(const Json& result) {
+  std::vector<Row> rows;
+  for (const Json& group : result["groups"]) {
+    for (const Json& member : group["members"]) {
+      rows.push_back({text(group, "scope"), text(group, "group"), member.get<std::string>()});
+    }
+  }
+  table({"SCOPE", "GROUP", "MEMBER"}, rows);
+}
+
 void print_tables(const Json& result) {
   std::vector<Row> rows;
   for (const Json& row : result["tables"]) {
@@ -162,6 +189,7 @@ void print_result(const std::string& verb, const Json& result) {
   if (verb == "ps") print_ps(result);
   if (verb == "tree") print_tree(result);
   if (verb == "names") print_names(result);
+  if (verb == "groups") print_groups(result);
   if (verb == "tables") print_tables(result);
   if (verb == "info") print_fields(result);
   if (verb == "metrics") print_metrics(result);

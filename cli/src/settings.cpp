@@ -36,7 +36,19 @@ std::string default_name() {
   return std::string{"grove@"} + (host[0] != '\0' ? host : "localhost");
 }
 
+/// Of a list with commas, without blanks.
+std::vector<std::string> list_from_environment(const char* name) {
+  std::vector<std::string> list;
+  std::stringstream text{from_environment(name)};
+  for (std::string one; std::getline(text, one, ',');) {
+    std::erase(one, ' ');
+    if (!one.empty()) list.push_back(one);
+  }
+  return list;
+}
+
 constexpr unsigned k_workers_max = 1024;
+constexpr unsigned k_stable_max = 24 * 60 * 60;
 
 /// A sentence for what the parser could not make sense of.
 int usage_error(const CLI::App& line, const CLI::ParseError& error, int argc, char** argv) {
@@ -65,8 +77,9 @@ Parsed parse(int argc, char** argv, const App& app) {
   line.require_subcommand(1);
   line.footer(
       "Environment: GROVE_NAME, GROVE_LISTEN, GROVE_ADVERTISE, GROVE_JOIN (comma "
-      "separated), GROVE_PORT,\n  GROVE_CLUSTER, GROVE_COOKIE or GROVE_COOKIE_FILE, GROVE_RUN_DIR, "
-      "GROVE_NODE, GROVE_LOG. Flags win over them.\n"
+      "separated), GROVE_PORT,\n  GROVE_SEEDS_FILE, GROVE_ROLES and GROVE_META (comma separated), "
+      "GROVE_PARTITION, GROVE_MINORITY,\n  GROVE_CLUSTER, GROVE_COOKIE or GROVE_COOKIE_FILE, "
+      "GROVE_RUN_DIR, GROVE_NODE, GROVE_LOG. Flags win over them.\n"
       "Exit codes: 0 yes, 1 no (health), 64 usage, 65 bad data, 69 unavailable, 70 internal, "
       "75 try again,\n  77 no permission, 78 configuration.");
   to.run_dir = from_environment("GROVE_RUN_DIR", default_run_dir());
@@ -78,7 +91,9 @@ Parsed parse(int argc, char** argv, const App& app) {
   to.advertise = from_environment("GROVE_ADVERTISE");
   to.cluster = from_environment("GROVE_CLUSTER", "grove");
   std::string log = from_environment("GROVE_LOG", "info");
-  std::vector<std::string> join;
+  to.seeds_file = from_environment("GROVE_SEEDS_FILE");
+  to.partition = from_environment("GROVE_PARTITION", "continue");
+  to.minority = from_environment("GROVE_MINORITY", "stay");
   const CLI::Option* name_flag =
       run->add_option("--name", to.name, "this node's name, [a-z0-9_-]{1,63}(@host)?")
           ->capture_default_str();
@@ -89,10 +104,30 @@ Parsed parse(int argc, char** argv, const App& app) {
   run->add_option("--advertise", to.advertise,
                   "HOST[:PORT] under which others reach this node, behind NAT or in a container "
                   "(default: where it listens; no port: the one bound)");
-  run->add_option("--join", join,
+  run->add_option("--join", to.join,
                   "a node to join, tried until it answers: HOST[:PORT], ipc:///PATH, or NODE@HOST "
                   "to join no other node than that; may be given several times; a DNS name may "
                   "stand for several nodes");
+  run->add_option(
+      "--seeds-file", to.seeds_file,
+      "a file of more nodes to join, one a line, # begins a comment; read again when it "
+      "changes");
+  run->add_option("--role", to.roles,
+                  "what this node is for, as all members are told, [a-z0-9_-]{1,63}; may be given "
+                  "several times");
+  run->add_option("--meta", to.meta,
+                  "KEY=VALUE that all members are told of this node; may be given several times");
+  run->add_option("--partition", to.partition,
+                  "when the network is cut: continue, or keep_majority: half of the nodes or fewer "
+                  "are not ready and take no new cluster-wide names; the same on all nodes")
+      ->capture_default_str();
+  run->add_option("--stable-after", to.stable_after,
+                  "seconds that the same nodes must be out of reach before that policy is asked")
+      ->check(CLI::Range(1U, k_stable_max))
+      ->capture_default_str();
+  run->add_option("--minority", to.minority,
+                  "what this node does in such a minority: stay, or stop (exit code 75)")
+      ->capture_default_str();
   run->add_option("--cluster", to.cluster, "only nodes of one cluster name talk to each other")
       ->capture_default_str();
   run->add_option("--cookie-file", to.cookie_file,
@@ -134,6 +169,7 @@ Parsed parse(int argc, char** argv, const App& app) {
       {"ps", "List the processes of the node.", {}},
       {"tree", "Show the node's supervision tree.", {}},
       {"names", "List the cluster-wide names.", {}},
+      {"groups", "List the process groups and their members.", {}},
       {"tables", "List the tables of the node.", {}},
       {"whereis", "Find the process that holds a name.", {{"NAME", true}}},
       {"info", "Show all about one process, of any node.", {{"PID", true}}},
@@ -168,14 +204,9 @@ Parsed parse(int argc, char** argv, const App& app) {
   }
   to.verb = line.get_subcommands().front()->get_name();
   to.name_is_given = to.name_is_given || name_flag->count() > 0;
-  to.join = join;
-  if (join.empty()) {
-    std::stringstream list{from_environment("GROVE_JOIN")};
-    for (std::string one; std::getline(list, one, ',');) {
-      std::erase(one, ' ');
-      if (!one.empty()) to.join.push_back(one);
-    }
-  }
+  if (to.join.empty()) to.join = list_from_environment("GROVE_JOIN");
+  if (to.roles.empty()) to.roles = list_from_environment("GROVE_ROLES");
+  if (to.meta.empty()) to.meta = list_from_environment("GROVE_META");
   const std::map<std::string, LogLevel> levels{{"debug", LogLevel::debug},
                                                {"info", LogLevel::info},
                                                {"warning", LogLevel::warning},

@@ -40,6 +40,12 @@ struct Settings {
   std::string listen;
   std::string advertise;
   std::vector<std::string> join;
+  std::string seeds_file;
+  std::vector<std::string> roles;
+  std::vector<std::string> meta;  // KEY=VALUE each
+  std::string partition;          // a policy's name
+  std::string minority;           // what to do in one: stay, stop
+  unsigned stable_after = 20;     // seconds, before the policy is asked
   std::string cluster;
   std::string cookie_file;
   LogLevel log_level = LogLevel::info;

@@ -8,15 +8,22 @@
 #include "control.hpp"
 #include "incoming.hpp"
 #include "member_list.hpp"
+#include "member_subscribers.hpp"
 #include "membership.hpp"
+#include "node_metadata.hpp"
+#include "node_monitors.hpp"
 #include "once_log.hpp"
 #include "outgoing.hpp"
+#include "partition_watch.hpp"
 #include "peer_links.hpp"
+#include "seeds_file.hpp"
 #include "settings.hpp"
+#include "shared_groups.hpp"
 #include "shared_names.hpp"
 #include "spawner_ends.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <utility>
@@ -45,7 +52,9 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
         config_{std::move(config)},
         once_{node.log()},
         outgoing_{node, transport, links_, once_, config_.flow.when_busy},
-        names_{node, links_, outgoing_, once_, config_.names},
+        names_{node,  links_,        outgoing_,
+               once_, config_.names, [this] { return side() == Side::minority; }},
+        groups_{node, links_, outgoing_},
         incoming_{node, outgoing_, once_, [this](const PeerLinkPtr& link, const Record& record) {
                     return control(link, record);
                   }} {
@@ -60,6 +69,8 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   Result<std::string> start() {
     if (const auto good = cluster::check(config_); !good) return good.error();
+    const auto listed = seeds_file_.read();
+    if (listed && !*listed) return listed->error();
     if (const auto good = transport_.secure(config_.cookie); !good) return good.error();
     const auto bound = cluster::listen(config_, transport_, node_.log());
     if (!bound) return bound.error();
@@ -67,9 +78,16 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     address_ = sessions.address;
     sessions_ = std::make_unique<Sessions>(std::move(sessions));
     membership_ = std::make_unique<Membership>(cluster::MembershipConfig{
-        node_.name(), node_.life(), address_, {}, config_.random_seed + 1});
+        node_.name(), node_.life(), address_, {}, config_.random_seed + 1, config_.metadata});
+    if (config_.partition.policy) {
+      partition_.emplace(config_.partition, node_.name());
+    }
     transport_.start(*this);
     started_ = true;
+    if (listed) {
+      transport_.post(
+          [this, seeds = **listed] { perform(sessions_->set_listed_seeds(seeds, now())); });
+    }
     return bound->address;
   }
 
@@ -128,6 +146,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       members[0].state = Member::State::up;
       members[0].self = true;
       members[0].incarnation = membership_->incarnation();
+      members[0].metadata = membership_->metadata();
       for (Member& member : cluster::member_list(membership_->members(), sessions_->peers())) {
         if (const PeerLinkPtr link = links_.find(links_.connected(member.name))) {
           member.queued_bytes = link->queued_bytes();
@@ -137,6 +156,29 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       use(std::move(members));
     });
   }
+
+  void members_with_role(const std::string& role, std::function<void(std::vector<Member>)> use) {
+    members([role, use = std::move(use)](std::vector<Member> members) {
+      std::erase_if(members, [&](const Member& member) {
+        return member.state > Member::State::partial || !member.metadata.has_role(role);
+      });
+      use(std::move(members));
+    });
+  }
+
+  void monitor_members(const Pid& subscriber, bool on) {
+    transport_.post([this, subscriber, on] { member_subscribers_.set(subscriber, on); });
+  }
+
+  Result<void> set_metadata(NodeMetadata metadata) {
+    if (const auto good = cluster::check(metadata); !good) return good.error();
+    transport_.post([this, metadata = std::move(metadata)]() mutable {
+      perform(membership_->set_metadata(std::move(metadata)));
+    });
+    return {};
+  }
+
+  Side side() const noexcept { return side_; }
 
   void seeds(std::function<void(std::vector<Sessions::SeedView>)> use) {
     transport_.post([this, use = std::move(use)] { use(sessions_->seeds()); });
@@ -178,6 +220,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
   bool process_ended(const Pid& pid, bool named) override {
     const bool told = named && names_.process_ended(pid);
+    node_monitors_.forget(pid);
     forget(pid);
     return told;
   }
@@ -189,6 +232,18 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     return spawner_ends_.take(node, request);
   }
 
+  void monitor_nodes(const Pid& subscriber, bool on) override {
+    node_monitors_.subscribe(subscriber, on);
+  }
+  void monitor_node(const Pid& watcher, const std::string& node, bool on) override {
+    node_monitors_.watch(watcher, node, on);
+    // There may be no session, or its end is being told just now.
+    transport_.post([this, node] {
+      if (links_.connected(node) == NodeId{}) node_monitors_.tell_out_of_reach(node);
+    });
+  }
+
+  void groups_changed(const detail::GroupsChange& change) override { groups_.tell(change); }
   ClusterNames& names() noexcept override { return names_; }
 
  private:
@@ -218,7 +273,11 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       perform(sessions_->on_tick(now()));
       end_slow_ones();
     }
-    if (now() >= membership_->next_tick()) perform(membership_->on_tick(now()));
+    if (now() >= membership_->next_tick()) {
+      perform(membership_->on_tick(now()));
+      look_for_partition();
+      look_at_seeds_file();
+    }
     names_.on_tick(now());
     finish_leaving();
     flush();
@@ -273,6 +332,8 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     transport_.share(up.link);
     const auto link = std::make_shared<cluster::PeerLink>(transport_, up, config_.flow);
     links_.add(link);
+    node_monitors_.tell_up(up.peer);
+    groups_.tell_all(link);
     // Members first: of the names of strangers nothing is taken.
     perform(membership_->on_session_up(node_name(up.peer), node_life(up.peer), up.address, now()));
     names_.on_session_up(up.peer);
@@ -288,12 +349,14 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     spawner_ends_.drop(down.peer);
     // Before its processes: whoever hears of the loss finds the names gone.
     names_.on_session_down(down.peer);
+    groups_.drop(down.peer);
     const cluster::PeerLink::Closed closed = link->close();
     for (const Pid& watcher : closed.watchers) {
       auto lost = std::make_unique<Envelope>(SignalKind::node_lost, Pid{down.peer, 0, 0});
       lost->message = Message::make<detail::NodeLost>(down.peer, down.session);
       node_.deliver(watcher, std::move(lost));
     }
+    node_monitors_.tell_down(down.peer, down.ending);  // after what its processes have lost
     outgoing_.give_room(down.peer, closed.waiting);
     perform(membership_->on_session_down(node_name(down.peer), now()));
     finish_leaving();
@@ -318,6 +381,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
                      std::string{cluster::to_string(changed.to)} + ": " + changed.why);
     names_.on_member(intern_node(changed.name, changed.life),
                      changed.to <= cluster::MemberState::suspect);
+    member_subscribers_.tell(changed);
     if (changed.to != cluster::MemberState::left) return;
     sessions_->mark_left(changed.name);
     if (const NodeId peer = links_.connected(changed.name); peer != NodeId{}) {
@@ -327,6 +391,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   void act(Membership::Reached& reached) {
     names_.on_reached(intern_node(reached.name, reached.life), reached.by);
   }
+  void act(Membership::Told& told) { member_subscribers_.tell(told); }
   void act(Membership::Count& count) {
     switch (count.what) {
       case Membership::Counted::suspected: node_.metrics().add(Metric::members_suspected); break;
@@ -337,7 +402,29 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       case Membership::Counted::unreached_probe:
         node_.metrics().add(Metric::probes_unanswered);
         break;
+      case Membership::Counted::bad_metadata: node_.metrics().add(Metric::metadata_refused); break;
     }
+  }
+
+  void look_for_partition() {
+    if (!partition_) return;
+    auto members = cluster::partition_members(membership_->members());
+    members.push_back({node_.name(), node_.life(), true, membership_->metadata().roles});
+    const auto side = partition_->look(members, now());
+    if (!side) return;
+    side_ = *side;
+    if (*side == Side::minority) {
+      node_.metrics().add(Metric::minorities);
+      node_.log().error("this node is in the minority of a partition: it takes no new names");
+    } else {
+      node_.log().info("this node is in the minority no more");
+    }
+    if (config_.partition.changed) config_.partition.changed(*side);
+  }
+
+  void look_at_seeds_file() {
+    const auto listed = seeds_file_.look(now(), node_.log());
+    if (listed) perform(sessions_->set_listed_seeds(*listed, now()));
   }
 
   void finish_leaving() {
@@ -379,6 +466,11 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
         return with<cluster::NamesPart>(record, of_names) && good;
       case k_message_type<cluster::NamesDrop>.wire_id:
         return with<cluster::NamesDrop>(record, of_names);
+      case k_message_type<detail::GroupsState>.wire_id:
+        return hear_of_groups<detail::GroupsState>(link, record);
+      case k_message_type<detail::GroupsChange>.wire_id:
+        return hear_of_groups<detail::GroupsChange>(link, record);
+      case k_message_type<cluster::GroupsRequest>.wire_id: groups_.tell_all(link); return true;
       case k_message_type<cluster::SwimMessage>.wire_id:
         return with<cluster::SwimMessage>(record, [&](const auto& message) {
           perform(membership_->on_message(node_name(link->peer), message, now()));
@@ -387,6 +479,11 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     }
   }
 
+  template <class T>
+  bool hear_of_groups(const PeerLinkPtr& link, const Record& record) {
+    bool good = false;
+    return with<T>(record, [&](T& news) { good = groups_.hear(link, std::move(news)); }) && good;
+  }
   template <class T, class F>
   bool with(const Record& record, F&& use) {
     T message;
@@ -406,12 +503,18 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   std::unique_ptr<Membership> membership_;                                        // the loop's
   std::map<std::uint64_t, std::function<void(Result<std::string>)>> connecting_;  // the loop's
   std::uint64_t last_connect_ = 0;                                                // the loop's
-  std::function<void()> leaving_;                                                 // the loop's
-  Clock::TimePoint leave_by_{};                                                   // the loop's
+  cluster::SeedsFile seeds_file_{config_.seeds_file, config_.port};               // the loop's
+  std::optional<cluster::PartitionWatch> partition_;                              // the loop's
+  cluster::MemberSubscribers member_subscribers_{node_};                          // the loop's
+  std::atomic<Side> side_{Side::majority};
+  cluster::NodeMonitors node_monitors_{node_};
+  std::function<void()> leaving_;  // the loop's
+  Clock::TimePoint leave_by_{};    // the loop's
   cluster::OnceLog once_;
   cluster::PeerLinks links_;
   cluster::Outgoing outgoing_;
   cluster::SharedNames names_;  // its lock is taken before the links'
+  cluster::SharedGroups groups_;
   cluster::Incoming incoming_;
   cluster::SpawnerEnds spawner_ends_{links_};
 };
@@ -433,6 +536,17 @@ void Cluster::leave(std::function<void()> done) { impl_->leave(std::move(done));
 void Cluster::members(std::function<void(std::vector<Member>)> use) {
   impl_->members(std::move(use));
 }
+void Cluster::members_with_role(const std::string& role,
+                                std::function<void(std::vector<Member>)> use) {
+  impl_->members_with_role(role, std::move(use));
+}
+void Cluster::monitor_members(const Pid& subscriber, bool on) {
+  impl_->monitor_members(subscriber, on);
+}
+Result<void> Cluster::set_metadata(NodeMetadata metadata) {
+  return impl_->set_metadata(std::move(metadata));
+}
+Side Cluster::side() const noexcept { return impl_->side(); }
 std::size_t Cluster::sessions() const { return impl_->sessions(); }
 void Cluster::nodes(std::function<void(std::vector<std::string>)> use) {
   impl_->nodes(std::move(use));

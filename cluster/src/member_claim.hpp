@@ -9,8 +9,10 @@
 
 #include "grove/core/ids.hpp"
 #include "grove/core/message.hpp"
+#include "grove/core/value.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,13 +35,21 @@ enum class MemberState : std::uint8_t {
   return "unknown";
 }
 
+/// NodeMetadata; a greater version is what the node has said later.
+struct ClaimedMetadata {
+  std::uint64_t version = 0;
+  std::vector<std::string> roles;
+  Value values;
+};
+
 struct MemberClaim {
   std::string name;
   std::uint64_t life = 0;
   std::uint64_t incarnation = 0;
   MemberState state = MemberState::alive;
   std::string address;
-  std::string accuser;  // of a suspicion: who could not reach it
+  std::string accuser;                                     // of a suspicion: who could not reach it
+  std::optional<ClaimedMetadata> metadata = std::nullopt;  // none: it has said nothing, or before
 };
 
 /// Pinned and append-only.
@@ -61,6 +71,7 @@ struct SwimMessage {
 
 }  // namespace grove::cluster
 
+GROVE_MESSAGE(grove::cluster::ClaimedMetadata, "grove.node_metadata", version, roles, values)
 GROVE_MESSAGE(grove::cluster::MemberClaim, "grove.member_claim", name, life, incarnation, state,
-              address, accuser)
+              address, accuser, metadata)
 GROVE_MESSAGE(grove::cluster::SwimMessage, "grove.swim", kind, number, target, claims)

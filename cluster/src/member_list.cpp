@@ -34,11 +34,24 @@ std::vector<Member> member_list(const std::vector<Membership::MemberView>& agree
     member.incarnation = view.incarnation;
     member.reached_by = view.reached_by;
     member.accusers.assign(view.accusers.begin(), view.accusers.end());
+    member.metadata = view.metadata;
     if (peer != peers.end()) {
       member.over = peer->over;
       if (member.state != Member::State::up) member.trouble = peer->trouble;
     }
     members.push_back(std::move(member));
+  }
+  return members;
+}
+
+std::vector<PartitionView::Member> partition_members(
+    const std::vector<Membership::MemberView>& agreed) {
+  std::vector<PartitionView::Member> members;
+  for (const Membership::MemberView& view : agreed) {
+    if (view.state == MemberState::left) continue;
+    const Member::State state = state_of(view);
+    const bool reachable = view.session || state == Member::State::partial;
+    members.push_back({view.name, view.life, reachable, view.metadata.roles});
   }
   return members;
 }

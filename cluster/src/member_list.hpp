@@ -17,4 +17,8 @@ namespace grove::cluster {
     const std::vector<Membership::MemberView>& agreed,
     const std::vector<transport::Sessions::PeerView>& peers);
 
+/// Those that a partition policy may count.
+[[nodiscard]] std::vector<PartitionView::Member> partition_members(
+    const std::vector<Membership::MemberView>& agreed);
+
 }  // namespace grove::cluster

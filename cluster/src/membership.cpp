@@ -3,13 +3,19 @@
 // What is said of members, and what comes of it. Probes: membership_probes.cpp.
 #include "membership.hpp"
 
+#include "node_metadata.hpp"
+
 #include <algorithm>
 #include <utility>
 
 namespace grove::cluster {
 
 Membership::Membership(MembershipConfig config)
-    : config_{std::move(config)}, random_{config_.random_seed} {}
+    : config_{std::move(config)}, random_{config_.random_seed} {
+  if (config_.metadata != NodeMetadata{}) {
+    metadata_ = {1, config_.metadata.roles, config_.metadata.values};
+  }
+}
 
 Membership::Actions Membership::take() { return std::exchange(actions_, {}); }
 
@@ -21,20 +27,24 @@ std::size_t Membership::size() const {
 }
 
 MemberClaim Membership::self_claim() const {
-  return {config_.name,    config_.life.value,
-          incarnation_,    leaving_ ? MemberState::left : MemberState::alive,
-          config_.address, {}};
+  MemberClaim claim{config_.name,    config_.life.value,
+                    incarnation_,    leaving_ ? MemberState::left : MemberState::alive,
+                    config_.address, {}};
+  if (metadata_.version > 0) claim.metadata = metadata_;
+  return claim;
 }
 
-/// One claim, but of a suspect one for each accuser.
+/// One claim, but of a suspect one for each accuser, of which the first tells its metadata.
 std::vector<MemberClaim> Membership::claims_of(const std::string& name, const Member& member) {
-  const MemberClaim claim{name,         member.life.value, member.incarnation,
-                          member.state, member.address,    {}};
+  MemberClaim claim{name, member.life.value, member.incarnation, member.state, member.address, {}};
+  const bool gone = member.state >= MemberState::dead;
+  if (member.metadata.version > 0 && !gone) claim.metadata = member.metadata;
   if (!member.suspicion) return {claim};
   std::vector<MemberClaim> claims;
   for (const std::string& accuser : member.suspicion->accusers()) {
     claims.push_back(claim);
     claims.back().accuser = accuser;
+    claim.metadata.reset();
   }
   return claims;
 }
@@ -66,6 +76,7 @@ void Membership::hear(const MemberClaim& claim, Clock::TimePoint now) {
     case MemberState::dead:
     case MemberState::left: hear_gone(claim, now); break;
   }
+  if (claim.metadata) hear_metadata(claim);
 }
 
 /// Whatever others hold against this life, it lives.
@@ -184,6 +195,21 @@ void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
   news_.add(claim);
 }
 
+/// Whatever else a claim says, its metadata are from the node itself.
+void Membership::hear_metadata(const MemberClaim& claim) {
+  Member* member = known(claim);
+  if (member == nullptr || claim.metadata->version <= member->metadata.version) return;
+  member->metadata = *claim.metadata;
+  actions_.emplace_back(Told{claim.name, member->life});
+}
+
+Membership::Actions Membership::set_metadata(NodeMetadata metadata) {
+  metadata_ = {metadata_.version + 1, std::move(metadata.roles), std::move(metadata.values)};
+  ++incarnation_;  // so that it is news to everybody
+  news_.add(self_claim());
+  return take();
+}
+
 // -- sessions -------------------------------------------------------------------------------
 
 Membership::Actions Membership::on_session_up(const std::string& name, Life life,
@@ -229,7 +255,16 @@ void Membership::send_view(const std::string& to, SwimKind kind) {
 
 Membership::Actions Membership::on_message(const std::string& from, const SwimMessage& message,
                                            Clock::TimePoint now) {
-  for (const MemberClaim& claim : message.claims) hear(claim, now);
+  for (const MemberClaim& claim : message.claims) {
+    if (!claim.metadata || check(NodeMetadata{claim.metadata->roles, claim.metadata->values})) {
+      hear(claim, now);
+      continue;
+    }
+    actions_.emplace_back(Count{Counted::bad_metadata});
+    MemberClaim rest = claim;
+    rest.metadata.reset();
+    hear(rest, now);
+  }
   switch (message.kind) {
     case SwimKind::probe: send(from, SwimKind::ack, message.number); break;
     case SwimKind::ack: answered(message.number, from); break;
@@ -250,9 +285,15 @@ Membership::Actions Membership::on_message(const std::string& from, const SwimMe
 std::vector<Membership::MemberView> Membership::members() const {
   std::vector<MemberView> views;
   for (const auto& [name, member] : members_) {
-    views.push_back({name, member.life, member.incarnation, member.state, member.address,
-                     member.session, member.reached_by,
-                     member.suspicion ? member.suspicion->accusers() : std::set<std::string>{}});
+    views.push_back({name,
+                     member.life,
+                     member.incarnation,
+                     member.state,
+                     member.address,
+                     member.session,
+                     member.reached_by,
+                     member.suspicion ? member.suspicion->accusers() : std::set<std::string>{},
+                     {member.metadata.roles, member.metadata.values}});
   }
   return views;
 }

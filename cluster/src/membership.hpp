@@ -12,6 +12,7 @@
 // Source: SWIM; Lifeguard; docs/adr/0017-membership.md.
 #pragma once
 
+#include "grove/cluster/metadata.hpp"
 #include "grove/core/clock.hpp"
 #include "grove/core/random.hpp"
 
@@ -42,6 +43,7 @@ struct MembershipConfig {
   std::string address;
   MembershipTimes times;
   std::uint64_t random_seed = 0;
+  NodeMetadata metadata = {};
 };
 
 class Membership {
@@ -73,11 +75,22 @@ class Membership {
     Life life;
     std::string by;
   };
-  enum class Counted : std::uint8_t { suspected, refuted, declared_dead, unreached_probe };
+  /// A member's metadata are others than before.
+  struct Told {
+    std::string name;
+    Life life;
+  };
+  enum class Counted : std::uint8_t {
+    suspected,
+    refuted,
+    declared_dead,
+    unreached_probe,
+    bad_metadata,
+  };
   struct Count {
     Counted what;
   };
-  using Action = std::variant<Send, Meet, Changed, Reached, Count>;
+  using Action = std::variant<Send, Meet, Changed, Reached, Told, Count>;
   using Actions = std::vector<Action>;
 
   explicit Membership(MembershipConfig config);
@@ -88,6 +101,8 @@ class Membership {
   Actions on_session_down(const std::string& name, Clock::TimePoint now);
   Actions on_message(const std::string& from, const SwimMessage& message, Clock::TimePoint now);
   Actions on_tick(Clock::TimePoint now);
+  /// Others shall know this of this node. Bounds: as check() of node_metadata.hpp allows.
+  Actions set_metadata(NodeMetadata metadata);
   /// Says good-bye to all that can be reached.
   Actions leave();
 
@@ -103,10 +118,12 @@ class Membership {
     bool session = false;    // this node can reach it
     std::string reached_by;  // without a session: who else has reached it lately
     std::set<std::string> accusers;
+    NodeMetadata metadata;
   };
   /// All but this node, by name.
   [[nodiscard]] std::vector<MemberView> members() const;
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
+  [[nodiscard]] NodeMetadata metadata() const { return {metadata_.roles, metadata_.values}; }
   /// 0: well. Each point makes this node that much slower to accuse. At most k_health_max.
   [[nodiscard]] unsigned local_health() const noexcept { return health_; }
   static constexpr unsigned k_health_max = 8;
@@ -119,6 +136,7 @@ class Membership {
     std::string address;
     bool session = false;
     std::string reached_by;
+    ClaimedMetadata metadata;
     std::optional<Suspicion> suspicion;  // while suspect
     Clock::TimePoint forget_at{};        // when dead or left
   };
@@ -142,6 +160,7 @@ class Membership {
   void hear_alive(const MemberClaim& claim, Clock::TimePoint now);
   void hear_suspect(const MemberClaim& claim, Clock::TimePoint now);
   void hear_gone(const MemberClaim& claim, Clock::TimePoint now);
+  void hear_metadata(const MemberClaim& claim);
   bool may_accuse(const std::string& accuser) const;
   Member* known(const MemberClaim& claim);
   void change(const std::string& name, Member& member, MemberState to, const std::string& why);
@@ -175,6 +194,7 @@ class Membership {
   std::vector<std::string> round_;  // whom to probe next, from the back
   std::uint64_t last_number_ = 0;
   std::uint64_t incarnation_ = 0;
+  ClaimedMetadata metadata_;
   unsigned health_ = 0;
   bool leaving_ = false;
   Clock::TimePoint probe_at_{};

@@ -4,6 +4,8 @@
 #include "grove/transport/endpoint.hpp"
 #include "grove/transport/local.hpp"
 
+#include "node_metadata.hpp"
+
 namespace grove::cluster {
 
 using transport::AddressUse;
@@ -33,8 +35,8 @@ Result<void> check_reach(const ClusterConfig& config, const std::string& address
 
 }  // namespace
 
-std::string dialled(const std::string& address) {
-  const auto endpoint = parse_endpoint(address, AddressUse::dial);
+std::string dialled(const std::string& address, std::uint16_t port) {
+  const auto endpoint = parse_endpoint(address, AddressUse::dial, port);
   return endpoint ? to_string(*endpoint) : address;
 }
 
@@ -56,9 +58,11 @@ Result<void> check(const ClusterConfig& config) {
     return Error{Errc::bad_argument,
                  "a budget has at least one byte, and the longest message 2 to 4095 MiB"};
   }
-  if (config.auto_connect == transport::AutoConnect::never && !config.seeds.empty()) {
+  const bool has_seeds = !config.seeds.empty() || !config.seeds_file.empty();
+  if (config.auto_connect == transport::AutoConnect::never && has_seeds) {
     return Error{Errc::bad_argument, "a node that connects only by hand has no seeds"};
   }
+  if (const auto good = check(config.metadata); !good) return good.error();
   for (const std::string& seed : config.seeds) {
     if (const auto valid = parse_endpoint(seed, AddressUse::dial); !valid) return valid.error();
   }
@@ -90,7 +94,7 @@ transport::SessionsConfig sessions_config(const ClusterConfig& config, const Nod
   sessions.address = advertised(config.advertise, bound.address);
   sessions.machine = config.meet_locally ? transport::this_machine() : "";
   sessions.local = transport::local_text(sessions.machine, bound.local);
-  for (const std::string& seed : config.seeds) sessions.seeds.push_back(dialled(seed));
+  for (const std::string& seed : config.seeds) sessions.seeds.push_back(dialled(seed, config.port));
   sessions.cookie = config.cookie;
   sessions.times = config.times;
   sessions.auto_connect = config.auto_connect;

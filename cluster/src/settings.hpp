@@ -22,7 +22,7 @@ struct Bound {
                                    Log& log);
 
 /// An address to dial, as sessions call it.
-[[nodiscard]] std::string dialled(const std::string& address);
+[[nodiscard]] std::string dialled(const std::string& address, std::uint16_t port);
 
 /// The settings of this node's sessions when it listens on `bound`.
 [[nodiscard]] transport::SessionsConfig sessions_config(const ClusterConfig& config,

@@ -42,6 +42,7 @@ void SharedNames::flush_outside() {
 }
 
 Result<void> SharedNames::add(const Request& request, const Pid& asker) {
+  if (in_minority_()) return Error{Errc::refused, "this node is in the minority of a partition"};
   if (const auto good = check(request); !good) return good;
   Result<void> added;
   run([&] {

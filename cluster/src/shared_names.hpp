@@ -16,6 +16,7 @@
 #include "outgoing.hpp"
 #include "peer_links.hpp"
 
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -28,11 +29,12 @@ class SharedNames final : public ClusterNames {
  public:
   /// All outlive it.
   SharedNames(Node& node, const PeerLinks& links, Outgoing& outgoing, OnceLog& once,
-              NamesConfig config)
+              NamesConfig config, std::function<bool()> in_minority)
       : node_{node},
         links_{links},
         outgoing_{outgoing},
         once_{once},
+        in_minority_{std::move(in_minority)},
         log_{node.id(), std::move(config)} {}
 
   // As ClusterNames'. What they tell others is flushed by the turn, or here when there is none.
@@ -113,6 +115,7 @@ class SharedNames final : public ClusterNames {
   const PeerLinks& links_;
   Outgoing& outgoing_;
   OnceLog& once_;
+  const std::function<bool()> in_minority_;
   NameView view_;             // written under the lock
   mutable std::mutex mutex_;  // guards all below, but next_tick_
   NameLog log_;

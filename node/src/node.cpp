@@ -48,6 +48,7 @@ Node::Node(NodeConfig config)
   if (life_ == Life{}) life_ = Life{clock_->wall_micros()};
   id_ = intern_node(name_, life_);
   started_ = clock_->now();
+  groups_ = std::make_unique<Groups>(*this);
 }
 
 Node::~Node() {
@@ -405,6 +406,15 @@ void Node::remove_directory(std::string_view name, const Directory* directory) {
 
 std::shared_ptr<Directory> Node::directory(std::string_view name) const {
   return directories_->find(name);
+}
+
+bool Node::mark_grouped(const Pid& pid) {
+  detail::Process* process = table_->find(pid.index);
+  // Before the look whether it lives: its end looks at this after it is marked dead.
+  if (process != nullptr) {
+    process->marks_.fetch_or(detail::Process::k_grouped, std::memory_order_seq_cst);
+  }
+  return is_alive(pid);
 }
 
 // -- inspection -----------------------------------------------------------------------------

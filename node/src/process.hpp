@@ -175,6 +175,7 @@ class alignas(64) Process final : public Context, public Runnable {
   static constexpr std::uint8_t k_named = 1;    // may have a name
   static constexpr std::uint8_t k_bounded = 2;  // its mailbox is bounded
   static constexpr std::uint8_t k_timed = 4;    // timers may be aimed at it
+  static constexpr std::uint8_t k_grouped = 8;  // may be in a process group, or watch one
 
   // process.cpp
   bool work();

@@ -125,10 +125,11 @@ void Process::depart(bool on_own_thread) {
   end_owned();
   if (on_own_thread) clear_owned();
   if (traced_) trace_exit(self, reason);
-  if ((named || abroad_) && node_->router_ != nullptr &&
-      node_->router_->process_ended(self, named)) {
-    goes_abroad();
+  bool owes = (marks & k_grouped) != 0 && node_->groups_->ended(self);
+  if ((named || abroad_) && node_->router_ != nullptr) {
+    owes |= node_->router_->process_ended(self, named);
   }
+  if (owes) goes_abroad();
   if (extras_ != nullptr) tell_relations(self, reason);
 }
 

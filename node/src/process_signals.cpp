@@ -2,6 +2,8 @@
 //
 // What a process does with the signals that reach it. They act when they reach the process, not
 // when its mailbox gets to them: only messages, and what becomes one, wait there.
+#include "grove/core/mark.hpp"
+
 #include "mailbox_bounds.hpp"
 #include "node_down.hpp"
 #include "process.hpp"
@@ -332,7 +334,10 @@ void Process::wait_for_room(const Pid& at) {
 // -- links and monitors ---------------------------------------------------------------------
 
 void Process::handle_exit(const Pid& from, const ExitReason& reason, bool of_link) {
-  if (of_link && (extras_ == nullptr || !extras_->relations.on_linked_exit(from))) return;
+  if (of_link && (extras_ == nullptr || !extras_->relations.on_linked_exit(from))) {
+    GROVE_MARK("link.exit_of_none");
+    return;
+  }
   if (!of_link && reason.is_kill()) {
     doom(ExitReason::killed());
   } else if (trap_exit_) {

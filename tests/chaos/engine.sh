@@ -1,11 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# A container engine and a base image for the compose smoke test, on a machine that may have
-# neither and may reach no registry. Sourced by smoke.sh, which sets `repository` (the checkout),
-# `scratch` (a folder it deletes) and the functions `step`, `fail` and `wait_until`.
+# A container engine and Grove's image, on a machine that may have neither and may reach no
+# registry. Sourced by smoke.sh and containers.sh, which set `repository` (the checkout), `binaries`
+# (a folder), `scratch` (a folder that they delete), GROVE_IMAGE (how the image is to be called) and
+# the functions `step`, `fail` and `wait_until`.
 
-: "${repository:?}" "${scratch:?}"
+: "${repository:?}" "${binaries:?}" "${scratch:?}"
+base_image=""  # set by base_image_find
 engine_pid=""  # of the dockerd that we started; empty when we use one that was running
 readonly official_base="debian:bookworm-slim"
 
@@ -128,4 +130,27 @@ apt_proxy() {
   local proxy=""
   eval "$(apt-config shell proxy Acquire::http::Proxy 2>/dev/null)" || true
   echo "${proxy:-${http_proxy:-}}"
+}
+
+# The context is a folder of its own: the binaries may come from anywhere, without their debug
+# information, and the engine is not sent the build tree.
+image_build() {
+  local context=$scratch/context name
+  mkdir -p "$context/build/release/bin"
+  for name in grove transaction_tracker; do
+    [[ -x $binaries/$name ]] || fail "$binaries/$name is missing; build it first"
+    strip -o "$context/build/release/bin/$name" "$binaries/$name" 2>/dev/null ||
+      cp "$binaries/$name" "$context/build/release/bin/$name"
+    chmod 755 "$context/build/release/bin/$name"
+  done
+  cp "$repository/Dockerfile" "$context/"
+  # The host's network, so that apt reaches in the build what it reaches outside.
+  docker build --network host --tag "$GROVE_IMAGE" --build-arg BINARIES=prebuilt \
+    --build-arg BASE="$base_image" --build-arg http_proxy="$(apt_proxy)" "$context" \
+    >"$scratch/build.log" 2>&1 || {
+    cat "$scratch/build.log" >&2
+    fail "docker build"
+  }
+  step "image: built $GROVE_IMAGE, $(docker image inspect --format '{{.Size}}' "$GROVE_IMAGE" |
+    awk '{ printf "%d MB", $1 / 1e6 }')"
 }

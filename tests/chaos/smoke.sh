@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # Compose smoke test: three containers form a cluster, one is killed, the other two say so, it
-# comes back. Called by `./dev chaos --smoke`.
+# comes back. Called by `./dev chaos --smoke`. What is worse is done to nodes by chaos.py.
 #
 #   GROVE_BINARIES=DIR   folder of the binaries `grove` and `transaction_tracker`
 #                        (default: build/release/bin of this checkout)
@@ -27,7 +27,6 @@ readonly project="grove-smoke-$$"
 scratch=$(mktemp -d /tmp/grove-smoke.XXXXXX)  # short: a socket's path has 108 bytes at most
 readonly scratch
 
-base_image=""               # set by base_image_find
 compose=()                  # the compose command, set by compose_find
 declare -A container=()     # node name -> container id, set by cluster_start
 
@@ -75,29 +74,6 @@ compose_quietly() {
     cat "$scratch/compose.log" >&2
     fail "compose $*"
   }
-}
-
-# The context is a folder of its own: the binaries may come from anywhere, without their debug
-# information, and the engine is not sent the build tree.
-image_build() {
-  local context=$scratch/context name
-  mkdir -p "$context/build/release/bin"
-  for name in grove transaction_tracker; do
-    [[ -x $binaries/$name ]] || fail "$binaries/$name is missing; build it first"
-    strip -o "$context/build/release/bin/$name" "$binaries/$name" 2>/dev/null ||
-      cp "$binaries/$name" "$context/build/release/bin/$name"
-    chmod 755 "$context/build/release/bin/$name"
-  done
-  cp "$repository/Dockerfile" "$context/"
-  # The host's network, so that apt reaches in the build what it reaches outside.
-  docker build --network host --tag "$GROVE_IMAGE" --build-arg BINARIES=prebuilt \
-    --build-arg BASE="$base_image" --build-arg http_proxy="$(apt_proxy)" "$context" \
-    >"$scratch/build.log" 2>&1 || {
-    cat "$scratch/build.log" >&2
-    fail "docker build"
-  }
-  step "image: built $GROVE_IMAGE, $(docker image inspect --format '{{.Size}}' "$GROVE_IMAGE" |
-    awk '{ printf "%d MB", $1 / 1e6 }')"
 }
 
 cluster_start() {

@@ -18,7 +18,8 @@ from pathlib import Path
 
 LIMIT = 60  # seconds; only what hangs or never happens takes so long
 OK, NO, USAGE, DATA, UNAVAILABLE, INTERNAL, TRY_AGAIN, CONFIG = 0, 1, 64, 65, 69, 70, 75, 78
-VERBS = ("health", "members", "ps", "tree", "names", "tables", "metrics", "leave", "stop")
+VERBS = ("health", "members", "ps", "tree", "names", "groups", "tables", "metrics", "leave",
+         "stop")
 bin_dir = Path(sys.argv[1] if len(sys.argv) > 1 else "build/release/bin").resolve()
 
 
@@ -238,7 +239,7 @@ class OneNode(CliTest):
         a = self.here.tracker("a", "--track", "txn-1")
         pid = a.ask("whereis", "txn-1")["pid"]
         for verb in (["health"], ["health", "--live"], ["health", "--ready"], ["members"], ["ps"],
-                     ["tree"], ["names"], ["tables"], ["metrics"], ["whereis", "txn-1"],
+                     ["tree"], ["names"], ["groups"], ["tables"], ["metrics"], ["whereis", "txn-1"],
                      ["whereis", pid], ["info", "txn-1"], ["info", pid], ["kill", "txn-1", "normal"]):
             with self.subTest(verb=verb):
                 self.assertEqual(a.ask(*verb)["schema_version"], 1)
@@ -247,6 +248,7 @@ class OneNode(CliTest):
                 self.assertTrue(done.stdout.strip())
         self.assertEqual(a.ask("health")["healthy"], True)
         self.assertEqual(a.ask("names")["names"], [{"name": "txn-1", "node": "a", "pid": pid}])
+        self.assertEqual(a.ask("groups")["groups"], [])
         self.assertEqual(a.ask("tables")["tables"], [])
         self.assertEqual(a.ask("stop")["schema_version"], 1)
         self.assertEqual(a.ended(), OK)

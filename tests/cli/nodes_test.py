@@ -4,11 +4,12 @@
 
 Usage: nodes_test.py FOLDER_WITH_THE_BINARIES [unittest's arguments]
 """
+import signal
 import socket
 import sys
 import unittest
 
-from cli_test import OK, UNAVAILABLE, USAGE, CliTest, eventually
+from cli_test import CONFIG, NO, OK, TRY_AGAIN, UNAVAILABLE, USAGE, CliTest, eventually
 
 
 def free_port():
@@ -103,6 +104,86 @@ class Addresses(CliTest):
         a = self.here.node("a", "--join", "127.0.0.1:1")
         eventually(lambda: "refused" in a.ask("members")["seeds"][0]["trouble"])
         self.expect(self.here.grove("members"), OK, "joining", "127.0.0.1:1", "connection refused")
+
+    def test_a_seeds_file_is_read_and_read_again(self):
+        a, c = self.here.node("a"), self.here.node("c")
+        seeds = self.here.run_dir / "seeds"
+        wrong = ("run", "--name", "b", "--seeds-file", str(seeds))
+        self.refused(CONFIG, [str(seeds), "No such file"], *wrong)
+        seeds.write_text("# ours\n\nx:0\n")
+        self.refused(USAGE, [str(seeds), "line 3"], *wrong)
+        seeds.write_text(f"# ours\n{a.address}  # the first\n")
+        b = self.here.node("b", env={"GROVE_SEEDS_FILE": str(seeds)})
+        self.up(b, "a", "b")
+        self.assertEqual(self.here.grove("health", "--node", "b").returncode, OK)
+        seeds.write_text("not an address\n")
+        eventually(lambda: "line 1" in b.logged() and "stay as they were" in b.logged())
+        self.assertEqual(len(b.ask("members")["seeds"]), 1)
+        seeds.write_text(f"{c.address}\n{a.address}\n127.0.0.1:1\n")
+        self.up(b, "a", "b", "c")
+        eventually(lambda: len(b.ask("members")["seeds"]) == 3)
+        seeds.write_text("")
+        eventually(lambda: not b.ask("members")["seeds"])
+        self.up(b, "a", "b", "c")
+
+    def test_all_are_told_what_a_node_is_for(self):
+        a = self.here.node("a", "--role", "web", "--role", "db", "--meta", "zone=west",
+                           "--meta", "n=1=1")
+        b = self.here.node("b", "--join", a.address,
+                           env={"GROVE_ROLES": "web, batch", "GROVE_META": "x=y"})
+
+        def told(node):
+            return {m["name"]: (m["roles"], m["metadata"]) for m in node.ask("members")["members"]}
+        wanted = {"a": (["web", "db"], {"zone": "west", "n": "1=1"}),
+                  "b": (["web", "batch"], {"x": "y"})}
+        for node in (a, b):
+            eventually(lambda node=node: told(node) == wanted)
+            self.expect(self.here.grove("members", "--node", node.name), OK,
+                        "role web, db; n=1=1; zone=west")
+        self.refused(USAGE, "is no role", "run", "--role", "Web")
+        self.refused(USAGE, "KEY=VALUE", "run", "--meta", "zone")
+        self.refused(USAGE, "given twice", "run", "--meta", "a=1", "--meta", "a=2")
+        self.refused(USAGE, "1024 are allowed", "run", "--meta", "a=" + 1024 * "x")
+
+    def test_a_minority_is_not_ready_and_stops_if_it_shall(self):
+        self.refused(USAGE, "partition policy", "run", "--partition", "keep_oldest")
+        self.refused(USAGE, "stay or stop", "run", "--minority", "die")
+        self.refused(USAGE, "keep_majority", "run", "--minority", "stop")
+        keep = ("--partition", "keep_majority", "--stable-after", "1")
+        a = self.here.node("a", *keep)
+        b = self.here.node("b", *keep, "--join", a.address)
+        c = self.here.node("c", *keep, "--join", a.address, "--minority", "stop")
+        for node in (a, b, c):
+            self.up(node, "a", "b", "c")
+            self.assertEqual(node.ask("members")["side"], "majority")
+        b.process.send_signal(signal.SIGSTOP)
+        a.process.kill()
+        self.assertEqual(c.ended(), TRY_AGAIN)
+        self.assertIn("minority of a partition", c.logged())
+        b.process.send_signal(signal.SIGCONT)
+        eventually(lambda: b.ask("members")["side"] == "minority")
+        self.expect(self.here.grove("health", "--node", "b"), NO, "in the minority")
+        self.expect(self.here.grove("members", "--node", "b"), OK, "in the minority")
+
+    def test_a_paused_node_is_back_with_its_life_and_has_removed_nobody(self):
+        a = self.here.node("a")
+        b, c = (self.here.node(name, "--join", a.address) for name in "bc")
+        for node in (a, b, c):
+            self.up(node, "a", "b", "c")
+
+        def c_at(node):
+            return next(m for m in node.ask("members")["members"] if m["name"] == "c")
+        life, ups = c_at(a)["life"], a.ask("metrics")["metrics"]["sessions_up_total"]
+        c.process.send_signal(signal.SIGSTOP)
+        for node in (a, b):
+            eventually(lambda node=node: c_at(node)["state"] == "down")
+        c.process.send_signal(signal.SIGCONT)
+        for node in (a, b, c):
+            self.up(node, "a", "b", "c")
+        self.assertEqual(c_at(a)["life"], life)
+        self.assertGreater(c_at(a)["incarnation"], 0)
+        self.assertEqual(a.ask("metrics")["metrics"]["sessions_up_total"], ups + 1)
+        self.assertEqual(c.ask("metrics")["metrics"]["members_declared_dead_total"], 0)
 
 
 if __name__ == "__main__":

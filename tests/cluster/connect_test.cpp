@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Clusters whose nodes are connected by hand (AutoConnect::never).
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,7 +3,7 @@
 // Calls of functions on other nodes: a test each for what OTP's erpc promises.
 #include "grove/node/erpc.hpp"
 
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

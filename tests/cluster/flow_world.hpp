@@ -3,7 +3,7 @@
 // Two simulated nodes, a and b, and processes that send each other much.
 #pragma once
 
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Membership in whole simulated clusters: what its user sees of the members.
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 
@@ -83,6 +83,132 @@ TEST_F(Members, ANewLifeIsTheMemberFromThenOn) {
   const Member c = seen("a", "c");
   EXPECT_EQ(c.state, Member::State::up);
   EXPECT_GT(c.life, before);
+}
+
+TEST_F(Members, KeepTheirLifeAndTheirProcessesThroughACutAndCanBeMonitoredAndLinkedAnew) {
+  const Life life = seen("a", "c").life;
+  const Pid target = world["c"].node().spawn([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    for (;;) co_await context.receive_any();
+  });
+  const auto reasons = [&] {
+    auto future =
+        world["a"].node().async([target](Context& context) -> Task<std::vector<ExitReason>> {
+          context.trap_exit(true);
+          context.link(target);
+          context.monitor(target);
+          const Down down = co_await context.receive<Down>();
+          const Exit exit = co_await context.receive<Exit>();
+          co_return std::vector<ExitReason>{down.reason, exit.reason};
+        });
+    world.run_for(1s);
+    return future;
+  };
+  auto before = reasons();
+  const auto ups = world.total(Metric::sessions_up);
+  world.partition({{"a", "b"}, {"c"}});
+  world.run_for(40s);
+  EXPECT_EQ(SimWorld::ready(before), std::vector(2, ExitReason::noconnection()));
+  world.heal();
+  world.run_for(20s);
+  EXPECT_EQ(world.total(Metric::sessions_up), ups + 4) << "new sessions, each seen from both ends";
+  const Member c = seen("a", "c");
+  EXPECT_EQ(c.life, life);
+  EXPECT_GT(c.incarnation, 0U);
+  auto after = reasons();
+  world["c"].node().exit(target, ExitReason::symbol("kill"));
+  world.run_for(1s);
+  EXPECT_EQ(SimWorld::ready(after), std::vector(2, ExitReason::killed()));
+}
+
+// -- what members say of themselves ---------------------------------------------------------
+
+class Metadata : public ::testing::Test {
+ protected:
+  /// Each node is of the role that its name is, and says where it is.
+  Metadata() {
+    world.configure([this](ClusterConfig& config) { config.metadata = next; });
+    for (const char* name : {"a", "b", "c"}) {
+      next = {{name, "worker"}, where(name)};
+      world.add_node(name);
+    }
+    EXPECT_TRUE(world.run_until([this] { return world.all_connected(); }, 10s));
+    world.run_for(1s);
+  }
+  static Value where(const std::string& place) { return Value::map({{"where", place}}); }
+  std::vector<std::string> of_role(const std::string& by, const std::string& role) {
+    std::vector<std::string> names;
+    world[by].cluster().members_with_role(role, [&](const std::vector<Member>& members) {
+      for (const Member& member : members) names.push_back(member.name);
+    });
+    world.run_for(1s);
+    return names;
+  }
+  NodeMetadata seen(const std::string& by, const std::string& of) {
+    NodeMetadata found;
+    world[by].cluster().members([&](const std::vector<Member>& members) {
+      for (const Member& member : members) {
+        if (member.name == of) found = member.metadata;
+      }
+    });
+    world.run_for(1s);
+    return found;
+  }
+  NodeMetadata next;
+  SimWorld world{42};
+  using Names = std::vector<std::string>;
+};
+
+TEST_F(Metadata, OfAllMembersAreKnownToAll) {
+  for (const char* by : {"a", "b", "c"}) {
+    for (const char* of : {"a", "b", "c"}) {
+      EXPECT_EQ(seen(by, of), (NodeMetadata{{of, "worker"}, where(of)})) << by << " of " << of;
+    }
+    EXPECT_EQ(of_role(by, "worker").size(), 3U);
+    EXPECT_EQ(of_role(by, "c"), Names{"c"});
+    EXPECT_EQ(of_role(by, "nobody"), Names{});
+  }
+}
+
+TEST_F(Metadata, AreOthersAfterAnUpdateAlsoThroughACut) {
+  world.partition({{"a"}, {"b"}});
+  world.run_for(10s);
+  ASSERT_TRUE(world["a"].cluster().set_metadata({{"spare"}, {}}).has_value());
+  world.run_for(30s);
+  EXPECT_EQ(seen("b", "a"), (NodeMetadata{{"spare"}, {}})) << "through c";
+  EXPECT_EQ(seen("a", "a"), (NodeMetadata{{"spare"}, {}}));
+  EXPECT_EQ(of_role("b", "spare"), Names{"a"}) << "partial members count";
+  EXPECT_EQ(of_role("b", "worker"), (Names{"b", "c"}));
+}
+
+TEST_F(Metadata, ANodeThatIsOutOfReachHasNoRoleToOffer) {
+  world.kill("c");
+  world.run_for(1s);
+  EXPECT_EQ(of_role("a", "worker"), (Names{"a", "b"}));
+  next = {{"spare"}, {}};
+  world.add_node("c");
+  world.run_for(10s);
+  EXPECT_EQ(of_role("a", "spare"), Names{"c"}) << "a new life says anew what it is";
+  EXPECT_EQ(of_role("a", "worker"), (Names{"a", "b"}));
+}
+
+TEST_F(Metadata, ThatMakeNoSenseOrAreTooLargeAreRefused) {
+  const auto refusal = [&](NodeMetadata metadata) {
+    const auto set = world["a"].cluster().set_metadata(std::move(metadata));
+    return set ? Errc{} : set.error().code;
+  };
+  EXPECT_EQ(refusal({{"Web"}, {}}), Errc::bad_argument);
+  EXPECT_EQ(refusal({{"web@host"}, {}}), Errc::bad_argument);
+  EXPECT_EQ(refusal({{}, Value{7}}), Errc::bad_argument);
+  EXPECT_EQ(refusal({{}, Value::map({{7, "seven"}})}), Errc::bad_argument);
+  EXPECT_EQ(refusal({{}, Value::map({{"key", std::string(k_metadata_bytes_max, 'x')}})}),
+            Errc::too_large);
+  Value deep;
+  for (int i = 0; i < 100; ++i) deep = Value::list({deep});
+  EXPECT_EQ(refusal({{}, Value::map({{"key", deep}})}), Errc::bad_argument);
+  EXPECT_EQ(seen("b", "a"), (NodeMetadata{{"a", "worker"}, where("a")})) << "as it was";
+  EXPECT_EQ(refusal({{}, Value::map({{"key", std::string(k_metadata_bytes_max - 20, 'x')}})}),
+            Errc{});
 }
 
 }  // namespace

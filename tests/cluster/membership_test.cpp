@@ -168,6 +168,52 @@ TEST(Claims, OfAnAccuserWhoIsSuspectHimselfCountForNothing) {
   EXPECT_EQ(self.members().back().state, alive);
 }
 
+TEST(Claims, OfMoreMetadataThanAllowedAreHeardWithoutThem) {
+  Membership self{{"self", Life{1}, "self:1", {}, 1}};
+  const auto tell = [&](std::uint64_t version, std::vector<std::string> roles) {
+    MemberClaim claim{"x", 7, 0, alive, "x:1", {}};
+    claim.metadata = ClaimedMetadata{version, std::move(roles), {}};
+    return self.on_message("x", {SwimKind::view_back, 0, {}, {claim}}, k_start);
+  };
+  const auto refusals = [](const Membership::Actions& actions) {
+    std::size_t count = 0;
+    for (const auto& action : actions) {
+      const auto* counted = std::get_if<Membership::Count>(&action);
+      if (counted != nullptr && counted->what == Membership::Counted::bad_metadata) ++count;
+    }
+    return count;
+  };
+  EXPECT_EQ(refusals(tell(1, std::vector<std::string>(200, "many_roles"))), 1U);
+  ASSERT_EQ(self.members().size(), 1U) << "it is a member all the same";
+  EXPECT_EQ(self.members().front().metadata, NodeMetadata{});
+  EXPECT_EQ(refusals(tell(1, {"web"})), 0U);
+  EXPECT_EQ(self.members().front().metadata, (NodeMetadata{{"web"}, {}}));
+  tell(1, {"older"});
+  EXPECT_EQ(self.members().front().metadata, (NodeMetadata{{"web"}, {}})) << "the same version";
+}
+
+TEST(Claims, OfADeadMemberTellNoMetadata) {
+  Membership self{{"self", Life{1}, "self:1", {}, 1, {{"own"}, {}}}};
+  MemberClaim claim{"x", 7, 0, alive, "x:1", {}};
+  claim.metadata = ClaimedMetadata{1, {"web"}, {}};
+  const auto roles_told = [&] {
+    std::vector<std::string> told;
+    for (const auto& action : self.on_message("x", {SwimKind::view, 0, {}, {}}, k_start)) {
+      const auto* send = std::get_if<Membership::Send>(&action);
+      if (send == nullptr) continue;
+      for (const MemberClaim& one : send->message.claims) {
+        if (one.metadata)
+          told.insert(told.end(), one.metadata->roles.begin(), one.metadata->roles.end());
+      }
+    }
+    return told;
+  };
+  self.on_message("x", {SwimKind::view_back, 0, {}, {claim}}, k_start);
+  EXPECT_EQ(roles_told(), (std::vector<std::string>{"own", "web"}));
+  self.on_message("y", {SwimKind::view_back, 0, {}, {{"x", 7, 0, dead, "x:1", {}}}}, k_start);
+  EXPECT_EQ(roles_told(), std::vector<std::string>{"own"});
+}
+
 // -- whole clusters -------------------------------------------------------------------------
 
 class Clusters : public ::testing::TestWithParam<std::tuple<std::size_t, std::uint64_t>> {

@@ -3,8 +3,7 @@
 // docs/names.md: its code, compiled and run.
 #include "grove/node/cluster_names.hpp"
 #include "grove/node/supervisor.hpp"
-
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,9 +3,8 @@
 // PeerLinks from many threads.
 #include "peer_links.hpp"
 
+#include "grove/testkit/virtual_clock.hpp"
 #include "grove/transport/memory_network.hpp"
-
-#include "support/virtual_clock.hpp"
 
 #include <gtest/gtest.h>
 

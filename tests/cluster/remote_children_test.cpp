@@ -6,8 +6,7 @@
 #include "grove/node/remote.hpp"
 #include "grove/node/supervisor.hpp"
 #include "grove/node/sys.hpp"
-
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -5,8 +5,7 @@
 #include "grove/node/inspect.hpp"
 #include "grove/node/remote.hpp"
 #include "grove/node/supervisor.hpp"
-
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

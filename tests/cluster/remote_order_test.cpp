@@ -4,8 +4,7 @@
 // random mixes of them, each from a seed.
 #include "grove/node/gen_server.hpp"
 #include "grove/node/inspect.hpp"
-
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,8 +2,7 @@
 //
 // A pool on one node, its clients on another.
 #include "grove/node/pool.hpp"
-
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

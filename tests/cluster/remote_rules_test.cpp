@@ -3,8 +3,7 @@
 // What holds for two processes of one node holds for two of different nodes.
 #include "grove/node/gen_server.hpp"
 #include "grove/node/inspect.hpp"
-
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,8 +3,7 @@
 // Calls by name to other nodes, and to several at once.
 #include "grove/cluster/cluster.hpp"
 #include "grove/node/gen_server.hpp"
-
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

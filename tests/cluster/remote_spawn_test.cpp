@@ -3,8 +3,7 @@
 // Processes and servers that are started on other nodes.
 #include "grove/node/inspect.hpp"
 #include "grove/node/remote.hpp"
-
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

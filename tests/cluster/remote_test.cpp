@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/supervisor.hpp"
-
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,8 +3,7 @@
 // Cluster-wide names in simulated clusters.
 #include "grove/node/cluster_names.hpp"
 #include "grove/node/supervisor.hpp"
-
-#include "support/sim_world.hpp"
+#include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,10 +2,11 @@
 //
 // The three servers of examples/parent_jobs. R-numbers in the names are the steps of the
 // walk-through of what they were in Elixir.
+#include "grove/testkit/local_world.hpp"
+
 #include "examples/parent_jobs/cancellable.hpp"
 #include "examples/parent_jobs/periodic.hpp"
 #include "examples/parent_jobs/queue.hpp"
-#include "support/local_world.hpp"
 
 #include <gtest/gtest.h>
 

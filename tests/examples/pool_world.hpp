@@ -4,10 +4,10 @@
 #pragma once
 
 #include "grove/node/sys.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include "examples/pool/doubler.hpp"
 #include "examples/pool/pool_toy.hpp"
-#include "support/local_world.hpp"
 
 #include <gtest/gtest.h>
 

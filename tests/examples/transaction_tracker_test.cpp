@@ -2,11 +2,12 @@
 //
 // The trackers of examples/transaction_tracker, on one node and on three. T-numbers in the names
 // are the steps of the walk-through of what they were in Elixir.
+#include "grove/testkit/sim_world.hpp"
+
 #include "examples/example_world.hpp"
 #include "examples/transaction_tracker/local.hpp"
 #include "examples/transaction_tracker/standby.hpp"
 #include "examples/transaction_tracker/watcher.hpp"
-#include "support/sim_world.hpp"
 
 #include <gtest/gtest.h>
 

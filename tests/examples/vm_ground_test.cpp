@@ -3,9 +3,9 @@
 // What examples/vm_lifecycle stands on: monitors of the dead, terminate(), links, restart values.
 // V-numbers in the names are the steps of the walk-through of what it was in Elixir.
 #include "grove/node/supervisor.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include "examples/example_world.hpp"
-#include "support/local_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -4,6 +4,7 @@
 #include "grove/transport/codec.hpp"
 
 #include "control.hpp"
+#include "group_control.hpp"
 #include "remote_signals.hpp"
 #include "targets.hpp"
 #include "transport/wire_messages.hpp"

@@ -5,9 +5,9 @@
 
 #include "grove/cluster/cluster.hpp"
 #include "grove/node/node.hpp"
+#include "grove/testkit/local_world.hpp"
 #include "grove/transport/zmq_transport.hpp"
 
-#include "support/local_world.hpp"
 #include "support/wait_until.hpp"
 
 #include <gtest/gtest.h>

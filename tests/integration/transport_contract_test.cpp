@@ -2,10 +2,10 @@
 //
 // What every Transport promises, whatever carries its frames.
 #include "grove/core/random.hpp"
+#include "grove/testkit/virtual_clock.hpp"
 #include "grove/transport/memory_network.hpp"
 #include "grove/transport/zmq_transport.hpp"
 
-#include "support/virtual_clock.hpp"
 #include "support/wait_until.hpp"
 
 #include <gtest/gtest.h>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Process aliases. Where a case says nothing else, the outcome is OTP's (semantics ALS-1 to ALS-6).
+#include "grove/testkit/local_world.hpp"
+
 #include "relations.hpp"
-#include "support/local_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -4,8 +4,8 @@
 #include "grove/asio.hpp"
 
 #include "grove/node/node.hpp"
+#include "grove/testkit/local_world.hpp"
 
-#include "support/local_world.hpp"
 #include "support/real_world.hpp"
 #include "support/wait_until.hpp"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/async_stream.hpp"
 
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
+
 #include "support/tasks.hpp"
 
 #include <gtest/gtest.h>

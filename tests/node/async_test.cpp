@@ -2,8 +2,8 @@
 #include "grove/node/async.hpp"
 
 #include "grove/node/task_supervisor.hpp"
+#include "grove/testkit/local_world.hpp"
 
-#include "support/local_world.hpp"
 #include "support/tasks.hpp"
 
 #include <gtest/gtest.h>

@@ -3,7 +3,7 @@
 // What programs do wrong: pids that are nobody's, messages nobody handles, exceptions from
 // everywhere. One process may end of it; its node lives on. Each case names OTP's outcome, or says
 // that ours differs.
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

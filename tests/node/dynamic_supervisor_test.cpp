@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/dynamic_supervisor.hpp"
 
+#include "grove/testkit/local_world.hpp"
+
 #include "dynamic_children.hpp"
-#include "support/local_world.hpp"
 
 #include <gtest/gtest.h>
 

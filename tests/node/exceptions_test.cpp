@@ -2,7 +2,7 @@
 //
 // Exceptions from everywhere that a program's code runs. One process may end of them; its node
 // lives on.
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,8 +2,7 @@
 //
 // The programs of docs/gen_server.md.
 #include "grove/node/gen_server.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/gen_server.hpp"
 
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,8 +2,8 @@
 #include "grove/node/inspect.hpp"
 
 #include "grove/node/table.hpp"
+#include "grove/testkit/local_world.hpp"
 
-#include "support/local_world.hpp"
 #include "support/real_world.hpp"
 
 #include <gtest/gtest.h>

@@ -6,8 +6,7 @@
 #include "grove/node/blocking.hpp"
 #include "grove/node/gen_server.hpp"
 #include "grove/node/node.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

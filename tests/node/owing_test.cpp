@@ -3,8 +3,8 @@
 // What turns leave for their worker to flush: when it does, and who does when it cannot. Nothing
 // here waits for time to pass; see scheduler_test.cpp.
 #include "grove/core/scheduler.hpp"
+#include "grove/testkit/virtual_clock.hpp"
 
-#include "support/virtual_clock.hpp"
 #include "support/work.hpp"
 
 #include <gtest/gtest.h>

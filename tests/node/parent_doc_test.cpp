@@ -2,8 +2,7 @@
 //
 // The programs of docs/parent.md.
 #include "grove/node/parent.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

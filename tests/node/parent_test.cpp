@@ -3,7 +3,7 @@
 // R-numbers in the names are the steps of the walk-through of the Elixir library parent, 0.5.
 #include "grove/node/parent.hpp"
 
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -2,8 +2,7 @@
 //
 // The programs of docs/pool.md.
 #include "grove/node/pool.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -5,8 +5,7 @@
 
 #include "grove/node/inspect.hpp"
 #include "grove/node/sys.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

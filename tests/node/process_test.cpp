@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

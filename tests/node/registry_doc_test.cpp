@@ -2,8 +2,7 @@
 //
 // What docs/registry.md shows.
 #include "grove/node/registry.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

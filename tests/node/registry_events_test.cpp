@@ -2,8 +2,7 @@
 //
 // A registry as a process: under a supervisor, killed and started again; its listeners; its meta.
 #include "grove/node/registry.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

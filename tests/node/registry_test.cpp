@@ -2,8 +2,7 @@
 #include "grove/node/registry.hpp"
 
 #include "grove/node/sys.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,8 @@
 // pass: who has to be stuck waits on a latch, or for the watchdog's word that it is.
 #include "grove/core/scheduler.hpp"
 
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
+
 #include "support/work.hpp"
 
 #include <gtest/gtest.h>

@@ -4,8 +4,7 @@
 // C-*: the steps of the article on handle_continue.
 #include "grove/node/gen_server.hpp"
 #include "grove/node/sys.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,8 +3,8 @@
 // When memory is short. This program brings its own allocator, in which the n-th allocation of a
 // thread can be made to fail; n is walked upward until what is tried succeeds. ADR 16.
 #include "grove/node/inspect.hpp"
+#include "grove/testkit/local_world.hpp"
 
-#include "support/local_world.hpp"
 #include "support/real_world.hpp"
 
 #include <gtest/gtest.h>
@@ -36,6 +36,8 @@ void* take(std::size_t size, std::size_t alignment = alignof(std::max_align_t)) 
   if (memory == nullptr) throw std::bad_alloc{};
   return memory;
 }
+/// Not inlined: the compiler would see std::free() beside an operator new, and call it a mistake.
+[[gnu::noinline]] void give_back(void* memory) noexcept { std::free(memory); }
 
 }  // namespace
 
@@ -47,14 +49,14 @@ void* operator new(std::size_t size, std::align_val_t alignment) {
 void* operator new[](std::size_t size, std::align_val_t alignment) {
   return take(size, static_cast<std::size_t>(alignment));
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept { give_back(memory); }
+void operator delete[](void* memory) noexcept { give_back(memory); }
+void operator delete(void* memory, std::size_t) noexcept { give_back(memory); }
+void operator delete[](void* memory, std::size_t) noexcept { give_back(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { give_back(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { give_back(memory); }
+void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { give_back(memory); }
+void operator delete[](void* memory, std::size_t, std::align_val_t) noexcept { give_back(memory); }
 
 namespace grove {
 namespace detail {

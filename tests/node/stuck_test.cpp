@@ -4,8 +4,8 @@
 // process can be killed at any instruction; here the watchdog acts in its place, and its frames
 // stay until it returns. Nothing depends on how fast: who has to be stuck waits at a gate.
 #include "grove/node/supervisor.hpp"
+#include "grove/testkit/local_world.hpp"
 
-#include "support/local_world.hpp"
 #include "support/wait_until.hpp"
 
 #include <gtest/gtest.h>

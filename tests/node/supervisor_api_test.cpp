@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a running supervisor can be asked.
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
+
 #include "support/supervised.hpp"
 
 #include <gtest/gtest.h>

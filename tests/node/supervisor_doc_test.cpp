@@ -2,8 +2,7 @@
 //
 // The programs of docs/supervisor.md: three counters, of which some fail, under each strategy.
 #include "grove/node/supervisor.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

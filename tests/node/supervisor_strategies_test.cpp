@@ -2,7 +2,8 @@
 //
 // Supervisors with real processes below them: in which order they start and end, and what they
 // make of children that hang, unlink, or cannot be restarted.
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
+
 #include "support/supervised.hpp"
 
 #include <gtest/gtest.h>

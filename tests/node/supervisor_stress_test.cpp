@@ -2,8 +2,7 @@
 //
 // Supervisors with very many children, and on real workers.
 #include "grove/node/supervisor.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

@@ -3,8 +3,7 @@
 
 #include "grove/node/gen_server.hpp"
 #include "grove/node/supervisor.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

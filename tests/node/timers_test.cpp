@@ -3,8 +3,7 @@
 // A node's timers as its processes see them, in virtual time. The numbers are those of the
 // contract.
 #include "grove/node/node.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

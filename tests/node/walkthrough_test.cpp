@@ -3,8 +3,7 @@
 // What PoolToy's articles say of links, tables and monitors. The names begin with the steps of the
 // walk-through of what they were in Elixir.
 #include "grove/node/table.hpp"
-
-#include "support/local_world.hpp"
+#include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 

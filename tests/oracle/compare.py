@@ -32,8 +32,7 @@ SAMPLE = HERE / "sample"
 LEVELS = (1, 2, 3, 4, 5)  # of SPEC.md, those that otp_script speaks
 NODES = 5  # the level of several nodes
 # Ops of level 5 that it does not speak: cases with one are skipped, and generated without.
-UNSPOKEN = ("global_register", "global_unregister", "global_whereis", "monitor_nodes",
-            "pg_join", "pg_leave", "pg_local", "pg_members")
+UNSPOKEN = ("global_unregister", "monitor_nodes")
 SAMPLE_SEEDS = (1, 20)
 
 

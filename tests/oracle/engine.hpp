@@ -7,9 +7,9 @@
 
 #include "grove/core/random.hpp"
 #include "grove/core/scheduler.hpp"
+#include "grove/testkit/virtual_clock.hpp"
 
 #include "support/counting_scheduler.hpp"
-#include "support/virtual_clock.hpp"
 
 #include <cstdint>
 #include <memory>

@@ -23,7 +23,7 @@ class NodeGen(SignalGen):
                 self.spawn_on(self.r.choice(self.up))
                 continue
             self.r.choices([self.cross, self.batch5, self.node_op, self.name_op, self.call5],
-                           [50, 8, 14, 14, 16])[0](self.r.choice(free))
+                           [50, 8, 14, 20, 16])[0](self.r.choice(free))
 
     def spawn_on(self, n):
         p, trap = self.fresh("p"), self.chance(0.5)
@@ -118,8 +118,9 @@ class NodeGen(SignalGen):
 
     def name_op(self, a):
         n = self.r.choice(self.up)
-        kind = self.r.choice(["register", "whereis", "pg_join", "pg_leave", "pg_members", "pg_members",
-                              "global_register", "global_whereis", "global_send"])
+        kind = self.r.choice(["register", "whereis", "pg_join", "pg_join", "pg_leave", "pg_members",
+                              "pg_members", "pg_local", "global_register", "global_register",
+                              "global_whereis", "global_unregister", "global_send"])
         if kind == "register":
             name = self.fresh("name")
             self.emit("register", name, a)
@@ -129,13 +130,15 @@ class NodeGen(SignalGen):
             self.emit("whereis", self.r.choice(list(self.regs) + ["nobody"]), n)
         elif kind.startswith("pg"):
             g = self.r.choice(["grp1", "grp2"])
-            self.emit(kind, n if kind == "nodes" else a, g) if kind != "pg_members" \
-                else self.emit(kind, g, n)
+            if kind in ("pg_members", "pg_local"):
+                self.emit(kind, g, n)
+            else:
+                self.emit(kind, a, g)
         elif self.split is None:
             g = self.r.choice(["glob1", "glob2"])
             if kind == "global_register":
                 self.emit(kind, a, g)
-            elif kind == "global_whereis":
+            elif kind in ("global_whereis", "global_unregister"):
                 self.emit(kind, g, n)
             else:
                 self.emit("send", a, "%" + g, "via_global")

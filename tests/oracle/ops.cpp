@@ -26,7 +26,7 @@ Task<std::string> outcome(Self* self, const OpEntry* entry, Op op) {
 const OpEntry* find_op(std::string_view name) {
   for (const std::span<const OpEntry> family :
        {signal_ops(), server_ops(), supervisor_ops(), dynsup_ops(), registry_ops(), task_ops(),
-        erpc_ops()}) {
+        cluster_ops(), erpc_ops()}) {
     for (const OpEntry& entry : family) {
       if (entry.name == name) return &entry;
     }

@@ -57,7 +57,9 @@ struct OpEntry {
 [[nodiscard]] std::span<const OpEntry> registry_ops();
 [[nodiscard]] std::span<const OpEntry> task_ops();
 
-/// Level 5: functions called on other nodes. What else it has, levels 1 and 2 do across nodes.
+/// Level 5: names and groups of the cluster, functions called on other nodes. What else it has,
+/// levels 1 and 2 do across nodes.
+[[nodiscard]] std::span<const OpEntry> cluster_ops();
 [[nodiscard]] std::span<const OpEntry> erpc_ops();
 
 /// Null when no family has it.

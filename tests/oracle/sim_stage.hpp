@@ -4,8 +4,9 @@
 // memory; in what order processes run and frames arrive, a seed says.
 #pragma once
 
+#include "grove/testkit/sim_world.hpp"
+
 #include "cluster_stage.hpp"
-#include "support/sim_world.hpp"
 #include "world.hpp"
 
 #include <cstdint>

@@ -3,66 +3,147 @@
 // grove-sim: runs a scenario on a simulated cluster.
 //
 //   grove-sim --scenario monitors --seed 7 --nodes 5
-//   grove-sim --sweep 1000                    all scenarios, seeds 1 to 1000
+//   grove-sim --sweep 1000 --nodes 3,5,7      all scenarios, seeds 1 to 1000, with so many nodes
+//   grove-sim --report docs --nodes 10,30     how clusters grow, as a page
+#include "grove/core/clock.hpp"
+#include "grove/core/mark.hpp"
+
+#include "scale.hpp"
 #include "scenarios.hpp"
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <iostream>
 #include <string>
 
 namespace {
 
 using grove::sim::Outcome;
+using grove::sim::RunOptions;
 using grove::sim::Scenario;
 
-int report(const Scenario& scenario, std::uint64_t seed, unsigned nodes, bool quiet) {
-  const Outcome outcome = scenario.run(seed, nodes);
-  if (!quiet) {
-    std::cout << "trace " << std::hex << outcome.trace_hash << std::dec << '\n';
-    for (const std::string& invariant : outcome.invariants) std::cout << invariant << '\n';
-    for (const auto& [what, count] : outcome.counts) std::cout << what << ' ' << count << '\n';
+void print_faults(const Scenario& scenario, const RunOptions& options) {
+  const auto schedule =
+      grove::testkit::make_schedule(options.seed, options.nodes, options.steps, scenario.plan);
+  for (std::size_t at = 0; at < schedule.size(); ++at) {
+    const auto& kept = options.kept;
+    if (kept && std::find(kept->begin(), kept->end(), at) == kept->end()) continue;
+    std::cout << "  " << at << ": " << to_string(schedule[at]) << '\n';
   }
+}
+
+/// Returns: whether all invariants held.
+bool judge(const Scenario& scenario, RunOptions options, const Outcome& outcome) {
   for (const std::string& violation : outcome.violations) {
     std::cout << "VIOLATION: " << violation << '\n';
   }
-  if (outcome.violations.empty()) return 0;
-  std::cout << "replay: grove-sim --scenario " << scenario.name << " --seed " << seed << " --nodes "
-            << nodes << '\n';
-  return 1;
+  if (outcome.violations.empty()) return true;
+  std::cout << "replay: " << replay_line(scenario, options) << '\n';
+  if (!options.kept) {
+    options.kept = shrink(scenario, options);
+    std::cout << "the least that fails: " << replay_line(scenario, options) << '\n';
+  }
+  print_faults(scenario, options);
+  return false;
+}
+
+int run_one(const Scenario& scenario, const RunOptions& options) {
+  const Outcome outcome = run(scenario, options);
+  std::cout << "trace " << std::hex << outcome.trace_hash << std::dec << '\n';
+  for (const auto& [what, count] : outcome.counts) std::cout << what << ' ' << count << '\n';
+  if (!judge(scenario, options, outcome)) return 1;
+  std::cout << "I1 to I6 and I8 to I13 hold\n";
+  return 0;
+}
+
+int sweep(const std::vector<const Scenario*>& scenarios, std::uint64_t first, std::uint64_t seeds,
+          const std::vector<unsigned>& nodes, RunOptions options) {
+  const auto clock = grove::make_system_clock();
+  int failed = 0;
+  for (const Scenario* scenario : scenarios) {
+    for (const unsigned count : nodes) {
+      const auto began = clock->now();
+      grove::Clock::Duration simulated{};
+      int broken = 0;
+      for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
+        options.seed = seed;
+        options.nodes = count;
+        const Outcome outcome = run(*scenario, options);
+        simulated += outcome.simulated;
+        if (!judge(*scenario, options, outcome)) ++broken;
+      }
+      const std::chrono::duration<double> took = clock->now() - began;
+      std::cout << scenario->name << ", " << count << " nodes: " << seeds << " seeds, " << broken
+                << " with violations, " << static_cast<int>(took.count()) << " s, "
+                << static_cast<int>(std::chrono::duration<double>{simulated} / took)
+                << " simulated seconds a second\n"
+                << std::flush;
+      failed += broken;
+    }
+  }
+  for (const grove::Mark* mark : grove::marks()) {
+    if (mark->reached == 0) std::cout << "never reached: " << mark->name << '\n';
+  }
+  return failed == 0 ? 0 : 1;
+}
+
+std::vector<std::size_t> numbers(const std::vector<std::string>& texts) {
+  std::vector<std::size_t> all;
+  for (const std::string& text : texts) {
+    if (text != "none") all.push_back(std::stoul(text));
+  }
+  return all;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app{"Whole clusters on virtual time, from one seed."};
-  std::string name = "monitors";
+  std::string name;
   std::uint64_t seed = 1;
-  std::uint64_t sweep = 0;
-  unsigned nodes = 5;
+  std::uint64_t seeds = 0;
+  std::vector<unsigned> nodes{5};
+  std::vector<std::string> only;
+  std::string report;
+  RunOptions options;
   std::string help = "one of:";
+  std::vector<const Scenario*> chosen;
   for (const Scenario& scenario : grove::sim::scenarios()) {
     help += std::string{" "} + scenario.name + " (" + scenario.help + ")";
+    chosen.push_back(&scenario);
   }
-  app.add_option("--scenario", name, help)->capture_default_str();
+  app.add_option("--scenario", name, help);
   app.add_option("--seed", seed, "what decides everything in the run")->capture_default_str();
-  app.add_option("--nodes", nodes, "how many")->capture_default_str()->check(CLI::Range(2, 30));
-  app.add_option("--sweep", sweep, "run all scenarios for the seeds 1 to N");
+  app.add_option("--nodes", nodes, "how many; a sweep goes through a list")
+      ->delimiter(',')
+      ->capture_default_str()
+      ->check(CLI::Range(2, 1000));
+  app.add_option("--steps", options.steps, "faults")->capture_default_str();
+  app.add_option("--only", only, "of them only these, by number, or none")->delimiter(',');
+  app.add_option("--sweep", seeds, "run all scenarios, or the one given, for N seeds");
+  app.add_option("--report", report, "write scale.md and its plots into that folder");
   CLI11_PARSE(app, argc, argv);
 
-  int failed = 0;
-  if (sweep > 0) {
-    for (const Scenario& scenario : grove::sim::scenarios()) {
-      int broken = 0;
-      for (std::uint64_t one = 1; one <= sweep; ++one) broken += report(scenario, one, nodes, true);
-      std::cout << scenario.name << ": " << sweep << " seeds, " << broken << " with violations\n";
-      failed += broken;
+  if (!report.empty()) {
+    try {
+      grove::sim::report_scale(report, nodes);
+      return 0;
+    } catch (const std::runtime_error& failed) {
+      std::cerr << "grove-sim: " << failed.what() << '\n';
+      return 70;
     }
-    return failed == 0 ? 0 : 1;
   }
-  for (const Scenario& scenario : grove::sim::scenarios()) {
-    if (name == scenario.name) return report(scenario, seed, nodes, false);
+  if (!name.empty()) {
+    chosen = {grove::sim::find_scenario(name)};
+    if (chosen.front() == nullptr) {
+      std::cerr << "grove-sim: no scenario is called " << name << "; " << help << '\n';
+      return 64;
+    }
   }
-  std::cerr << "grove-sim: no scenario is called " << name << "; " << help << '\n';
-  return 64;
+  if (seeds > 0) return sweep(chosen, seed, seeds, nodes, options);
+  options.seed = seed;
+  options.nodes = nodes.front();
+  if (!only.empty()) options.kept = numbers(only);
+  return run_one(*chosen.front(), options);
 }

@@ -3,30 +3,49 @@
 // Scenarios: whole runs of a simulated cluster, by name and seed, and what they found.
 #pragma once
 
+#include "grove/testkit/checkers.hpp"
+#include "grove/testkit/faults.hpp"
+
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace grove::sim {
 
-struct Outcome {
-  std::uint64_t trace_hash = 0;
-  std::vector<std::string> invariants;          // what was checked, with how often
-  std::vector<std::string> violations;          // empty: all held
-  std::map<std::string, std::uint64_t> counts;  // of rare and of wanted events
+struct Workload;
+
+struct RunOptions {
+  std::uint64_t seed = 1;
+  unsigned nodes = 5;
+  unsigned steps = 20;                                // faults before the healing
+  std::optional<std::vector<std::size_t>> kept = {};  // only those of them, by number
 };
 
-/// Nodes that partition, die and restart, while processes on all of them monitor each other.
-Outcome run_monitors(std::uint64_t seed, unsigned nodes);
-/// The same, while processes register, lose and take over cluster-wide names.
-Outcome run_names(std::uint64_t seed, unsigned nodes);
+struct Outcome {
+  std::uint64_t trace_hash = 0;
+  testkit::Violations violations;               // empty: all invariants held
+  std::map<std::string, std::uint64_t> counts;  // of rare and of wanted events
+  Clock::Duration simulated{};
+};
 
 struct Scenario {
   const char* name;
   const char* help;
-  Outcome (*run)(std::uint64_t seed, unsigned nodes);
+  testkit::FaultPlan plan;
+  void (*populate)(Workload& workload, const std::string& node);   // each life of each node
+  void (*finish)(Workload& workload, Outcome& outcome) = nullptr;  // in the end, adds what it finds
 };
 [[nodiscard]] const std::vector<Scenario>& scenarios();
+[[nodiscard]] const Scenario* find_scenario(const std::string& name);
+
+/// Faults, then a part that has healed and must work, then all of it; then the checkers.
+[[nodiscard]] Outcome run(const Scenario& scenario, const RunOptions& options);
+
+/// The faults of a failing run that it takes to fail.
+[[nodiscard]] std::vector<std::size_t> shrink(const Scenario& scenario, const RunOptions& options);
+/// How to see a run again.
+[[nodiscard]] std::string replay_line(const Scenario& scenario, const RunOptions& options);
 
 }  // namespace grove::sim

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/transport/memory_network.hpp"
 
-#include "support/virtual_clock.hpp"
+#include "grove/testkit/virtual_clock.hpp"
 
 #include <gtest/gtest.h>
 

@@ -71,6 +71,76 @@ TEST_F(Addresses, AllAddressesOfANameAreTriedInTurn) {
   EXPECT_EQ(over(b, "a"), "10.0.0.2:1");
 }
 
+TEST_F(Addresses, ASeedsNameIsAskedForAgainWhileSessionsAreUpAndNewAddressesAreDialled) {
+  SessionHost& a = net.add("a", 10, {});
+  SessionHost& b = net.add("b", 11, {});
+  net.resolves("all.example:1", {"10.0.0.1:1", "10.0.0.2:1"});
+  net.also_at("10.0.0.1:1", a);
+  net.also_at("10.0.0.2:1", b);
+  SessionHost& x = net.add("x", 20, {.seeds = {"all.example:1"}});
+  net.pass(10s);
+  EXPECT_EQ(x.ups.size(), 2U) << "each record is a node";
+  const int asked = x.look_ups;
+  const auto dials = x.dials.size();
+  net.pass(10min);
+  EXPECT_GE(x.look_ups - asked, 19);
+  EXPECT_LE(x.look_ups - asked, 21) << "every thirty seconds";
+  EXPECT_EQ(x.dials.size(), dials) << "whoever is met is not dialled again";
+  SessionHost& c = net.add("c", 12, {});
+  net.resolves("all.example:1", {"10.0.0.3:1", "10.0.0.1:1"});
+  net.also_at("10.0.0.3:1", c);
+  net.pass(31s);
+  EXPECT_EQ(x.ups.size(), 3U);
+  EXPECT_EQ(x.downs.size(), 0U) << "who is not named any more stays";
+}
+
+TEST_F(Addresses, ANameIsAskedForSoonWhenNobodyIsLeftToTalkTo) {
+  SessionHost& a = net.add("a", 10, {});
+  net.resolves("all.example:1", {"10.0.0.1:1"});
+  net.also_at("10.0.0.1:1", a);
+  SessionHost& x = net.add("x", 20, {.seeds = {"all.example:1"}});
+  net.pass(1s);
+  ASSERT_TRUE(x.is_up());
+  SessionHost& b = net.add("b", 11, {});
+  net.resolves("all.example:1", {"10.0.0.2:1"});
+  net.also_at("10.0.0.2:1", b);
+  net.nowhere("10.0.0.1:1");
+  net.kill(a);
+  net.pass(3s);
+  EXPECT_TRUE(x.is_up());
+  EXPECT_EQ(node_name(x.ups.back().peer), "b");
+}
+
+TEST_F(Addresses, OfAListAreDialledUntilTheListIsAnother) {
+  SessionHost& a = net.add("a", 10, {});
+  SessionHost& b = net.add("b", 11, {});
+  net.also_at("by_hand.example:1", a);
+  net.also_at("listed.example:1", b);
+  SessionHost& x = net.add("x", 20, {.seeds = {"by_hand.example:1"}});
+  const auto seeds = [&x] {
+    std::vector<std::string> addresses;
+    for (const auto& seed : x.sessions.seeds()) addresses.push_back(seed.address);
+    return addresses;
+  };
+  using List = std::vector<std::string>;
+  const List both{"by_hand.example:1", "nowhere.example:1"};
+  net.perform(x, x.sessions.set_listed_seeds(both, net.now));
+  net.pass(1min);
+  EXPECT_EQ(x.times_said("cannot reach seed nowhere.example:1"), 1U) << "said once, tried for ever";
+  EXPECT_EQ(seeds(), both);
+  net.perform(x, x.sessions.set_listed_seeds({"listed.example:1"}, net.now));
+  net.pass(10s);
+  EXPECT_EQ(seeds(), (List{"by_hand.example:1", "listed.example:1"}));
+  EXPECT_EQ(x.ups.size(), 2U);
+  net.perform(x, x.sessions.set_listed_seeds({}, net.now));
+  net.pass(1min);
+  EXPECT_EQ(seeds(), List{"by_hand.example:1"});
+  EXPECT_EQ(x.downs.size(), 0U) << "sessions stay";
+  const auto dials = x.dials.size();
+  net.pass(1min);
+  EXPECT_EQ(x.dials.size(), dials);
+}
+
 TEST_F(Addresses, ANameThatCannotBeResolvedIsTroubleUntilItCan) {
   SessionHost& a = net.add("a", 10, {.address = "a.example:1"});
   net.resolves("a.example:1", {});

@@ -9,6 +9,7 @@
 #include "grove/transport/cookie.hpp"
 
 #include "control.hpp"
+#include "group_control.hpp"
 #include "send_queue.hpp"
 #include "support/bytes.hpp"
 #include "transport/frame_text.hpp"
@@ -226,10 +227,14 @@ TEST_F(WirePage, TypesHaveTheIdsThatItSays) {
         &k_message_type<cluster::NamesPull>, &k_message_type<cluster::NamesPart>,
         &k_message_type<cluster::NameRecord>, &k_message_type<cluster::NamesDrop>,
         &k_message_type<cluster::SwimMessage>, &k_message_type<cluster::MemberClaim>,
-        &k_message_type<detail::Ok>, &k_message_type<detail::StopServer>,
-        &k_message_type<detail::SpawnTerms>, &k_message_type<detail::StartAck>,
-        &k_message_type<detail::AliveRequest>, &k_message_type<detail::InfoRequest>,
-        &k_message_type<ProcessInfo>, &k_message_type<detail::SysRequest>}) {
+         &k_message_type<cluster::ClaimedMetadata>, &k_message_type<detail::GroupsState>,
+         &k_message_type<detail::GroupsChange>, &k_message_type<cluster::GroupsRequest>,
+         &k_message_type<detail::GroupRow>, &k_message_type<detail::GroupMember>,
+         &k_message_type<detail::Ok>,
+        &k_message_type<detail::StopServer>, &k_message_type<detail::SpawnTerms>,
+        &k_message_type<detail::StartAck>, &k_message_type<detail::AliveRequest>,
+        &k_message_type<detail::InfoRequest>, &k_message_type<ProcessInfo>,
+        &k_message_type<detail::SysRequest>}) {
     EXPECT_TRUE(named.contains(std::string{type->name})) << type->name;
   }
 }

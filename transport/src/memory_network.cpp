@@ -44,25 +44,15 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
                           network_.pipe(address, address_)};
     routes_[link] = route;
     network_.connections_[route] = connection;
-    network_.carry(connection.there, [&network = network_, route] {
-      const auto place = network.connections_.find(route);
-      if (place == network.connections_.end()) return;
-      const MemoryEndpoint* listener = network.find(place->second.listener);
-      const bool listening = listener != nullptr;
-      if (listening) place->second.listener_number = listener->number_;
-      network.carry(place->second.back, [&network, route, listening] {
-        const auto still = network.connections_.find(route);
-        if (still == network.connections_.end()) return;
-        const Connection reached = still->second;
-        MemoryEndpoint* dialler = network.dialler_of(reached);
-        if (dialler == nullptr) return;
-        if (listening) {
-          dialler->events_->on_link_up(reached.link);
-        } else {
-          dialler->events_->on_link_down(reached.link, "connection refused");
-        }
-      });
-    });
+    network_.carry(connection.there,
+                   {{}, [&network = network_, route] {
+                      const auto place = network.connections_.find(route);
+                      if (place == network.connections_.end()) return;
+                      MemoryEndpoint* listener = network.find(place->second.listener);
+                      if (listener == nullptr) return network.greet(route, false);
+                      place->second.listener_number = listener->number_;
+                      listener->happen([&network, route] { network.greet(route, true); });
+                    }});
   }
 
   void hang_up(LinkId link) override {  // what is in flight goes on
@@ -81,39 +71,43 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
     Frame frame = Frame::own(std::move(bytes));
     frame.tail = tail;
     if (network_.observer_) network_.observer_(address_, place->second.listener, frame);
-    const std::size_t size = cost_of(frame);
-    network_.carry(
+    network_.carry_frame(
         place->second.there,
-        [&network = network_, route = route->second, to = place->second.listener,
-         number = place->second.listener_number, frame = std::move(frame)] {
-          if (MemoryEndpoint* listener = network.find(to, number)) {
-            listener->events_->on_frame(route, frame);
-          }
-        },
-        size);
+        {frame, [&network = network_, route = route->second, to = place->second.listener,
+                 number = place->second.listener_number, frame] {
+           MemoryEndpoint* listener = network.find(to, number);
+           if (listener == nullptr) return;
+           listener->happen(
+               [listener, route, frame] { listener->events_->on_frame(route, frame); });
+         }});
     return SendResult::sent;
   }
 
-  void answer(const Route& to, Buffer frame) override {
+  void answer(const Route& to, Buffer bytes) override {
     const auto place = network_.connections_.find(to);
     if (place == network_.connections_.end() || place->second.listener_number != number_) return;
-    network_.carry(place->second.back, [&network = network_, connection = place->second,
-                                        frame = Frame::own(std::move(frame))] {
-      if (MemoryEndpoint* dialler = network.dialler_of(connection)) {
-        dialler->events_->on_answer(connection.link, frame);
-      }
-    });
+    const Frame frame = Frame::own(std::move(bytes));
+    network_.carry_frame(place->second.back,
+                         {frame, [&network = network_, connection = place->second, frame] {
+                            MemoryEndpoint* dialler = network.dialler_of(connection);
+                            if (dialler == nullptr) return;
+                            dialler->happen([dialler, link = connection.link, frame] {
+                              dialler->events_->on_answer(link, frame);
+                            });
+                          }});
   }
 
   void resolve(const std::string& address,
                std::function<void(std::vector<std::string>)> found) override {
-    post([found = std::move(found), address] { found({address}); });
+    const auto place = network_.leads_.find(address);
+    const std::string there = place == network_.leads_.end() ? address : place->second;
+    post([found = std::move(found), there] { found({there}); });
   }
 
   void post(std::function<void()> action) override {
     network_.clock_.call_at(network_.clock_.now(),
                             [alive = alive_, action = std::move(action), this] {
-                              if (*alive && !stopped_) action();
+                              if (*alive) happen(action);
                             });
   }
 
@@ -123,8 +117,24 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
     if (stopped_) return;
     const Clock::TimePoint soonest = network_.clock_.now() + std::chrono::milliseconds{1};
     network_.clock_.call_at(std::max(events_->on_tick(), soonest), [alive = alive_, this] {
-      if (*alive) tick();
+      if (*alive) happen([this] { tick(); });
     });
+  }
+  /// Here and now; later, while it is paused; never, once it is stopped.
+  void happen(std::function<void()> event) {
+    if (paused_) {
+      waiting_.push_back(std::move(event));
+    } else if (!stopped_) {
+      event();
+    }
+  }
+  void resume() {
+    paused_ = false;
+    while (!paused_ && !waiting_.empty()) {
+      const std::function<void()> event = std::move(waiting_.front());
+      waiting_.pop_front();
+      if (!stopped_) event();
+    }
   }
 
   MemoryNetwork& network_;
@@ -133,6 +143,8 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
   Events* events_ = nullptr;
   std::map<LinkId, Route> routes_;  // of the links that are not hung up
   bool stopped_ = false;
+  bool paused_ = false;
+  std::deque<std::function<void()>> waiting_;  // for its end
   struct Alive {
     std::shared_ptr<bool> flag = std::make_shared<bool>(true);
     ~Alive() { *flag = false; }
@@ -149,7 +161,7 @@ std::unique_ptr<Transport> MemoryNetwork::endpoint() {
   return std::make_unique<MemoryEndpoint>(*this);
 }
 
-MemoryNetwork::MemoryEndpoint* MemoryNetwork::find(const std::string& address) {
+MemoryNetwork::MemoryEndpoint* MemoryNetwork::find(const std::string& address) const {
   const auto place = endpoints_.find(address);
   return place == endpoints_.end() || place->second->events_ == nullptr ? nullptr : place->second;
 }
@@ -179,25 +191,94 @@ MemoryNetwork::PipePtr MemoryNetwork::pipe(const std::string& from, const std::s
   return made;
 }
 
-void MemoryNetwork::carry(const PipePtr& pipe, std::function<void()> action, std::size_t bytes) {
-  if (faults_.bytes_per_second > 0 && bytes > 0) {  // goes onto the wire behind what is on it
-    pipe->free_at =
-        std::max(pipe->free_at, clock_.now()) +
-        Clock::Duration{std::chrono::nanoseconds{1'000'000'000} * bytes / faults_.bytes_per_second};
-  }
-  pipe->last = std::max(pipe->last, std::max(pipe->free_at, clock_.now()) + delay());
-  clock_.call_at(pipe->last, [this, pipe, action = std::move(action)]() mutable {
-    arrive(pipe, std::move(action));
-  });
+/// Tells who has dialled whether somebody listens.
+void MemoryNetwork::greet(const Route& route, bool listening) {
+  const auto place = connections_.find(route);
+  if (place == connections_.end()) return;
+  carry(place->second.back, {{}, [this, reached = place->second, listening] {
+                               MemoryEndpoint* dialler = dialler_of(reached);
+                               if (dialler == nullptr) return;
+                               dialler->happen([dialler, link = reached.link, listening] {
+                                 if (listening) return dialler->events_->on_link_up(link);
+                                 dialler->events_->on_link_down(link, "connection refused");
+                               });
+                             }});
 }
 
-void MemoryNetwork::arrive(const PipePtr& pipe, std::function<void()> action) {
+void MemoryNetwork::carry(const PipePtr& pipe, InFlight what) {
+  Clock::TimePoint leaves = std::max(pipe->free_at, clock_.now());
+  if (faults_.bytes_per_second > 0 && !what.frame.bytes.empty()) {  // behind what is on the wire
+    leaves += Clock::Duration{std::chrono::nanoseconds{1'000'000'000} * cost_of(what.frame) /
+                              faults_.bytes_per_second};
+    pipe->free_at = leaves;
+  }
+  const auto clog = clogs_.find({pipe->from, pipe->to});
+  if (clog != clogs_.end()) leaves = std::max(leaves, clog->second);
+  pipe->last = std::max(pipe->last, leaves + delay());
+  call_at(pipe->last, pipe, std::move(what));
+}
+
+void MemoryNetwork::carry_frame(const PipePtr& pipe, InFlight what) {
+  if (happens(faults_.lost)) return;
+  if (happens(faults_.repeated)) carry(pipe, what);
+  if (happens(faults_.overtaken)) {
+    const Clock::TimePoint late = std::max(pipe->last, clock_.now()) + delay() + delay();
+    call_at(late, pipe, std::move(what));
+  } else {
+    carry(pipe, std::move(what));
+  }
+}
+
+bool MemoryNetwork::happens(unsigned of_thousand) {
+  return of_thousand > 0 && random_.below(1000) < of_thousand;
+}
+
+void MemoryNetwork::call_at(Clock::TimePoint when, const PipePtr& pipe, InFlight what) {
+  clock_.call_at(when,
+                 [this, pipe, what = std::move(what)]() mutable { arrive(pipe, std::move(what)); });
+}
+
+void MemoryNetwork::arrive(const PipePtr& pipe, InFlight what) {
   if (cuts_.contains({pipe->from, pipe->to}) || !pipe->held.empty()) {
-    pipe->held.push_back(std::move(action));
+    pipe->held.push_back(std::move(what));
     held_.emplace(pipe->number, pipe);
   } else {
-    action();
+    what.action();
   }
+}
+
+void MemoryNetwork::clog(const std::string& from, const std::string& to, Clock::Duration duration) {
+  clogs_[{from, to}] = clock_.now() + duration;
+}
+
+std::vector<Frame> MemoryNetwork::held(const std::string& from, const std::string& to) const {
+  std::vector<Frame> frames;
+  for (const auto& [number, pipe] : held_) {
+    if (pipe->from != from || pipe->to != to) continue;
+    for (const InFlight& what : pipe->held) frames.push_back(what.frame);
+  }
+  return frames;
+}
+
+bool MemoryNetwork::release_one(const std::string& from, const std::string& to) {
+  for (const auto& [number, pipe] : held_) {
+    if (pipe->from != from || pipe->to != to) continue;
+    const PipePtr open = pipe;
+    const auto action = std::move(open->held.front().action);
+    open->held.pop_front();
+    if (open->held.empty()) held_.erase(open->number);
+    action();
+    return true;
+  }
+  return false;
+}
+
+void MemoryNetwork::pause(const std::string& address) {
+  if (MemoryEndpoint* endpoint = find(address)) endpoint->paused_ = true;
+}
+
+void MemoryNetwork::resume(const std::string& address) {
+  if (MemoryEndpoint* endpoint = find(address)) endpoint->resume();
 }
 
 void MemoryNetwork::heal(const std::string& from, const std::string& to) {
@@ -214,7 +295,7 @@ void MemoryNetwork::heal(const std::string& from, const std::string& to) {
 
 void MemoryNetwork::release(const PipePtr& pipe) {
   while (!pipe->held.empty() && !cuts_.contains({pipe->from, pipe->to})) {
-    const auto action = std::move(pipe->held.front());
+    const auto action = std::move(pipe->held.front().action);
     pipe->held.pop_front();
     action();
   }
@@ -222,6 +303,7 @@ void MemoryNetwork::release(const PipePtr& pipe) {
 }
 
 void MemoryNetwork::heal_all() {
+  clogs_.clear();
   for (const auto& [from, to] : std::set{cuts_}) heal(from, to);
 }
 
@@ -239,11 +321,13 @@ void MemoryNetwork::kill(const std::string& address) {
     const Connection connection = place->second;
     if (addresses.contains(connection.listener)) {
       // Its end travels behind what it sent before.
-      carry(connection.back, [this, connection] {
-        if (MemoryEndpoint* dialler = dialler_of(connection)) {
-          dialler->events_->on_link_down(connection.link, "connection lost");
-        }
-      });
+      carry(connection.back, {{}, [this, connection] {
+                                MemoryEndpoint* dialler = dialler_of(connection);
+                                if (dialler == nullptr) return;
+                                dialler->happen([dialler, link = connection.link] {
+                                  dialler->events_->on_link_down(link, "connection lost");
+                                });
+                              }});
     }
     const bool over =
         addresses.contains(connection.listener) || addresses.contains(connection.dialler);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/transport/sessions.hpp"
 
+#include "grove/core/mark.hpp"
+#include "grove/transport/endpoint.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -78,7 +81,7 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
 }
 
 void Sessions::end_session(const std::string& name, Peer& peer, const std::string& why,
-                           Clock::TimePoint now) {
+                           Clock::TimePoint now, Ending ending) {
   const NodeId node = intern_node(name, peer.life);
   const std::uint64_t session = std::exchange(peer.session, 0);
   if (!peer.route.empty()) {
@@ -89,7 +92,10 @@ void Sessions::end_session(const std::string& name, Peer& peer, const std::strin
     act(HangUp{link});
   }
   peer.trouble = why;
-  if (session != 0) act(Down{node, session, why});
+  if (session != 0) {
+    act(Down{node, session, why, ending});
+    look_sooner(now);
+  }
   schedule_redial(peer, now);
 }
 
@@ -104,7 +110,10 @@ void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame&
   if (place == inbound_.end() || !place->second.proved) {
     act(Count{Count::What::stale});
     // Somebody still talks to a session that is over here: tell it.
-    if (place == inbound_.end()) act(Answer{route, encode_empty(FrameKind::bye)});
+    if (place == inbound_.end()) {
+      GROVE_MARK("session.frame_of_none");
+      act(Answer{route, encode_empty(FrameKind::bye)});
+    }
     return;
   }
   const Hello& hello = place->second.hello;
@@ -116,11 +125,15 @@ void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame&
                     header->to_epoch == out->second.epoch &&
                     header->version == std::min(out->second.version, place->second.version);
   if (!ours) {
+    GROVE_MARK("session.frame_of_another");
     act(Count{Count::What::stale});
     return;
   }
   // That the peer uses our epoch says that it accepted us, even if its ACCEPT comes later.
-  if (out->second.phase == Phase::auth_sent) accepted(name, peer, now);
+  if (out->second.phase == Phase::auth_sent) {
+    GROVE_MARK("session.accepted_by_use");
+    accepted(name, peer, now);
+  }
   if (peer.session == 0) {
     act(Count{Count::What::stale});
     return;
@@ -133,6 +146,8 @@ void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame&
   if (header->sequence != peer.expected) {
     act(Count{Count::What::stale});
     const bool again = header->sequence < peer.expected;
+    if (again) GROVE_MARK("session.batch_twice");
+    if (!again) GROVE_MARK("session.batch_missing");
     end_session(name, peer, again ? "a batch came twice" : "frames are missing", now);
     return;
   }
@@ -186,7 +201,9 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
         std::clamp(seed.backoff * 2, config_.times.redial_min * 4, config_.times.redial_max);
     seed.resolve_at = now + seed.backoff;
     due(seed.resolve_at);
-    if (is_met(address, address)) continue;
+    const auto endpoint = parse_endpoint(address, AddressUse::dial);
+    const bool is_name = endpoint && endpoint->is_name();  // it may stand for others, too
+    if (!is_name && is_met(address, address)) continue;
     seed.looking_up = true;
     act(Resolve{address});
   }
@@ -210,7 +227,7 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
   for (auto& [name, peer] : peers_) {
     if (peer.session != 0) {
       if (due(peer.heard + config_.times.silence)) {
-        end_session(name, peer, "silent for too long", now);
+        end_session(name, peer, "silent for too long", now, Ending::silent);
       } else if (beat) {
         send_heartbeat(peer);
       }
@@ -236,7 +253,7 @@ std::vector<Sessions::PeerView> Sessions::peers() const {
 std::vector<Sessions::SeedView> Sessions::seeds() const {
   std::vector<SeedView> views;
   for (const auto& [address, seed] : seeds_) {
-    views.push_back({address, seed.answered_by, seed.trouble});
+    views.push_back({address, seed.answered_by, seed.trouble, seed.listed});
   }
   return views;
 }

@@ -37,13 +37,14 @@ Sessions::Actions Sessions::connect(std::uint64_t id, const std::string& target,
 
 Sessions::Actions Sessions::disconnect(const std::string& name, Clock::TimePoint now) {
   const auto place = peers_.find(name);
-  if (place != peers_.end()) end_session(name, place->second, "disconnected by hand", now);
+  if (place != peers_.end()) {
+    end_session(name, place->second, "disconnected by hand", now, Ending::disconnected);
+  }
   return take();
 }
 
 /// Whoever lives at these addresses is meant: each is dialled as a seed's.
-/// Returns: whether there are such requests.
-bool Sessions::requests_resolved(const std::string& target, const std::vector<std::string>& found,
+void Sessions::requests_resolved(const std::string& target, const std::vector<std::string>& found,
                                  Clock::TimePoint now) {
   bool any = false;
   for (Request& request : requests_) {
@@ -52,14 +53,13 @@ bool Sessions::requests_resolved(const std::string& target, const std::vector<st
     request.why = "the name cannot be resolved";  // unless something else comes of it
     any = true;
   }
-  if (!any) return false;
+  if (!any) return;
   for (const std::string& address : found) {
     const bool on_its_way = std::any_of(outbound_.begin(), outbound_.end(), [&](const auto& entry) {
       return entry.second.address == address && entry.second.seed == target;
     });
     if (!is_met(target, address) && !on_its_way) dial(address, {}, target, now);
   }
-  return true;
 }
 
 void Sessions::requests_failed(const std::string& target, const std::string& why) {

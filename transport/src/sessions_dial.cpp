@@ -66,6 +66,9 @@ std::optional<std::string> Sessions::known_at(const std::string& address) const 
   for (const auto& [name, peer] : peers_) {
     if (peer.address == address && !peer.left && peer.life != Life{}) return name;
   }
+  for (const auto& [link, out] : outbound_) {
+    if (out.address == address && out.phase == Phase::accepted) return out.peer;
+  }
   return std::nullopt;
 }
 
@@ -109,10 +112,8 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
   const auto seed = seeds_.find(address);
   if (seed != seeds_.end()) seed->second.looking_up = false;
   if (stopped_ || leaving_) return take();
-  bool for_a_peer = false;
   for (auto& [name, peer] : peers_) {
     if (!peer.looking_up || peer.address != address) continue;
-    for_a_peer = true;
     peer.looking_up = false;
     if (peer.link != 0) continue;  // it came by another way meanwhile
     if (found.empty()) {
@@ -123,22 +124,55 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
       dial(found.front(), name, {}, now);
     }
   }
-  const bool asked_otherwise = requests_resolved(address, found, now) || for_a_peer;
-  if (asked_otherwise && seed == seeds_.end()) return take();
+  requests_resolved(address, found, now);
+  if (seed == seeds_.end()) return take();
   if (found.empty()) seed_failed(address, "the name cannot be resolved");
+  bool strangers = found.empty();
   for (const std::string& one : found) {
     if (is_met(address, one) || known_at(one)) continue;
+    strangers = true;
     const bool on_its_way = std::any_of(outbound_.begin(), outbound_.end(), [&](const auto& entry) {
       return entry.second.address == one;
     });
     if (!on_its_way) dial(one, {}, address, now);
   }
+  if (!strangers) {
+    seed->second.backoff = {};
+    seed->second.resolve_at = now + config_.times.look_again;
+  }
   return take();
 }
 
+/// With nobody to talk to, whoever names stand for now is wanted at once.
+void Sessions::look_sooner(Clock::TimePoint now) {
+  const bool alone = std::none_of(peers_.begin(), peers_.end(),
+                                  [](const auto& entry) { return entry.second.session != 0; });
+  if (!alone) return;
+  for (auto& [address, seed] : seeds_) {
+    seed.resolve_at = std::min(seed.resolve_at, now + config_.times.redial_max);
+    next_tick_ = std::min(next_tick_, seed.resolve_at);
+  }
+}
+
 Sessions::Actions Sessions::add_seed(const std::string& address, Clock::TimePoint now) {
-  seeds_.try_emplace(address, Seed{});
-  seeds_[address].resolve_at = now;
+  Seed& seed = seeds_[address];
+  seed.listed = false;
+  seed.resolve_at = now;
+  return on_tick(now);
+}
+
+Sessions::Actions Sessions::set_listed_seeds(const std::vector<std::string>& addresses,
+                                             Clock::TimePoint now) {
+  std::erase_if(seeds_, [&](const auto& entry) {
+    return entry.second.listed &&
+           std::find(addresses.begin(), addresses.end(), entry.first) == addresses.end();
+  });
+  for (const std::string& address : addresses) {
+    const auto [place, fresh] = seeds_.try_emplace(address);
+    if (!fresh) continue;
+    place->second.listed = true;
+    place->second.resolve_at = now;
+  }
   return on_tick(now);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The handshake's half of Sessions: what each frame before a session means, from both ends.
+#include "grove/core/mark.hpp"
 #include "grove/transport/local.hpp"
 #include "grove/transport/sessions.hpp"
 
@@ -76,6 +77,7 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
     return;
   }
   if (peer.link != 0 && peer.link != link) {  // reached already, over another address
+    GROVE_MARK("handshake.reached_already");
     aliases_[out.address] = welcome.name;
     seed_answered(out.seed, welcome.name);
     abandon(link);
@@ -216,6 +218,7 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
     // A new dial of the same peer: the old direction is dead on its side. Our link may be in use
     // there; were it dropped here as well, two nodes could end each other's sessions for ever. If
     // it is not, the peer says BYE on it.
+    GROVE_MARK("handshake.dialled_anew");
     const NodeId node = intern_node(name, peer.life);
     if (peer.session != 0) act(Down{node, peer.session, "the peer dialled anew"});
     peer.session = 0;
@@ -236,6 +239,7 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
 void Sessions::meet(const std::string& name, Peer& peer, Life life, const std::string& address,
                     const std::string& local, Clock::TimePoint now) {
   if (life > peer.life && peer.life != Life{}) {
+    GROVE_MARK("handshake.next_life");
     if (peer.session != 0) end_session(name, peer, "the node was restarted", now);
     if (peer.link != 0) {  // dialled to the old life
       const LinkId link = std::exchange(peer.link, 0);
@@ -244,6 +248,7 @@ void Sessions::meet(const std::string& name, Peer& peer, Life life, const std::s
         act(HangUp{link});
         outbound_.erase(out);
       } else {
+        GROVE_MARK("handshake.dial_finds_next_life");
         peer.link = link;  // still on its way: it may find the new life
       }
     }

@@ -36,6 +36,8 @@ std::string_view to_string(Metric metric) noexcept {
     case Metric::members_declared_dead: return "members_declared_dead_total";
     case Metric::suspicions_refuted: return "suspicions_refuted_total";
     case Metric::probes_unanswered: return "probes_unanswered_total";
+    case Metric::metadata_refused: return "metadata_refused_total";
+    case Metric::minorities: return "minorities_total";
     case Metric::k_count: break;
   }
   return "";

@@ -7,8 +7,11 @@
 #pragma once
 
 #include "grove/cluster/flow.hpp"
+#include "grove/cluster/metadata.hpp"
 #include "grove/cluster/names.hpp"
+#include "grove/cluster/partition.hpp"
 #include "grove/node/node.hpp"
+#include "grove/transport/endpoint.hpp"
 #include "grove/transport/sessions.hpp"
 #include "grove/transport/transport.hpp"
 
@@ -27,6 +30,11 @@ struct ClusterConfig {
   std::string local_path;          // of a socket for nodes of this machine; empty: none
   bool meet_locally = true;        // false: peers are dialled over the network in any case
   std::vector<std::string> seeds;  // nodes to join; a DNS name may stand for several
+  /// Of more of them, one a line, # begins a comment; read again when it changes. Empty: none.
+  std::string seeds_file;
+  std::uint16_t port = transport::k_default_port;  // of seeds that name none
+  NodeMetadata metadata;                           // what others are told of this node
+  PartitionConfig partition;
   transport::Cookie cookie;
   transport::SessionTimes times;
   FlowConfig flow;
@@ -35,6 +43,21 @@ struct ClusterConfig {
   transport::AutoConnect auto_connect = transport::AutoConnect::always;
   std::uint64_t random_seed = 0;
   std::function<transport::Nonce()> nonce = transport::random_nonce;
+};
+
+/// What a subscriber of monitor_members() is told.
+struct MemberEvent {
+  std::string name;
+  Life life;
+  enum class What : std::uint8_t {
+    joined,
+    suspect,  // somebody cannot reach it
+    back,     // after suspect or dead: the same life is a member as before
+    dead,
+    left,     // said good-bye
+    changed,  // its metadata
+  } what = What::joined;
+  std::string why;  // for people
 };
 
 /// One node as this one sees it.
@@ -55,6 +78,7 @@ struct Member {
   std::string over;                   // the address that the link to it goes to; empty: none is up
   std::string reached_by;             // partial: by whom
   std::vector<std::string> accusers;  // suspect: who could not reach it, as far as is known
+  NodeMetadata metadata;              // as it has told last, as far as is known
   std::size_t queued_bytes = 0;       // for it: not sent yet, or not acknowledged
 };
 
@@ -69,7 +93,8 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   /// Listens, and begins to join. Returns: the address bound.
-  /// Errors: address_in_use, bad_address; refused when there is no cookie and the address is not
+  /// Errors: address_in_use, bad_address, bad_argument, too_large; io when there is no seeds file
+  /// to read; refused when there is no cookie and the address is not
   /// this machine's own (loopback).
   Result<std::string> start();
   /// Closes the transport: peers see their connections end. For a good-bye, leave() first.
@@ -93,6 +118,15 @@ class Cluster {
 
   /// Hands all known members, this node first, to `use` on the transport's loop.
   void members(std::function<void(std::vector<Member>)> use);
+  /// The same of those, this node among them, that are up or partial and have that role.
+  void members_with_role(const std::string& role, std::function<void(std::vector<Member>)> use);
+  /// Sends `subscriber`, a process of this node, a MemberEvent for each change of another member,
+  /// in order, until it ends or unsubscribes. It should have a bounded mailbox.
+  void monitor_members(const Pid& subscriber, bool on);
+  /// From now on others are told this of this node. Errors: bad_argument, too_large.
+  Result<void> set_metadata(NodeMetadata metadata);
+  /// Where this node stands by its partition policy; majority without one.
+  [[nodiscard]] Side side() const noexcept;
   [[nodiscard]] std::size_t sessions() const;
   /// Hands the names of the nodes that there is a session with to `use` on the transport's loop: of
   /// others, whoever lost something with them here has been told. Source: OTP, nodes/0.

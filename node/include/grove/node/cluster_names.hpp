@@ -117,7 +117,7 @@ class ClusterNames {
     Ref waiter;  // made by the process that gets a detail::NameAnswer, if `ack` asks for one
   };
   /// Errors: name_taken (detail: the holder's pid), already_started (the process has another),
-  /// noproc, bad_argument (the metadata), unavailable (too many).
+  /// noproc, bad_argument (the metadata), unavailable (too many), refused (by a minority).
   /// `asker`: who gets the answer, if one is wanted.
   virtual Result<void> add(const Request& request, const Pid& asker) = 0;
   /// No answer is wanted any more.

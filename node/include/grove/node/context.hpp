@@ -347,6 +347,16 @@ class Context {
   /// Whoever a reference means now; nobody for a name of another node.
   [[nodiscard]] std::optional<Pid> resolve(const ServerRef& server) const;
 
+  // -- nodes (include node_events.hpp) -----------------------------------------------------
+
+  /// On: a NodeUp for each session with another node that begins from now on, and a NodeDown for
+  /// each that ends, once for each time that this was called. Off: nothing any more, however often
+  /// it was called. Source: OTP, net_kernel:monitor_nodes/1.
+  void monitor_nodes(bool on);
+  /// On: one NodeDown when the session with `node` ends; at once when there is none. Off: one less
+  /// of them. Never of this node itself. Source: OTP, erlang:monitor_node/2.
+  void monitor_node(const std::string& node, bool on);
+
   // -- tables (include table.hpp) -----------------------------------------------------------
 
   /// Creates a table that goes with this process. Others find it by `name`; empty: they do not.

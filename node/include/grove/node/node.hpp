@@ -11,6 +11,7 @@
 #include "grove/core/random.hpp"
 #include "grove/core/scheduler.hpp"
 #include "grove/node/context.hpp"
+#include "grove/node/groups.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -187,6 +188,9 @@ class Node {
   template <class F>
   std::future<detail::TaskResult<F&, Context&>> async(F function);
 
+  /// The process groups as this node knows them.
+  [[nodiscard]] Groups& groups() const noexcept { return *groups_; }
+
   // -- timers, as Context's ------------------------------------------------------------------
 
   template <class T>
@@ -251,6 +255,8 @@ class Node {
   /// Returns: the instant `delay` from now, or the last one there is. Throws ProcessExit(badarg)
   /// for a negative one.
   [[nodiscard]] Clock::TimePoint time_after(Clock::Duration delay) const;
+  /// The groups are to hear of the process's end. Returns: false when it has ended.
+  [[nodiscard]] bool mark_grouped(const Pid& pid);
   [[nodiscard]] detail::TableRegistry& table_registry() const noexcept { return *tables_; }
 
  private:
@@ -286,6 +292,7 @@ class Node {
   std::unique_ptr<detail::NameTable> names_;
   std::unique_ptr<detail::DirectoryTable> directories_;
   std::unique_ptr<detail::TableRegistry> tables_;
+  std::unique_ptr<Groups> groups_;
   std::unique_ptr<detail::Timers> timers_;
   std::atomic<bool> stopping_{false};
   std::atomic<std::uint32_t> completing_{0};  // threads that are saying that an operation is done

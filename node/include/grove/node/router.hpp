@@ -12,6 +12,9 @@
 namespace grove {
 
 class ClusterNames;  // cluster_names.hpp
+namespace detail {
+struct GroupsChange;
+}  // namespace detail
 
 /// Flushable: what route() has gathered.
 class Router : public Flushable {
@@ -53,6 +56,13 @@ class Router : public Flushable {
   virtual void spawner_ended(NodeId node, const Ref& request, const ExitReason& reason) = 0;
   /// What that child is to hear, now that it has come. Returns: noproc when nobody has said so.
   [[nodiscard]] virtual ExitReason take_spawner_end(NodeId node, const Ref& request) = 0;
+
+  /// As Context's, for a process of this node. Undone by its process_ended().
+  virtual void monitor_nodes(const Pid& subscriber, bool on) = 0;
+  virtual void monitor_node(const Pid& watcher, const std::string& node, bool on) = 0;
+  /// Tells all other nodes of a change to this node's process groups, in the order of the calls.
+  /// Not flushed.
+  virtual void groups_changed(const detail::GroupsChange& change) = 0;
 
   [[nodiscard]] virtual ClusterNames& names() noexcept = 0;
 };

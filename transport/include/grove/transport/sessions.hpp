@@ -46,6 +46,8 @@ struct SessionTimes {
   /// Between two attempts to reach a peer: doubles from the first to the second.
   Clock::Duration redial_min = std::chrono::milliseconds{50};
   Clock::Duration redial_max = std::chrono::seconds{2};
+  /// Between two look-ups of a seed's name when all that it stands for is met, or is a peer.
+  Clock::Duration look_again = std::chrono::seconds{30};
 };
 
 /// Whether a node makes connections by itself. Source: OTP, kernel's dist_auto_connect.
@@ -103,10 +105,13 @@ class Sessions {
     std::string address;
     std::uint64_t features;
   };
+  /// How a session ended; OTP's words for it are connection_closed, disconnect, net_tick_timeout.
+  enum class Ending : std::uint8_t { closed, disconnected, silent };
   struct Down {
     NodeId peer;
     std::uint64_t session;
     std::string why;
+    Ending ending = Ending::closed;
   };
   /// The peer has got all our batches up to `sequence`.
   struct Acknowledged {
@@ -153,6 +158,9 @@ class Sessions {
   Actions add_peer(const std::string& name, Life life, const std::string& address,
                    Clock::TimePoint now);
   Actions add_seed(const std::string& address, Clock::TimePoint now);
+  /// Takes these for the seeds of a list, in place of those that it had before; whom only the old
+  /// one named is not looked for any more. Sessions and other seeds stay as they are.
+  Actions set_listed_seeds(const std::vector<std::string>& addresses, Clock::TimePoint now);
   /// One attempt to open a session: with a peer, by its name, or with whoever is at an address.
   /// Connected follows, within twice the handshake's time. Source: OTP, net_kernel:connect_node/1.
   Actions connect(std::uint64_t id, const std::string& target, Clock::TimePoint now);
@@ -185,6 +193,7 @@ class Sessions {
     std::string address;
     std::string answered_by;  // the node that lives there; empty: nobody has answered yet
     std::string trouble;      // why it cannot be reached; empty: none known
+    bool listed = false;      // by set_listed_seeds()
   };
   [[nodiscard]] std::vector<SeedView> seeds() const;
   /// Who did not come in, here or there. At most 64; those of longest ago are forgotten.
@@ -240,6 +249,7 @@ class Sessions {
     std::string trouble;
   };
   struct Seed {
+    bool listed = false;  // by set_listed_seeds() alone
     bool looking_up = false;
     Clock::TimePoint resolve_at;
     Clock::Duration backoff{};
@@ -288,13 +298,13 @@ class Sessions {
   void accepted(const std::string& name, Peer& peer, Clock::TimePoint now);
   void try_up(const std::string& name, Peer& peer, Clock::TimePoint now);
   void end_session(const std::string& name, Peer& peer, const std::string& why,
-                   Clock::TimePoint now);
+                   Clock::TimePoint now, Ending ending = Ending::closed);
   void meet(const std::string& name, Peer& peer, Life life, const std::string& address,
             const std::string& local, Clock::TimePoint now);
   void schedule_redial(Peer& peer, Clock::TimePoint now);
   /// The node known to live at `address`: ourselves, or a peer that is dialled anyway.
   [[nodiscard]] std::optional<std::string> known_at(const std::string& address) const;
-  bool requests_resolved(const std::string& target, const std::vector<std::string>& found,
+  void requests_resolved(const std::string& target, const std::vector<std::string>& found,
                          Clock::TimePoint now);
   void requests_failed(const std::string& target, const std::string& why);
   void requests_answered(const std::string& target, const std::string& node);
@@ -304,6 +314,7 @@ class Sessions {
   void seed_answered(const std::string& seed, const std::string& node);
   [[nodiscard]] static bool admits(const std::string& seed, const std::string& node);
   bool is_met(const std::string& seed, const std::string& address);
+  void look_sooner(Clock::TimePoint now);
   [[nodiscard]] SessionHeader header_of(const Peer& peer) const;
   void send_heartbeat(Peer& peer);
   [[nodiscard]] Actions take();

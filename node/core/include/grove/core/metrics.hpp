@@ -45,6 +45,8 @@ enum class Metric : std::uint8_t {
   members_declared_dead,
   suspicions_refuted,  // of this node
   probes_unanswered,
+  metadata_refused,  // of other nodes: more than a node may say of itself
+  minorities,        // times that this node was in the minority of a partition
   k_count
 };
 

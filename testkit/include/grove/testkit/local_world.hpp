@@ -8,8 +8,7 @@
 
 #include "grove/node/gen_server.hpp"
 #include "grove/node/node.hpp"
-
-#include "support/virtual_clock.hpp"
+#include "grove/testkit/virtual_clock.hpp"
 
 #include <cstdlib>
 #include <mutex>

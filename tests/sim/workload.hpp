@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the processes of a scenario share, and what they do. All of them note what they see, and end
+// when they are told to stop.
+#pragma once
+
+#include "grove/testkit/sim_world.hpp"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace grove::sim {
+
+struct Outcome;
+
+/// What a watcher of a node's process groups was told, added up: how often each is a member.
+using GroupsSeen = std::map<std::string, std::map<Pid, int>>;
+
+/// The simulation has one thread.
+struct Workload {
+  explicit Workload(std::uint64_t seed) : world{seed} {}
+  [[nodiscard]] Random& random() { return world.random(); }
+
+  testkit::SimWorld world;
+  std::vector<Pid> seen;      // every worker that ever was, dead ones and dead lives too
+  std::vector<Pid> sinks;     // the same of those that streams go to
+  std::vector<Pid> servers;   // and of those that are called
+  std::vector<Pid> kept;      // who stays after that, to be asked
+  std::uint64_t gave_up = 0;  // supervisors
+  std::map<std::string, GroupsSeen> groups;  // by node
+  std::uint64_t group_changes = 0;           // that watchers were told
+  bool stopping = false;
+};
+
+/// Notes that a process started, and, when its frame goes, that it ended.
+class Life {
+ public:
+  Life(Workload& workload, Context& context, Pid tied_to = {})
+      : workload_{workload}, pid_{context.self()} {
+    workload_.world.note(testkit::Started{pid_, tied_to});
+  }
+  ~Life() { workload_.world.note(testkit::Ended{pid_}); }
+  Life(const Life&) = delete;
+  Life& operator=(const Life&) = delete;
+
+ private:
+  Workload& workload_;
+  Pid pid_;
+};
+
+struct Echo {
+  using Reply = int;
+  int number = 0;
+};
+/// Answers to the local name `echo`, at once. Every scenario has one on each node.
+class EchoServer : public GenServer {
+ public:
+  using Handles = grove::Handles<Echo>;
+  int handle_call(Echo echo) { return echo.number; }
+};
+
+/// Workers that come and go, and watchers that monitor and link to those of all nodes.
+void populate_relations(Workload& workload, const std::string& node);
+/// Streams of numbered messages, and calls of servers that are slow at times.
+void populate_traffic(Workload& workload, const std::string& node);
+/// Processes that take, keep and give up names of the cluster.
+void populate_names(Workload& workload, const std::string& node);
+/// Supervisors whose children crash, with children on other nodes and on their own.
+void populate_supervisors(Workload& workload, const std::string& node);
+
+/// Processes that join and leave groups, and one that watches them all.
+void populate_groups(Workload& workload, const std::string& node);
+/// All nodes, and all watchers, must have the members that there are.
+void finish_groups(Workload& workload, Outcome& outcome);
+
+}  // namespace grove::sim
+
+GROVE_MESSAGE(grove::sim::Echo, "sim.echo", number)
