@@ -206,7 +206,7 @@ Result<void> NameLog::add(const NewName& request, std::uint64_t wall_micros) {
   return {};
 }
 
-bool NameLog::remove(const std::string& name) {
+bool NameLog::remove(const std::string& name, bool anywhere) {
   if (const NameEntry* mine = own().log.find(name)) {
     const Pid pid{self_, mine->index, mine->generation};
     NameRecord record = record_of(name, *mine);
@@ -217,7 +217,7 @@ bool NameLog::remove(const std::string& name) {
     settle(name);
     return true;
   }
-  const auto holds = find(name);
+  const auto holds = anywhere ? find(name) : std::nullopt;
   if (!holds) return false;
   tell(holds->pid.node, NamesDrop{name, holds->pid.index, holds->pid.generation});
   return true;

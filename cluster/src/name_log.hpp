@@ -78,8 +78,9 @@ class NameLog {
   };
   /// Errors: name_taken (detail: the holder), already_started, unavailable (too many).
   Result<void> add(const NewName& request, std::uint64_t wall_micros);
-  /// Of another node's process: asks that node. Returns: whether somebody has it.
-  bool remove(const std::string& name);
+  /// `anywhere`: of another node's process, too, by asking that node.
+  /// Returns: whether somebody has it.
+  bool remove(const std::string& name, bool anywhere = false);
   /// Returns: whether the process had a name.
   bool remove_all(const Pid& pid);
   void forget_waiter(std::uint64_t token);

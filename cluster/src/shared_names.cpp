@@ -71,9 +71,9 @@ void SharedNames::forget(const Ref& waiter) {
   });
 }
 
-bool SharedNames::remove(const std::string& name) {
+bool SharedNames::remove(const std::string& name, bool anywhere) {
   bool removed = false;
-  run([&] { removed = log_.remove(name); });
+  run([&] { removed = log_.remove(name, anywhere); });
   flush_outside();
   return removed;
 }

@@ -40,7 +40,7 @@ class SharedNames final : public ClusterNames {
   // As ClusterNames'. What they tell others is flushed by the turn, or here when there is none.
   Result<void> add(const Request& request, const Pid& asker) override;
   void forget(const Ref& waiter) override;
-  bool remove(const std::string& name) override;
+  bool remove(const std::string& name, bool anywhere) override;
   [[nodiscard]] std::optional<Pid> find(std::string_view name) const override {
     return view_.find(name);
   }

@@ -67,6 +67,12 @@ Result<void> re_register_name(Context& context, const std::string& name, const P
   return add(context, request);
 }
 
+bool unregister_name(Context& context, const std::string& name) {
+  const RuntimeSection runtime{detail::current_turn()};
+  if (!context.node().mark_named(context.self())) return false;
+  return context.node().router()->names().remove(name, true);
+}
+
 std::optional<NameRow> find(const Context& context, std::string_view name) {
   const RuntimeSection runtime{detail::current_turn()};
   Router* const router = context.node().router();

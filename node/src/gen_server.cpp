@@ -32,10 +32,7 @@ void give_back(Context& context, const ServerName& name) {
   if (const auto* local = name.local()) {
     context.unregister_name(*local);
   } else if (const auto* global = name.global()) {
-    // Another node's process may have won it meanwhile.
-    if (holder_of(context, name) == context.self()) {
-      context.unregister_name(global->name, Scope::cluster);
-    }
+    context.unregister_name(global->name, Scope::cluster);
   } else if (const auto directory = context.node().directory(name.via()->directory)) {
     directory->unregister_name(context, name.via()->key);
   }

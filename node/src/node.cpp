@@ -383,7 +383,7 @@ bool Node::unregister_name(const std::string& name, Scope scope) {
   if (scope == Scope::local) return names_->remove(name);
   if (router_ == nullptr) return false;
   owe_router(*this);
-  return router_->names().remove(name);
+  return router_->names().remove(name, false);
 }
 
 std::optional<Pid> Node::whereis(std::string_view name, Scope scope) const {

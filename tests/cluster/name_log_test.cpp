@@ -277,10 +277,11 @@ TEST_F(NameLogs, AReRegistrationMovesTheNameAndNobodyIsTold) {
 TEST_F(NameLogs, CanBeTakenAwayFromElsewhere) {
   ASSERT_TRUE(net.give("a", "x", 1));
   net.run();
+  EXPECT_FALSE(net["b"].log.remove("x"));  // only when that is meant
   net.take_away("b", "x");
   net.run();
   EXPECT_EQ(net.holder("x"), Pid{});
-  EXPECT_FALSE(net["b"].log.remove("x"));
+  EXPECT_FALSE(net["b"].log.remove("x", true));
 }
 
 TEST_F(NameLogs, ARegistrationAfterOthersWereSeenIsYoungerWhateverTheClocksSay) {

@@ -87,7 +87,7 @@ class NameNet {
     return given;
   }
   void take_away(const std::string& node, const std::string& name) {
-    nodes_.at(node).log.remove(name);
+    nodes_.at(node).log.remove(name, true);
     take(node);
   }
   /// Delivers the oldest message of a link. Returns: false when there is none.

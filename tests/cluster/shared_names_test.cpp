@@ -226,6 +226,28 @@ TEST_F(SharedNames, WatchersSeeEachChangeFromTheFirstViewOn) {
   EXPECT_EQ(told, wanted);
 }
 
+TEST_F(SharedNames, OfANodeWhoseClockIsHoursWrongAreNamesAndItsClockIsInTheLog) {
+  start();
+  world.set_clock("a", 5h);
+  const Pid x = hold("a", "x");
+  const Pid y = hold("b", "y");
+  world.run_for(5s);
+  expect_seen("x", x);
+  expect_seen("y", y);
+  std::size_t said = 0;
+  for (const auto& [level, text] : world["b"].log().lines()) {
+    said += text.find("the clock of node a is more than 5 s ahead") != std::string::npos ? 1U : 0U;
+  }
+  EXPECT_EQ(said, 1U);
+  cut_in_two();
+  const Pid older = hold("b", "z");  // b has heard of a's time
+  world.run_for(1s);
+  const Pid newer = hold("a", "z");
+  heal();
+  expect_seen("z", older);
+  EXPECT_FALSE(node("a").is_alive(newer));
+}
+
 TEST_F(SharedNames, AReRegistrationElsewhereLeavesTheOldHolderAlone) {
   start();
   const Pid old = hold("a", "x");
@@ -240,7 +262,11 @@ TEST_F(SharedNames, AReRegistrationElsewhereLeavesTheOldHolderAlone) {
   expect_seen("x", now);
   EXPECT_TRUE(node("a").is_alive(old));
   EXPECT_TRUE(node("a").register_name("y", old, Scope::cluster));  // it has no name now
-  EXPECT_TRUE(node("c").unregister_name("x", Scope::cluster));
+  EXPECT_FALSE(node("c").unregister_name("x", Scope::cluster));    // not of c's processes
+  world.run("c", [](Context& context) -> Task<> {
+    EXPECT_TRUE(global::unregister_name(context, "x"));
+    co_return;
+  });
   world.run_for(1s);
   expect_seen("x", std::nullopt);
 }

@@ -85,6 +85,10 @@ struct NameWatch {
 /// Errors: as register_name(), never name_taken. Source: OTP, global:re_register_name/2.
 Result<void> re_register_name(Context& context, const std::string& name, const Pid& pid,
                               Value metadata = {});
+/// Takes a name away, whoever has it; of another node's process by asking that node, so that it is
+/// gone a moment later. Context::unregister_name() is for this node's processes.
+/// Returns: whether somebody has it. Source: OTP, global:unregister_name/1.
+bool unregister_name(Context& context, const std::string& name);
 [[nodiscard]] std::optional<NameRow> find(const Context& context, std::string_view name);
 
 /// From now on the process gets a NameEvent for each change of a name that begins with `prefix`, as
@@ -122,8 +126,9 @@ class ClusterNames {
   virtual Result<void> add(const Request& request, const Pid& asker) = 0;
   /// No answer is wanted any more.
   virtual void forget(const Ref& waiter) = 0;
-  /// Of another node's process: asks that node. Returns: whether somebody has it.
-  virtual bool remove(const std::string& name) = 0;
+  /// `anywhere`: of another node's process, too, by asking that node.
+  /// Returns: whether somebody has it.
+  virtual bool remove(const std::string& name, bool anywhere) = 0;
   [[nodiscard]] virtual std::optional<Pid> find(std::string_view name) const = 0;
   [[nodiscard]] virtual std::optional<global::NameRow> row(std::string_view name) const = 0;
   /// All, by name.
