@@ -404,7 +404,7 @@ class AdminServer::Impl {
 
   void names(const std::vector<std::string>&, const Respond& respond) {
     Json rows = Json::array();
-    for (const Router::GlobalName& entry : node_.global_names()) {
+    for (const GlobalName& entry : node_.global_names()) {
       rows.push_back({{"name", entry.name},
                       {"pid", grove::to_string(entry.pid)},
                       {"node", node_name(entry.pid.node)}});

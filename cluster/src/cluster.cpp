@@ -52,7 +52,8 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
         config_{std::move(config)},
         once_{node.log()},
         outgoing_{node, transport, links_, once_, config_.flow.when_busy},
-        names_{node, links_, outgoing_},
+        names_{node,  links_,        outgoing_,
+               once_, config_.names, [this] { return side() == Side::minority; }},
         groups_{node, links_, outgoing_},
         incoming_{node, outgoing_, once_, [this](const PeerLinkPtr& link, const Record& record) {
                     return control(link, record);
@@ -218,7 +219,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     links_.for_each([&pid](const PeerLinkPtr& link) { link->forget(pid); });
   }
   bool process_ended(const Pid& pid, bool named) override {
-    const bool told = named && names_.remove_all(pid);
+    const bool told = named && names_.process_ended(pid);
     node_monitors_.forget(pid);
     forget(pid);
     return told;
@@ -243,21 +244,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   void groups_changed(const detail::GroupsChange& change) override { groups_.tell(change); }
-  Result<void> register_name(const std::string& name, const Pid& pid) override {
-    if (side() == Side::minority) {
-      return Error{Errc::refused, "this node is in the minority of a partition"};
-    }
-    const auto added = names_.add(name, pid);
-    flush();
-    return added;
-  }
-  bool unregister_name(const std::string& name) override {
-    const bool removed = names_.remove(name);
-    flush();
-    return removed;
-  }
-  std::optional<Pid> whereis(const std::string& name) const override { return names_.find(name); }
-  std::vector<GlobalName> names() const override { return names_.all(); }
+  ClusterNames& names() noexcept override { return names_; }
 
  private:
   void end_later(NodeId peer, const std::string& why) {
@@ -291,9 +278,10 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       look_for_partition();
       look_at_seeds_file();
     }
+    names_.on_tick(now());
     finish_leaving();
     flush();
-    return std::min(sessions_->next_tick(), membership_->next_tick());
+    return std::min({sessions_->next_tick(), membership_->next_tick(), names_.next_tick()});
   }
 
   void end_slow_ones() {
@@ -345,10 +333,11 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     const auto link = std::make_shared<cluster::PeerLink>(transport_, up, config_.flow);
     links_.add(link);
     node_monitors_.tell_up(up.peer);
-    names_.greet(link);
     groups_.tell_all(link);
+    // Members first: of the names of strangers nothing is taken.
     perform(membership_->on_session_up(node_name(up.peer), node_life(up.peer), up.address, now()));
     look_for_partition();  // it counts from now on, however soon it is lost again
+    names_.on_session_up(up.peer);
     flush();
   }
 
@@ -359,7 +348,8 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     GROVE_CHECK(link != nullptr && link->session == down.session);
     links_.remove(down.peer);
     spawner_ends_.drop(down.peer);
-    names_.drop(down.peer);  // before its processes: whoever hears of the loss finds them gone
+    // Before its processes: whoever hears of the loss finds the names gone.
+    names_.on_session_down(down.peer);
     groups_.drop(down.peer);
     const cluster::PeerLink::Closed closed = link->close();
     for (const Pid& watcher : closed.watchers) {
@@ -390,12 +380,17 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   void act(Membership::Changed& changed) {
     node_.log().info("member " + changed.name + " is " +
                      std::string{cluster::to_string(changed.to)} + ": " + changed.why);
+    names_.on_member(intern_node(changed.name, changed.life),
+                     changed.to <= cluster::MemberState::suspect);
     member_subscribers_.tell(changed);
     if (changed.to != cluster::MemberState::left) return;
     sessions_->mark_left(changed.name);
     if (const NodeId peer = links_.connected(changed.name); peer != NodeId{}) {
       end_later(peer, "it left");
     }
+  }
+  void act(Membership::Reached& reached) {
+    names_.on_reached(intern_node(reached.name, reached.life), reached.by);
   }
   void act(Membership::Told& told) { member_subscribers_.tell(told); }
   void act(Membership::Count& count) {
@@ -459,34 +454,30 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   /// Returns: false when the record is malformed; a control message we do not know is skipped.
   bool control(const PeerLinkPtr& link, const Record& record) {
-    if (record.type == k_message_type<cluster::NamesSnapshot>.wire_id) {
-      return with<cluster::NamesSnapshot>(
-          record, [&](const auto& snapshot) { names_.apply(link, snapshot); });
+    bool good = true;
+    const auto of_names = [&](const auto& message) {
+      good = names_.on_message(link->peer, message);
+    };
+    switch (record.type) {
+      case k_message_type<cluster::NamesDigest>.wire_id:
+        return with<cluster::NamesDigest>(record, of_names);
+      case k_message_type<cluster::NamesPull>.wire_id:
+        return with<cluster::NamesPull>(record, of_names);
+      case k_message_type<cluster::NamesPart>.wire_id:
+        return with<cluster::NamesPart>(record, of_names) && good;
+      case k_message_type<cluster::NamesDrop>.wire_id:
+        return with<cluster::NamesDrop>(record, of_names);
+      case k_message_type<detail::GroupsState>.wire_id:
+        return hear_of_groups<detail::GroupsState>(link, record);
+      case k_message_type<detail::GroupsChange>.wire_id:
+        return hear_of_groups<detail::GroupsChange>(link, record);
+      case k_message_type<cluster::GroupsRequest>.wire_id: groups_.tell_all(link); return true;
+      case k_message_type<cluster::SwimMessage>.wire_id:
+        return with<cluster::SwimMessage>(record, [&](const auto& message) {
+          perform(membership_->on_message(node_name(link->peer), message, now()));
+        });
+      default: return true;
     }
-    if (record.type == k_message_type<cluster::NamesDelta>.wire_id) {
-      return with<cluster::NamesDelta>(record,
-                                       [&](const auto& delta) { names_.apply(link, delta); });
-    }
-    if (record.type == k_message_type<cluster::NamesRequest>.wire_id) {
-      names_.repeat(link);
-      return true;
-    }
-    if (record.type == k_message_type<detail::GroupsState>.wire_id) {
-      return hear_of_groups<detail::GroupsState>(link, record);
-    }
-    if (record.type == k_message_type<detail::GroupsChange>.wire_id) {
-      return hear_of_groups<detail::GroupsChange>(link, record);
-    }
-    if (record.type == k_message_type<cluster::GroupsRequest>.wire_id) {
-      groups_.tell_all(link);
-      return true;
-    }
-    if (record.type == k_message_type<cluster::SwimMessage>.wire_id) {
-      return with<cluster::SwimMessage>(record, [&](const auto& message) {
-        perform(membership_->on_message(node_name(link->peer), message, now()));
-      });
-    }
-    return true;
   }
 
   template <class T>

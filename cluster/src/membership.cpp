@@ -56,6 +56,12 @@ void Membership::change(const std::string& name, Member& member, MemberState to,
   if (to != MemberState::suspect) member.suspicion.reset();
 }
 
+void Membership::reached(const std::string& name, Member& member, const std::string& by) {
+  if (std::exchange(member.reached_by, by) != by) {
+    actions_.emplace_back(Reached{name, member.life, by});
+  }
+}
+
 // -- claims ---------------------------------------------------------------------------------
 
 void Membership::hear(const MemberClaim& claim, Clock::TimePoint now) {

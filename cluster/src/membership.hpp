@@ -69,6 +69,12 @@ class Membership {
     MemberState to;
     std::string why;
   };
+  /// A member without a session is reached by another one; `by` empty: by nobody any more.
+  struct Reached {
+    std::string name;
+    Life life;
+    std::string by;
+  };
   /// A member's metadata are others than before.
   struct Told {
     std::string name;
@@ -84,7 +90,7 @@ class Membership {
   struct Count {
     Counted what;
   };
-  using Action = std::variant<Send, Meet, Changed, Told, Count>;
+  using Action = std::variant<Send, Meet, Changed, Reached, Told, Count>;
   using Actions = std::vector<Action>;
 
   explicit Membership(MembershipConfig config);
@@ -158,6 +164,7 @@ class Membership {
   bool may_accuse(const std::string& accuser) const;
   Member* known(const MemberClaim& claim);
   void change(const std::string& name, Member& member, MemberState to, const std::string& why);
+  void reached(const std::string& name, Member& member, const std::string& by);
   bool needs_probe(const std::string& name) const;
   void start_probe(const std::string& name, Clock::TimePoint now);
   void ask_others(std::uint64_t number, Probe& probe);

@@ -97,7 +97,7 @@ void Membership::answered(std::uint64_t number, const std::string& by) {
   probes_.erase(probe);
   add_health(-1);
   const auto place = members_.find(target);
-  if (place != members_.end()) place->second.reached_by = by == target ? std::string{} : by;
+  if (place != members_.end()) reached(target, place->second, by == target ? std::string{} : by);
 }
 
 void Membership::probe_failed(const Probe& probe, Clock::TimePoint now) {
@@ -107,7 +107,7 @@ void Membership::probe_failed(const Probe& probe, Clock::TimePoint now) {
   const auto place = members_.find(probe.target);
   if (place == members_.end() || place->second.state > MemberState::suspect) return;
   const Member& member = place->second;
-  place->second.reached_by.clear();
+  reached(probe.target, place->second, {});
   hear({probe.target, member.life.value, member.incarnation, MemberState::suspect, member.address,
         config_.name},
        now);

@@ -1,133 +1,264 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Whose a name is. How names get here: name_sync.cpp.
 #include "name_log.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <tuple>
+#include <utility>
 
 namespace grove::cluster {
 
-/// The older registration wins; node name and pid settle a tie. The same on every node.
-bool NameLog::better(const Claim& a, const Claim& b) {
-  return std::tuple{a.at, std::string_view{node_name(a.origin)}, a.pid.index, a.pid.generation} <
-         std::tuple{b.at, std::string_view{node_name(b.origin)}, b.pid.index, b.pid.generation};
+NameLog::NameLog(NodeId self, NamesConfig rules) : self_{self}, rules_{std::move(rules)} {
+  origins_[self_];
 }
 
-const NameLog::Claim* NameLog::holder(const std::string& name) const {
-  const auto place = claims_.find(name);
-  return place == claims_.end() ? nullptr : &place->second.front();
+// -- claims ---------------------------------------------------------------------------------
+
+bool NameLog::counts(NodeId node, const Origin& origin) const {
+  if (node == self_) return true;
+  return (origin.session || origin.reported) && origin.current && !origin.refused;
 }
 
-void NameLog::insert(NodeId origin, const NameEntry& entry) {
-  hybrid_time_ = std::max(hybrid_time_, entry.at);
-  erase(origin, entry.name);
-  origins_[origin].names[entry.name] = entry.pid;
-  const Claim claim{origin, entry.pid, entry.at};
-  std::vector<Claim>& claims = claims_[entry.name];
-  claims.insert(std::upper_bound(claims.begin(), claims.end(), claim, better), claim);
-}
-
-void NameLog::erase(NodeId origin, const std::string& name) {
-  const auto place = claims_.find(name);
-  if (place == claims_.end()) return;
-  std::erase_if(place->second, [&](const Claim& claim) { return claim.origin == origin; });
-  if (place->second.empty()) claims_.erase(place);
-  origins_[origin].names.erase(name);
-}
-
-Result<NamesDelta> NameLog::add(const std::string& name, const Pid& pid,
-                                std::uint64_t wall_micros) {
-  if (const Claim* taken = holder(name)) {
-    return Error{Errc::name_taken, to_string(taken->pid)};
+/// All that count, the older first: the same order on every node.
+std::vector<NameLog::Claim> NameLog::claims_of(const std::string& name) const {
+  std::vector<Claim> claims;
+  const auto [first, last] = claims_.equal_range(std::hash<std::string>{}(name));
+  for (auto place = first; place != last; ++place) {
+    const Origin& origin = origins_.at(place->second);
+    const NameEntry* entry = counts(place->second, origin) ? origin.log.find(name) : nullptr;
+    if (entry != nullptr) claims.push_back({place->second, entry});
   }
-  hybrid_time_ = std::max(wall_micros, hybrid_time_ + 1);
-  const NameEntry entry{name, pid, hybrid_time_};
-  insert(self_, entry);
-  return NamesDelta{++origins_[self_].version, {entry}, {}};
+  if (claims.size() < 2) return claims;
+  std::sort(claims.begin(), claims.end(), [](const Claim& a, const Claim& b) {
+    const auto key = [](const Claim& claim) {
+      return std::tuple{claim.entry->at, std::string_view{node_name(claim.origin)},
+                        claim.entry->index, claim.entry->generation};
+    };
+    return key(a) < key(b);
+  });
+  return claims;
 }
 
-std::optional<NamesDelta> NameLog::remove(const std::string& name) {
-  Origin& own = origins_[self_];
-  if (!own.names.contains(name)) return std::nullopt;
-  erase(self_, name);
-  return NamesDelta{++own.version, {}, {name}};
-}
-
-std::optional<NamesDelta> NameLog::remove_all(const Pid& pid) {
-  Origin& own = origins_[self_];
-  NamesDelta delta;
-  for (const auto& [name, holder_pid] : own.names) {
-    if (holder_pid == pid) delta.removed.push_back(name);
+/// Of two claims, `a` the older. A process that was registered anew comes before whom it replaced.
+NameLog::Verdict NameLog::judge(const std::string& name, const Claim& a, const Claim& b) const {
+  const bool a_replaces = a.entry->replaces == b.pid();
+  const bool b_replaces = b.entry->replaces == a.pid();
+  if (a_replaces != b_replaces) return a_replaces ? Verdict::first : Verdict::second;
+  if (!rules_.choose) {
+    return rules_.order == NameOrder::keep_oldest ? Verdict::first : Verdict::second;
   }
-  if (delta.removed.empty()) return std::nullopt;
-  for (const std::string& name : delta.removed) erase(self_, name);
-  delta.version = ++own.version;
-  return delta;
-}
-
-NamesSnapshot NameLog::snapshot() const {
-  NamesSnapshot snapshot;
-  const auto own = origins_.find(self_);
-  if (own == origins_.end()) return snapshot;
-  snapshot.version = own->second.version;
-  for (const auto& [name, pid] : own->second.names) {
-    for (const Claim& claim : claims_.at(name)) {
-      if (claim.origin == self_) snapshot.names.push_back({name, pid, claim.at});
-    }
+  try {
+    const Pid chosen = rules_.choose(name, {a.pid(), a.entry->at, a.entry->metadata},
+                                     {b.pid(), b.entry->at, b.entry->metadata});
+    if (chosen == a.pid()) return Verdict::first;
+    if (chosen == b.pid()) return Verdict::second;
+  } catch (...) {
+    // As if it had chosen neither: its node says so, once, when it gives the name up.
   }
-  return snapshot;
+  return Verdict::neither;
 }
 
-std::vector<NameLog::Lost> NameLog::lost(const std::vector<NameEntry>& added) const {
-  std::vector<Lost> lost;
-  for (const NameEntry& entry : added) {
-    const std::vector<Claim>& claims = claims_.at(entry.name);
-    for (const Claim& claim : claims) {
-      if (claim.origin == self_ && &claim != &claims.front()) {
-        lost.push_back({entry.name, claim.pid, claims.front().pid});
+/// Whom all nodes that know these claims see as the holder.
+std::optional<NameLog::Claim> NameLog::holder(const std::string& name,
+                                              const std::vector<Claim>& claims) const {
+  std::optional<Claim> best;
+  for (const Claim& claim : claims) {
+    if (!claim.held()) continue;
+    const Verdict verdict = best ? judge(name, *best, claim) : Verdict::second;
+    if (verdict == Verdict::second) best = claim;
+    if (verdict == Verdict::neither) best.reset();
+  }
+  return best;
+}
+
+std::optional<global::NameRow> NameLog::find(const std::string& name) const {
+  const auto claim = holder(name, claims_of(name));
+  if (!claim) return std::nullopt;
+  return global::NameRow{name, claim->pid(), claim->entry->metadata};
+}
+
+std::vector<global::NameRow> NameLog::all(std::string_view prefix) const {
+  std::vector<global::NameRow> rows;
+  for (const auto& [node, origin] : origins_) {
+    if (!counts(node, origin)) continue;
+    const NameOrigin::Names& names = origin.log.names();
+    for (auto place = names.lower_bound(prefix);
+         place != names.end() && place->first.starts_with(prefix); ++place) {
+      const auto claim = holder(place->first, claims_of(place->first));
+      if (claim && claim->origin == node) {
+        rows.push_back({place->first, claim->pid(), claim->entry->metadata});
       }
     }
   }
-  return lost;
+  std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return rows;
 }
 
-NameLog::Applied NameLog::apply(NodeId origin, const NamesSnapshot& snapshot) {
-  if (origin == self_ || snapshot.version < origins_[origin].version) return {};
-  drop(origin);
-  origins_[origin].version = snapshot.version;
-  for (const NameEntry& entry : snapshot.names) insert(origin, entry);
-  return {.gap = false, .lost = lost(snapshot.names)};
-}
-
-NameLog::Applied NameLog::apply(NodeId origin, const NamesDelta& delta) {
-  if (origin == self_ || delta.version <= origins_[origin].version) return {};
-  if (delta.version != origins_[origin].version + 1) return {.gap = true, .lost = {}};
-  origins_[origin].version = delta.version;
-  for (const std::string& name : delta.removed) erase(origin, name);
-  for (const NameEntry& entry : delta.added) insert(origin, entry);
-  return {.gap = false, .lost = lost(delta.added)};
-}
-
-void NameLog::drop(NodeId origin) {
-  const auto place = origins_.find(origin);
-  if (place == origins_.end()) return;
-  const auto names = place->second.names;
-  for (const auto& [name, pid] : names) erase(origin, name);
-  origins_.erase(origin);
-}
-
-std::optional<Pid> NameLog::find(const std::string& name) const {
-  const Claim* claim = holder(name);
-  return claim == nullptr ? std::nullopt : std::optional{claim->pid};
-}
-
-std::vector<NameEntry> NameLog::all() const {
-  std::vector<NameEntry> names;
-  for (const auto& [name, claims] : claims_) {
-    names.push_back({name, claims.front().pid, claims.front().at});
+void NameLog::index(NodeId node, const NameOrigin::Touched& touched) {
+  if (touched.was_there == touched.is_there) return;
+  const std::size_t hash = std::hash<std::string>{}(touched.name);
+  if (touched.is_there) {
+    claims_.emplace(hash, node);
+    return;
   }
-  std::sort(names.begin(), names.end(),
-            [](const NameEntry& a, const NameEntry& b) { return a.name < b.name; });
-  return names;
+  const auto [first, last] = claims_.equal_range(hash);
+  claims_.erase(std::find_if(first, last, [&](const auto& claim) { return claim.second == node; }));
+}
+
+// -- conflicts ------------------------------------------------------------------------------
+
+void NameLog::settle_all(const Origin& origin) {
+  for (const auto& [name, entry] : origin.log.names()) settle(name);
+}
+
+/// Something has changed about who claims the name.
+void NameLog::settle(const std::string& name) {
+  std::vector<Claim> claims = claims_of(name);
+  const auto mine = std::find_if(claims.begin(), claims.end(),
+                                 [this](const Claim& claim) { return claim.origin == self_; });
+  if (mine != claims.end() && claims.size() + (mine->held() ? 0 : 1) > 1) {
+    defend(name, *mine, claims);
+    claims = claims_of(name);
+  }
+  const auto best = holder(name, claims);
+  actions_.emplace_back(
+      Held{name, best ? best->pid() : Pid{}, best ? best->entry->metadata : Value{}});
+}
+
+/// Each node does this for its own claim alone. Freed, not gone, until the other node is seen to
+/// have freed its own: so that both do, whoever hears first.
+void NameLog::defend(const std::string& name, const Claim& mine, const std::vector<Claim>& claims) {
+  std::optional<Claim> winner;
+  bool disputed = false;       // with a claim that stands, or stood a moment ago
+  bool still_claimed = false;  // by one that stands
+  bool mine_is_older = false;  // than the claim that is looked at
+  for (const Claim& other : claims) {
+    if (other.origin == self_) {
+      mine_is_older = true;
+      continue;
+    }
+    const Verdict verdict = mine_is_older ? judge(name, mine, other) : judge(name, other, mine);
+    if (verdict == Verdict::neither) {
+      disputed = true;
+      still_claimed = still_claimed || other.held();
+    } else if (other.held() && (verdict == Verdict::second) == mine_is_older) {
+      if (!winner || judge(name, *winner, other) == Verdict::second) winner = other;
+    }
+  }
+  const Pid pid = mine.pid();
+  NameRecord record = record_of(name, *mine.entry);
+  if (!mine.held()) {
+    if (still_claimed) return;
+    record.state = NameState::gone;
+    change_own(std::move(record));
+  } else if (winner || disputed) {
+    const Pid kept = winner ? winner->pid() : Pid{};
+    const bool silent = winner && winner->entry->replaces == pid;
+    own_.erase(pid);
+    record.state = winner ? NameState::gone : NameState::freed;
+    change_own(std::move(record));
+    fail_waiters(name, kept);
+    if (!silent) actions_.emplace_back(Lost{name, pid, kept});
+  }
+}
+
+/// A new version of this node's names. Does not settle().
+void NameLog::change_own(NameRecord record) { index(self_, own().log.change(std::move(record))); }
+
+// -- this node's processes ------------------------------------------------------------------
+
+Result<void> NameLog::add(const NewName& request, std::uint64_t wall_micros) {
+  const NameEntry* const mine = own().log.find(request.name);
+  const auto holds = find(request.name);
+  if (!request.replaces && (holds || mine != nullptr)) {
+    return Error{Errc::name_taken, holds ? to_string(holds->pid) : "two claim it"};
+  }
+  const auto other = own_.find(request.pid);
+  if (other != own_.end() && other->second != request.name) {
+    return Error{Errc::already_started, "the process has the name " + other->second};
+  }
+  if (mine == nullptr && own().log.names().size() >= rules_.per_node_max) {
+    return Error{Errc::unavailable, "this node has " + std::to_string(rules_.per_node_max) +
+                                        " cluster-wide names, and may have no more"};
+  }
+  NameRecord record;
+  record.name = request.name;
+  record.state = NameState::held;
+  record.index = request.pid.index;
+  record.generation = request.pid.generation;
+  record.metadata = request.metadata;
+  if (mine != nullptr && other != own_.end()) {  // only its metadata is new
+    record.at = mine->at;
+    record.replaces = mine->replaces;
+  } else {
+    record.at = hybrid_time_ = std::max(wall_micros, hybrid_time_ + 1);
+    if (mine != nullptr) own_.erase(Pid{self_, mine->index, mine->generation});
+    if (holds && holds->pid.node != self_) record.replaces = holds->pid;
+  }
+  own_[request.pid] = request.name;
+  change_own(std::move(record));
+  if (request.ack.kind != global::NameAck::Kind::none) {
+    waiters_.push_back({request.token, own().log.version(), request.name, request.ack});
+  }
+  settle(request.name);
+  return {};
+}
+
+bool NameLog::remove(const std::string& name, bool anywhere) {
+  if (const NameEntry* mine = own().log.find(name)) {
+    const Pid pid{self_, mine->index, mine->generation};
+    NameRecord record = record_of(name, *mine);
+    record.state = NameState::gone;
+    own_.erase(pid);
+    change_own(std::move(record));
+    fail_waiters(name, {});
+    settle(name);
+    return true;
+  }
+  const auto holds = anywhere ? find(name) : std::nullopt;
+  if (!holds) return false;
+  tell(holds->pid.node, NamesDrop{name, holds->pid.index, holds->pid.generation});
+  return true;
+}
+
+bool NameLog::remove_all(const Pid& pid) {
+  const auto place = own_.find(pid);
+  return place != own_.end() && remove(std::string{place->second});
+}
+
+void NameLog::on_message(NodeId /*from*/, const NamesDrop& drop) {
+  const auto place = own_.find(Pid{self_, drop.index, drop.generation});
+  if (place != own_.end() && place->second == drop.name) remove(drop.name);
+}
+
+// -- acknowledgements -----------------------------------------------------------------------
+
+void NameLog::forget_waiter(std::uint64_t token) {
+  std::erase_if(waiters_, [token](const Waiter& waiter) { return waiter.token == token; });
+}
+
+void NameLog::fail_waiters(const std::string& name, const Pid& winner) {
+  std::erase_if(waiters_, [&](const Waiter& waiter) {
+    if (waiter.name != name) return false;
+    actions_.emplace_back(Answered{waiter.token, false, winner});
+    return true;
+  });
+}
+
+void NameLog::answer_waiters() {
+  std::erase_if(waiters_, [this](const Waiter& waiter) {
+    std::size_t needed = waiter.ack.count;
+    if (waiter.ack.kind == global::NameAck::Kind::majority) needed = (members_.size() + 1) / 2;
+    if (waiter.ack.kind == global::NameAck::Kind::all) needed = members_.size();
+    const auto have = std::count_if(peers_.begin(), peers_.end(), [&](const auto& peer) {
+      return peer.second.has >= waiter.version && members_.contains(peer.first);
+    });
+    if (static_cast<std::size_t>(have) < needed) return false;
+    actions_.emplace_back(Answered{waiter.token, true, {}});
+    return true;
+  });
 }
 
 }  // namespace grove::cluster

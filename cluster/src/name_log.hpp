@@ -1,95 +1,189 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// NameLog: cluster-wide names, eventual mode. Decides only; Cluster sends and locks.
+// NameLog: all cluster-wide names as one node sees them. A pure state machine and a value: what its
+// processes, sessions, members and peers say goes in, actions come out. No lock, no clock.
 //
-// Each node is the only writer of the names of its own processes: one origin per node life, a
-// version and a map. What others tell of an origin is a snapshot at a version, or the change from
-// one version to the next; anything older is ignored, so a name that was removed never comes back.
-// A dead node's names go with its origin. Where two origins hold one name, all nodes pick the same
-// holder by a total order, and the loser's own node takes its entry back.
+// Each node is the only writer of its own processes' names: a NameOrigin, told to every session as
+// it changes. Digests say who has what; what is missing is asked of whoever has it, also a third
+// node. The names of an origin count while its node can be reached, from here or from another
+// member; they are forgotten when its life is over. Where two origins claim one name, all nodes
+// pick the same holder, and only the loser's own node acts.
+// Source: docs/adr/0019-names-through-third-nodes.md.
 #pragma once
 
-#include "grove/core/ids.hpp"
+#include "grove/cluster/names.hpp"
 #include "grove/core/result.hpp"
+#include "grove/node/cluster_names.hpp"
+
+#include "name_messages.hpp"
+#include "name_origin.hpp"
 
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 namespace grove::cluster {
 
-struct NameEntry {
-  std::string name;
-  Pid pid;
-  std::uint64_t at = 0;  // hybrid time of the registration, microseconds
-};
-
-/// From `version - 1` to `version` of the sender's own names.
-struct NamesDelta {
-  std::uint64_t version = 0;
-  std::vector<NameEntry> added;
-  std::vector<std::string> removed;
-};
-
-/// All of the sender's own names.
-struct NamesSnapshot {
-  std::uint64_t version = 0;
-  std::vector<NameEntry> names;
-};
-
 class NameLog {
  public:
-  explicit NameLog(NodeId self) : self_{self} {}
-
-  /// Errors: name_taken (detail: the holder).
-  Result<NamesDelta> add(const std::string& name, const Pid& pid, std::uint64_t wall_micros);
-  /// Nothing when the name is not one of ours.
-  std::optional<NamesDelta> remove(const std::string& name);
-  /// All names of a process of ours. Nothing when it has none.
-  std::optional<NamesDelta> remove_all(const Pid& pid);
-  [[nodiscard]] NamesSnapshot snapshot() const;
-
-  /// A name of ours that another origin holds with the better claim.
+  // -- actions -------------------------------------------------------------------------------
+  /// Over the session with that node.
+  struct Tell {
+    NodeId to;
+    std::variant<NamesDigest, NamesPull, NamesPart, NamesDrop> message;
+  };
+  /// Who has the name now, as seen here; perhaps the same as before. Nobody: no one.
+  struct Held {
+    std::string name;
+    Pid holder;
+    Value metadata;
+  };
+  /// A process of this node has lost its name, to `winner`, or to nobody.
   struct Lost {
     std::string name;
     Pid loser;
     Pid winner;
   };
-  struct Applied {
-    bool gap = false;  // a version is missing: ask for a snapshot
-    std::vector<Lost> lost;
+  /// A registration that was to be acknowledged is, or has been lost to `winner`.
+  struct Answered {
+    std::uint64_t token = 0;
+    bool given = false;
+    Pid winner;
   };
-  Applied apply(NodeId origin, const NamesSnapshot& snapshot);
-  Applied apply(NodeId origin, const NamesDelta& delta);
-  void drop(NodeId origin);
+  struct Diverged {
+    NodeId origin;
+  };
+  /// The node has more names than it may: none of them count here.
+  struct Refused {
+    NodeId origin;
+  };
+  using Action = std::variant<Tell, Held, Lost, Answered, Diverged, Refused>;
+  using Actions = std::vector<Action>;
 
-  [[nodiscard]] std::optional<Pid> find(const std::string& name) const;
-  [[nodiscard]] std::vector<NameEntry> all() const;  // the holders, by name
+  NameLog(NodeId self, NamesConfig rules);
+
+  // -- this node's processes -----------------------------------------------------------------
+  struct NewName {
+    std::string name;
+    Pid pid;
+    Value metadata;
+    bool replaces = false;  // whoever has it
+    global::NameAck ack;
+    std::uint64_t token = 0;  // of Answered, when `ack` asks for one; names the waiter
+  };
+  /// Errors: name_taken (detail: the holder), already_started, unavailable (too many).
+  Result<void> add(const NewName& request, std::uint64_t wall_micros);
+  /// `anywhere`: of another node's process, too, by asking that node.
+  /// Returns: whether somebody has it.
+  bool remove(const std::string& name, bool anywhere = false);
+  /// Returns: whether the process had a name.
+  bool remove_all(const Pid& pid);
+  void forget_waiter(std::uint64_t token);
+
+  // -- events --------------------------------------------------------------------------------
+  void on_member(NodeId node, bool present);
+  /// A member without a session is reached by the node of that name; empty: by nobody any more.
+  void on_reached(NodeId node, const std::string& by);
+  void on_session_up(NodeId peer);
+  void on_session_down(NodeId peer);
+  void on_message(NodeId from, const NamesDigest& digest);
+  void on_message(NodeId from, const NamesPull& pull);
+  void on_message(NodeId from, const NamesPart& part);  // well-formed
+  void on_message(NodeId from, const NamesDrop& drop);
+  /// Once in an interval: some peers are asked whether they have the same.
+  void on_tick();
+  /// What has come of all that since the last time.
+  [[nodiscard]] Actions take();
+
+  // -- what is known -------------------------------------------------------------------------
+  [[nodiscard]] std::optional<global::NameRow> find(const std::string& name) const;
+  /// The holders of all names that begin so, by name. Cost: O(all names).
+  [[nodiscard]] std::vector<global::NameRow> all(std::string_view prefix = {}) const;
+  [[nodiscard]] const NameOrigin* origin(NodeId node) const;
+  /// Exact: two logs of one node with the same text behave the same.
+  [[nodiscard]] std::string to_text() const;
 
  private:
+  struct Origin {
+    NameOrigin log;
+    bool session = false;   // with it, here
+    bool reported = false;  // another member reaches it
+    bool current = true;    // no older than what others have said since it could be reached
+    bool refused = false;
+    bool acknowledge = false;  // its node waits for our row
+    std::uint64_t wanted = 0;  // the version that somebody has
+    NodeId source{};           // who that is; 0: nobody any more
+    NodeId asked{};            // who has been asked; 0: nobody
+  };
+  struct Peer {
+    NodeId node;
+    std::uint64_t told = 0;  // version of our names
+    std::uint64_t has = 0;   // as it has acknowledged
+  };
   struct Claim {
     NodeId origin;
-    Pid pid;
-    std::uint64_t at = 0;
+    const NameEntry* entry = nullptr;
+    [[nodiscard]] Pid pid() const { return {origin, entry->index, entry->generation}; }
+    [[nodiscard]] bool held() const { return entry->state == NameState::held; }
   };
-  struct Origin {
+  struct Waiter {
+    std::uint64_t token = 0;
     std::uint64_t version = 0;
-    std::map<std::string, Pid> names;
+    std::string name;
+    global::NameAck ack;
   };
+  enum class Verdict : std::uint8_t { first, second, neither };
 
-  static bool better(const Claim& a, const Claim& b);
-  const Claim* holder(const std::string& name) const;
-  void insert(NodeId origin, const NameEntry& entry);
-  void erase(NodeId origin, const std::string& name);
-  std::vector<Lost> lost(const std::vector<NameEntry>& added) const;
+  // name_log.cpp: whose a name is
+  [[nodiscard]] bool counts(NodeId node, const Origin& origin) const;
+  [[nodiscard]] std::vector<Claim> claims_of(const std::string& name) const;
+  [[nodiscard]] Verdict judge(const std::string& name, const Claim& a, const Claim& b) const;
+  [[nodiscard]] std::optional<Claim> holder(const std::string& name,
+                                            const std::vector<Claim>& claims) const;
+  void settle(const std::string& name);
+  void defend(const std::string& name, const Claim& mine, const std::vector<Claim>& claims);
+  void settle_all(const Origin& origin);
+  void change_own(NameRecord record);
+  void index(NodeId node, const NameOrigin::Touched& touched);
+  void fail_waiters(const std::string& name, const Pid& winner);
+  void answer_waiters();
+
+  // name_sync.cpp: who knows what
+  [[nodiscard]] Origin& own() { return origins_.at(self_); }
+  [[nodiscard]] const Origin& own() const { return origins_.at(self_); }
+  Origin* present(const std::string& name, std::uint64_t life, NodeId& node);
+  void forget(NodeId node);
+  void reach(NodeId node, Origin& origin, bool session, bool reported);
+  void take_row(NodeId node, Origin& origin, const NamesRow& row, NodeId from);
+  void caught_up(NodeId node, Origin& origin);
+  void ask(NodeId node, Origin& origin);
+  void ask_next();
+  void tell_news();
+  [[nodiscard]] NamesRow row_of(NodeId node, const NameOrigin& log) const;
+  [[nodiscard]] NamesDigest all_rows() const;
+  [[nodiscard]] std::uint64_t summary() const;
+  template <class T>
+  void tell(NodeId to, T message) {
+    actions_.emplace_back(Tell{to, std::move(message)});
+  }
 
   NodeId self_;
+  NamesConfig rules_;
   std::uint64_t hybrid_time_ = 0;
-  std::map<NodeId, Origin> origins_;
-  std::unordered_map<std::string, std::vector<Claim>> claims_;  // the holder's first
+  std::map<NodeId, Origin> origins_;                     // of this node and all members
+  std::map<std::string, NodeId> members_;                // the others that are present, by name
+  std::map<std::string, Peer> peers_;                    // with a session, by name
+  std::unordered_multimap<std::size_t, NodeId> claims_;  // by the name's hash: who claims it
+  std::unordered_map<Pid, std::string> own_;             // which name a process of this node has
+  std::vector<Waiter> waiters_;
+  std::string last_asked_;  // peer, by on_tick()
+  std::size_t pulls_ = 0;   // under way
+  Actions actions_;
 };
 
 }  // namespace grove::cluster

@@ -105,8 +105,7 @@ class PeerLink {
 
   const NodeId peer;
   const SessionId session;
-  bool names_sent = false;  // guarded by the cluster's names lock
-  Assembly assembly;        // the loop's
+  Assembly assembly;  // the loop's
 
  private:
   void suspend(const Pid& process);

@@ -1,61 +1,129 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// SharedNames: the cluster-wide names as this node sees them, under one lock: NameLog decides,
-// Outgoing tells the others, a loser of a conflict is told here.
+// SharedNames: the cluster-wide names as this node's threads share them: NameLog decides under a
+// lock, and this does what it says. Look-ups ask a NameView instead and take none.
 //
 // Thread-safety: all members.
 #pragma once
 
+#include "grove/cluster/names.hpp"
+#include "grove/node/cluster_names.hpp"
 #include "grove/node/node.hpp"
 
-#include "control.hpp"
 #include "name_log.hpp"
+#include "name_view.hpp"
+#include "once_log.hpp"
 #include "outgoing.hpp"
 #include "peer_links.hpp"
 
+#include <functional>
+#include <map>
+#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <vector>
 
 namespace grove::cluster {
 
-class SharedNames {
+class SharedNames final : public ClusterNames {
  public:
   /// All outlive it.
-  SharedNames(Node& node, const PeerLinks& links, Outgoing& outgoing)
-      : node_{node}, links_{links}, outgoing_{outgoing}, names_{node.id()} {}
+  SharedNames(Node& node, const PeerLinks& links, Outgoing& outgoing, OnceLog& once,
+              NamesConfig config, std::function<bool()> in_minority)
+      : node_{node},
+        links_{links},
+        outgoing_{outgoing},
+        once_{once},
+        in_minority_{std::move(in_minority)},
+        log_{node.id(), std::move(config)} {}
 
-  // As Router's. The first three flush nothing.
-  Result<void> add(const std::string& name, const Pid& pid);
-  bool remove(const std::string& name);
-  /// Returns: whether there was one.
-  bool remove_all(const Pid& pid);
-  [[nodiscard]] std::optional<Pid> find(const std::string& name) const;
-  [[nodiscard]] std::vector<Router::GlobalName> all() const;
-
-  /// A session began: tells the peer all names of ours, and from now on each change.
-  void greet(const PeerLinkPtr& link);
-  /// A session ended: its node's names are gone.
-  void drop(NodeId node);
-  /// What a peer tells of its names.
-  template <class T>
-  void apply(const PeerLinkPtr& link, const T& news) {
-    const std::unique_lock lock{mutex_};
-    settle(link, names_.apply(link->peer, news));
+  // As ClusterNames'. What they tell others is flushed by the turn, or here when there is none.
+  Result<void> add(const Request& request, const Pid& asker) override;
+  void forget(const Ref& waiter) override;
+  bool remove(const std::string& name, bool anywhere) override;
+  [[nodiscard]] std::optional<Pid> find(std::string_view name) const override {
+    return view_.find(name);
   }
-  /// The peer has missed a version.
-  void repeat(const PeerLinkPtr& link);
+  [[nodiscard]] std::optional<global::NameRow> row(std::string_view name) const override;
+  [[nodiscard]] std::vector<GlobalName> all() const override;
+  [[nodiscard]] std::vector<global::NameRow> watch(const Pid& watcher, const Ref& ref,
+                                                   const std::string& prefix) override;
+  void unwatch(const Ref& ref) override;
+
+  /// Returns: whether there is something to flush.
+  bool process_ended(const Pid& pid);
+
+  // The transport's loop, as NameLog's. They flush nothing.
+  void on_member(NodeId node, bool present) {
+    run([&] { log_.on_member(node, present); });
+  }
+  void on_reached(NodeId node, const std::string& by) {
+    run([&] { log_.on_reached(node, by); });
+  }
+  void on_session_up(NodeId peer) {
+    run([&] { log_.on_session_up(peer); });
+  }
+  void on_session_down(NodeId peer) {
+    run([&] { log_.on_session_down(peer); });
+  }
+  /// Returns: false when it cannot be what it says.
+  template <class T>
+  bool on_message(NodeId from, const T& message) {
+    if (!is_acceptable(from, message)) return false;
+    run([&] { log_.on_message(from, message); });
+    return true;
+  }
+  void on_tick(Clock::TimePoint now);
+  [[nodiscard]] Clock::TimePoint next_tick() const noexcept { return next_tick_; }
 
  private:
-  void tell_all(const NamesDelta& delta);
-  void settle(const PeerLinkPtr& link, const NameLog::Applied& applied);
+  struct Watch {
+    Ref ref;
+    Pid pid;
+    std::string prefix;
+  };
+  struct Waiter {
+    Ref ref;
+    Pid pid;
+  };
+
+  template <class F>
+  void run(F&& event) {
+    const std::lock_guard lock{mutex_};
+    event();
+    perform(log_.take());
+  }
+  template <class T>
+  bool is_acceptable(NodeId, const T&) {
+    return true;
+  }
+  bool is_acceptable(NodeId, const NamesPart& part) { return is_well_formed(part); }
+  bool is_acceptable(NodeId from, const NamesDigest& digest);
+
+  void perform(NameLog::Actions actions);
+  void act(NameLog::Tell& tell);
+  void act(NameLog::Held& held);
+  void act(NameLog::Lost& lost);
+  void act(NameLog::Answered& answered);
+  void act(NameLog::Diverged& diverged);
+  void act(NameLog::Refused& refused);
+  void tell_watchers(global::NameEvent::Kind kind, const std::string& name, const Pid& pid,
+                     const Value& metadata);
+  void flush_outside();
 
   Node& node_;
   const PeerLinks& links_;
   Outgoing& outgoing_;
-  mutable std::shared_mutex mutex_;  // guards the next, and the links' names_sent
-  NameLog names_;
+  OnceLog& once_;
+  const std::function<bool()> in_minority_;
+  NameView view_;             // written under the lock
+  mutable std::mutex mutex_;  // guards all below, but next_tick_
+  NameLog log_;
+  std::vector<Watch> watches_;
+  std::map<std::uint64_t, Waiter> waiters_;  // by token
+  std::uint64_t last_token_ = 0;
+  std::size_t lost_said_ = 0;     // since the last tick
+  Clock::TimePoint next_tick_{};  // the loop's
 };
 
 }  // namespace grove::cluster

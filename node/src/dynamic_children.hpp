@@ -44,7 +44,9 @@ class DynamicChildren {
   [[nodiscard]] Verdict ended(const Pid& pid, const ExitReason& reason, Clock::TimePoint now) {
     const Child* child = children_.find(pid);
     if (child == nullptr) return Verdict::nothing;  // a stranger's exit signal does nothing
-    if (needs_restart(child->spec->restart, reason)) return restart(pid, now);
+    if (needs_restart(child->spec->restart, reason)) {
+      return counts_as_restart(reason) ? restart(pid, now) : Verdict::restart;
+    }
     children_.erase(pid);
     return Verdict::nothing;
   }

@@ -2,6 +2,7 @@
 #include "grove/node/node.hpp"
 
 #include "grove/core/check.hpp"
+#include "grove/node/cluster_names.hpp"
 
 #include "directory_table.hpp"
 #include "mailbox_bounds.hpp"
@@ -18,6 +19,17 @@ namespace grove {
 namespace {
 
 constexpr int k_spawn_cost = 8;  // of the spawner's turn, in messages
+
+/// What the router gathers now is flushed with the turn of the process that runs.
+void owe_router(const Node& node) {
+  Context* const running = Context::running();
+  if (running == nullptr || &running->node() != &node) return;
+  static_cast<detail::Process&>(*running).goes_abroad();
+}
+
+Error not_of_this_node() {
+  return {Errc::bad_argument, "only a process of this node can be registered here"};
+}
 
 }  // namespace
 
@@ -344,28 +356,43 @@ Result<void> Node::register_name(const std::string& name, const Pid& pid, Scope 
   if (name.empty() || name.size() > 255) {
     return Error{Errc::bad_argument, "a name has 1 to 255 bytes"};
   }
-  if (pid.node != id_) {
-    return Error{Errc::bad_argument, "only a process of this node can be registered here"};
+  if (scope == Scope::local) {
+    if (pid.node != id_) return not_of_this_node();
+    return names_->add(name, pid, *table_);
   }
-  if (scope == Scope::local) return names_->add(name, pid, *table_);
+  if (auto marked = mark_named(pid); !marked) return marked;
+  ClusterNames::Request request;
+  request.name = name;
+  request.pid = pid;
+  return router_->names().add(request, {});
+}
+
+Result<void> Node::mark_named(const Pid& pid) {
+  if (pid.node != id_) return not_of_this_node();
   if (router_ == nullptr) return Error{Errc::unavailable, "this node is in no cluster"};
-  detail::Process* process = table_->find(pid.index);
-  // Before the router looks whether it lives: its end looks at this after it is marked dead.
-  if (process != nullptr) {
+  // Before anybody looks whether it lives: its end looks at this after it is marked dead.
+  if (detail::Process* process = table_->find(pid.index)) {
     process->marks_.fetch_or(detail::Process::k_named, std::memory_order_seq_cst);
   }
   if (!is_alive(pid)) return Error{Errc::noproc, "the process has ended"};
-  return router_->register_name(name, pid);
+  owe_router(*this);
+  return {};
 }
 
 bool Node::unregister_name(const std::string& name, Scope scope) {
   if (scope == Scope::local) return names_->remove(name);
-  return router_ != nullptr && router_->unregister_name(name);
+  if (router_ == nullptr) return false;
+  owe_router(*this);
+  return router_->names().remove(name, false);
 }
 
 std::optional<Pid> Node::whereis(std::string_view name, Scope scope) const {
   if (scope == Scope::local) return names_->find(name);
-  return router_ == nullptr ? std::nullopt : router_->whereis(std::string{name});
+  return router_ == nullptr ? std::nullopt : router_->names().find(name);
+}
+
+std::vector<GlobalName> Node::global_names() const {
+  return router_ == nullptr ? std::vector<GlobalName>{} : router_->names().all();
 }
 
 Result<void> Node::add_directory(std::string name, std::shared_ptr<Directory> directory) {

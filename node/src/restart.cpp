@@ -12,6 +12,13 @@ bool needs_restart(Restart kind, const ExitReason& reason) {
   return false;
 }
 
+bool counts_as_restart(const ExitReason& reason) {
+  const Value::Items* const items = reason.term().as_tuple();
+  const std::string* const what =
+      items == nullptr || items->size() != 3 ? nullptr : items->front().as_symbol();
+  return what == nullptr || *what != "name_conflict";
+}
+
 bool RestartWindow::allow(Clock::TimePoint now) {
   while (!times_.empty() && now - times_.front() > intensity_.period) times_.pop_front();
   times_.push_back(now);

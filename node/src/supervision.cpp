@@ -95,7 +95,9 @@ Supervision::Step Supervision::exited(const Pid& pid, const ExitReason& reason,
   const Place place = found->second;
   by_pid_.erase(found);
   place->pid = {};
-  if (needs_restart(place->spec->restart, reason)) return restart(place, now);
+  if (needs_restart(place->spec->restart, reason)) {
+    return counts_as_restart(reason) ? restart_counted(place, now) : restart(place);
+  }
   const bool significant = place->spec->is_significant;
   forget_if_temporary(place);
   return {significant && ends_without_it() ? Act::end : Act::none};
@@ -105,16 +107,18 @@ Supervision::Step Supervision::retry(const std::string& id, Clock::TimePoint now
   const auto found = by_id_.find(id);
   // Meanwhile it may have been terminated, forgotten, or started with its group.
   if (found == by_id_.end() || !found->second->restarting) return {};
-  return restart(found->second, now);
+  return restart_counted(found->second, now);
 }
 
 Supervision::Step Supervision::end() { return stop_from_last(Plan::end, children_.begin()); }
 
-Supervision::Step Supervision::restart(Place place, Clock::TimePoint now) {
-  if (!window_.allow(now)) {
-    place->restarting = false;
-    return {Act::give_up, &*place};
-  }
+Supervision::Step Supervision::restart_counted(Place place, Clock::TimePoint now) {
+  if (window_.allow(now)) return restart(place);
+  place->restarting = false;
+  return {Act::give_up, &*place};
+}
+
+Supervision::Step Supervision::restart(Place place) {
   switch (strategy_) {
     case Strategy::one_for_one: return start_at(Plan::restart_one, place);
     case Strategy::rest_for_one: return stop_from_last(Plan::restart_group, place);

@@ -94,7 +94,8 @@ class Supervision {
   [[nodiscard]] Step stop_from_last(Plan plan, Place first);
   [[nodiscard]] Step next_stop();
   [[nodiscard]] Step next_start();
-  [[nodiscard]] Step restart(Place place, Clock::TimePoint now);
+  [[nodiscard]] Step restart_counted(Place place, Clock::TimePoint now);
+  [[nodiscard]] Step restart(Place place);
   [[nodiscard]] Step start_failed(const StartResult& result);
   [[nodiscard]] bool ends_without_it() const;
   Place insert(std::shared_ptr<const ChildSpec> spec);

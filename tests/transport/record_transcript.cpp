@@ -107,9 +107,9 @@ Buffer every_signal() {
 Buffer every_control() {
   Buffer batch(k_session_header_bytes);
   append_control(batch,
-                 cluster::NamesSnapshot{3, {{"one", ours(1), 1234567}, {"two", ours(2), 8}}});
-  append_control(batch, cluster::NamesDelta{4, {{"three", ours(3), 9}}, {"one", "two"}});
-  append_control(batch, cluster::NamesRequest{});
+                 wire_test::NamesSnapshot{3, {{"one", ours(1), 1234567}, {"two", ours(2), 8}}});
+  append_control(batch, wire_test::NamesDelta{4, {{"three", ours(3), 9}}, {"one", "two"}});
+  append_control(batch, wire_test::NamesRequest{});
   append_control(batch, cluster::SwimMessage{
                             cluster::SwimKind::request,
                             7,

@@ -39,9 +39,30 @@ struct Rich {
 };
 struct Empty {};
 
+// What nodes said of names before they asked third ones; they are skipped now.
+struct NameEntry {
+  std::string name;
+  grove::Pid pid;
+  std::uint64_t at = 0;
+};
+struct NamesDelta {
+  std::uint64_t version = 0;
+  std::vector<NameEntry> added;
+  std::vector<std::string> removed;
+};
+struct NamesSnapshot {
+  std::uint64_t version = 0;
+  std::vector<NameEntry> names;
+};
+struct NamesRequest {};
+
 }  // namespace wire_test
 
 GROVE_MESSAGE(wire_test::Leaf, "wire_test.leaf", number, text)
 GROVE_MESSAGE(wire_test::Rich, "wire_test.rich", yes, small, large, real, time, text, symbol, pid,
               ref, bytes, value, reason, maybe, leaves, by_name)
 GROVE_MESSAGE(wire_test::Empty, "wire_test.empty")
+GROVE_MESSAGE(wire_test::NameEntry, "grove.name_entry", name, pid, at)
+GROVE_MESSAGE(wire_test::NamesDelta, "grove.names_delta", version, added, removed)
+GROVE_MESSAGE(wire_test::NamesSnapshot, "grove.names_snapshot", version, names)
+GROVE_MESSAGE(wire_test::NamesRequest, "grove.names_request")

@@ -223,8 +223,9 @@ TEST_F(WirePage, TypesHaveTheIdsThatItSays) {
   GROVE_DETAIL_BUILTINS(GROVE_TEST_NAMED)
 #undef GROVE_TEST_NAMED
   for (const MessageType* type :
-       {&k_message_type<cluster::NamesSnapshot>, &k_message_type<cluster::NamesDelta>,
-        &k_message_type<cluster::NamesRequest>, &k_message_type<cluster::NameEntry>,
+       {&k_message_type<cluster::NamesDigest>, &k_message_type<cluster::NamesRow>,
+        &k_message_type<cluster::NamesPull>, &k_message_type<cluster::NamesPart>,
+        &k_message_type<cluster::NameRecord>, &k_message_type<cluster::NamesDrop>,
         &k_message_type<cluster::SwimMessage>, &k_message_type<cluster::MemberClaim>,
          &k_message_type<cluster::ClaimedMetadata>, &k_message_type<detail::GroupsState>,
          &k_message_type<detail::GroupsChange>, &k_message_type<cluster::GroupsRequest>,

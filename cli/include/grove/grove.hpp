@@ -7,6 +7,7 @@
 #include "grove/node/async.hpp"
 #include "grove/node/async_stream.hpp"
 #include "grove/node/blocking.hpp"
+#include "grove/node/cluster_names.hpp"
 #include "grove/node/dynamic_supervisor.hpp"
 #include "grove/node/gen_server.hpp"
 #include "grove/node/inspect.hpp"

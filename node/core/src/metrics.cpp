@@ -29,6 +29,9 @@ std::string_view to_string(Metric metric) noexcept {
     case Metric::downs_noconnection: return "downs_total{reason=\"noconnection\"}";
     case Metric::downs_other: return "downs_total{reason=\"other\"}";
     case Metric::name_conflicts: return "name_conflicts_total";
+    case Metric::name_conflicts_unsettled: return "name_conflicts_unsettled_total";
+    case Metric::names_refused: return "names_refused_total";
+    case Metric::names_diverged: return "names_diverged_total";
     case Metric::members_suspected: return "members_suspected_total";
     case Metric::members_declared_dead: return "members_declared_dead_total";
     case Metric::suspicions_refuted: return "suspicions_refuted_total";

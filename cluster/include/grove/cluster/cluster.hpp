@@ -8,6 +8,7 @@
 
 #include "grove/cluster/flow.hpp"
 #include "grove/cluster/metadata.hpp"
+#include "grove/cluster/names.hpp"
 #include "grove/cluster/partition.hpp"
 #include "grove/node/node.hpp"
 #include "grove/transport/endpoint.hpp"
@@ -37,6 +38,7 @@ struct ClusterConfig {
   transport::Cookie cookie;
   transport::SessionTimes times;
   FlowConfig flow;
+  NamesConfig names;
   /// never: no seeds, no news of other nodes, no second attempt; see connect().
   transport::AutoConnect auto_connect = transport::AutoConnect::always;
   std::uint64_t random_seed = 0;

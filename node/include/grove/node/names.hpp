@@ -35,6 +35,12 @@ struct Global {
   std::string name;
 };
 
+/// A cluster-wide name and who has it.
+struct GlobalName {
+  std::string name;
+  Pid pid;
+};
+
 struct RemoteName {
   RemoteName(std::string local_name, std::string node_name)
       : name{std::move(local_name)}, node{std::move(node_name)} {}

@@ -175,9 +175,7 @@ class Node {
   void remove_directory(std::string_view name, const Directory* directory);
   [[nodiscard]] std::shared_ptr<Directory> directory(std::string_view name) const;
   /// All cluster-wide names known here, by name.
-  [[nodiscard]] std::vector<Router::GlobalName> global_names() const {
-    return router_ == nullptr ? std::vector<Router::GlobalName>{} : router_->names();
-  }
+  [[nodiscard]] std::vector<GlobalName> global_names() const;
 
   /// A table of this node by its name. Include table.hpp.
   /// Errors: not_found, bad_argument (it has other types, or is of another kind).
@@ -237,6 +235,9 @@ class Node {
   detail::Delivery deliver(const Pid& to, EnvelopePtr&& envelope);
   /// A message that nobody gets: counts it and tells the subscribers. `to` may be nobody.
   void dead_letter(Metric reason, const Envelope& envelope, const Pid& to);
+  /// Its end will tell the router: it may have cluster-wide names, or watch them.
+  /// Errors: bad_argument (a process of another node), noproc.
+  Result<void> mark_named(const Pid& pid);
   /// Milliseconds since the node's start, from 1; wraps after 49 days.
   [[nodiscard]] std::uint32_t uptime_ms() const;
   Spawned spawn_body(SpawnOptions options, std::unique_ptr<detail::Body> body,

@@ -42,6 +42,10 @@ inline constexpr Restart temporary = Restart::temporary;
 /// Whether a child of this kind that ended for `reason` is started again.
 [[nodiscard]] bool needs_restart(Restart kind, const ExitReason& reason);
 
+/// Whether it counts against a supervisor's intensity. Not the loss of a cluster-wide name,
+/// {name_conflict, Name, Winner}: else the end of a partition would take supervisors down.
+[[nodiscard]] bool counts_as_restart(const ExitReason& reason);
+
 /// How many restarts a supervisor takes in how much time; one of a group counts once.
 struct RestartIntensity {
   std::size_t restarts = 3;

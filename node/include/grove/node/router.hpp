@@ -4,17 +4,14 @@
 // none.
 #pragma once
 
-#include "grove/core/result.hpp"
 #include "grove/core/scheduler.hpp"
 #include "grove/node/envelope.hpp"
-#include "grove/node/names.hpp"
 
-#include <optional>
 #include <string>
-#include <vector>
 
 namespace grove {
 
+class ClusterNames;  // cluster_names.hpp
 namespace detail {
 struct GroupsChange;
 }  // namespace detail
@@ -52,7 +49,7 @@ class Router : public Flushable {
   virtual void forget(const Pid& pid) = 0;
 
   /// The process is gone; it had dealt with others elsewhere, or was `named`: may have had
-  /// cluster-wide names. Returns: whether that has left something to flush.
+  /// cluster-wide names, or watched them. Returns: whether that has left something to flush.
   virtual bool process_ended(const Pid& pid, bool named) = 0;
 
   /// It ended before `node` had answered its request to spawn a linked child there.
@@ -67,16 +64,7 @@ class Router : public Flushable {
   /// Not flushed.
   virtual void groups_changed(const detail::GroupsChange& change) = 0;
 
-  /// Cluster-wide names. Errors: name_taken (detail: the holder's pid), bad_argument.
-  virtual Result<void> register_name(const std::string& name, const Pid& pid) = 0;
-  virtual bool unregister_name(const std::string& name) = 0;
-  [[nodiscard]] virtual std::optional<Pid> whereis(const std::string& name) const = 0;
-  struct GlobalName {
-    std::string name;
-    Pid pid;
-  };
-  /// All of them, by name.
-  [[nodiscard]] virtual std::vector<GlobalName> names() const = 0;
+  [[nodiscard]] virtual ClusterNames& names() noexcept = 0;
 };
 
 }  // namespace grove

@@ -37,7 +37,10 @@ enum class Metric : std::uint8_t {
   downs_noproc,
   downs_noconnection,
   downs_other,
-  name_conflicts,
+  name_conflicts,            // names that a process of this node has lost to another node's
+  name_conflicts_unsettled,  // the program's order chose nobody, or threw: the name was freed
+  names_refused,             // of a node that has more than it may
+  names_diverged,            // copies of one version that differ; fetched anew
   members_suspected,
   members_declared_dead,
   suspicions_refuted,  // of this node
