@@ -18,7 +18,8 @@ using testkit::Ordeal;
 
 constexpr auto k_connect = seconds{60};
 constexpr auto k_names_known = seconds{10};
-constexpr auto k_answer = seconds{2};
+constexpr auto k_call = seconds{2};
+constexpr auto k_answer = seconds{10};
 constexpr std::size_t k_base_processes = 2;  // the echo server and whoever started it
 constexpr std::size_t k_peer_budget = FlowConfig{}.budget_bytes + (std::size_t{1} << 20U);
 
@@ -109,14 +110,19 @@ class Run {
     }
   }
 
+  /// A connection may end once more right after it has begun: then the call is tried again.
   void call(const std::string& from, const std::string& to, const std::string& which) {
     auto answer = world()[from].node().async([to](Context& context) -> Task<bool> {
-      try {
-        const RemoteName server{"echo", to};
-        co_return co_await context.call_for<Echo>(k_answer, server, 7) == 7;
-      } catch (const ProcessExit&) {
-        co_return false;
+      const RemoteName server{"echo", to};
+      for (auto left = k_answer; left > seconds{0}; left -= k_call) {
+        try {
+          co_return co_await context.call_for<Echo>(k_call, server, 7) == 7;
+        } catch (const ProcessExit&) {
+          // Tried again below.
+        }
+        co_await context.sleep_for(k_call / 10);
       }
+      co_return false;
     });
     std::optional<bool> answered;
     want(which + ": " + to + " answers " + from, k_answer, [&] {

@@ -134,8 +134,8 @@ TEST(RestartChecker, CatchesOneRestartTooManyAndChildrenEndedInAnyOrder) {
   const History good =
       told({Supervises{k_one, 1, seconds{5}}, ChildStarted{k_one, "x", k_two},
             ChildStarted{k_one, "y", k_three}, ChildEnded{k_one, k_two},
-            ChildStarted{k_one, "x", Pid{k_b, 3, 1}}, ChildEnded{k_one, Pid{k_b, 3, 1}, true},
-            ChildEnded{k_one, k_three, true}});
+            ChildStarted{k_one, "x", Pid{k_b, 3, 1}}, ChildEnded{k_one, k_three, true},
+            ChildEnded{k_one, Pid{k_b, 3, 1}, true}});
   EXPECT_FINE(check_restarts(good));
   EXPECT_CAUGHT(check_restarts(with_these_swapped(good, 5, 6)));
   EXPECT_CAUGHT(check_restarts(with(good, ChildEnded{k_one, k_two})));

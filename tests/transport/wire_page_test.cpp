@@ -222,19 +222,28 @@ TEST_F(WirePage, TypesHaveTheIdsThatItSays) {
 #define GROVE_TEST_NAMED(Type, name) EXPECT_TRUE(named.contains(name)) << (name);
   GROVE_DETAIL_BUILTINS(GROVE_TEST_NAMED)
 #undef GROVE_TEST_NAMED
-  for (const MessageType* type :
-       {&k_message_type<cluster::NamesDigest>, &k_message_type<cluster::NamesRow>,
-        &k_message_type<cluster::NamesPull>, &k_message_type<cluster::NamesPart>,
-        &k_message_type<cluster::NameRecord>, &k_message_type<cluster::NamesDrop>,
-        &k_message_type<cluster::SwimMessage>, &k_message_type<cluster::MemberClaim>,
-         &k_message_type<cluster::ClaimedMetadata>, &k_message_type<detail::GroupsState>,
-         &k_message_type<detail::GroupsChange>, &k_message_type<cluster::GroupsRequest>,
-         &k_message_type<detail::GroupRow>, &k_message_type<detail::GroupMember>,
-         &k_message_type<detail::Ok>,
-        &k_message_type<detail::StopServer>, &k_message_type<detail::SpawnTerms>,
-        &k_message_type<detail::StartAck>, &k_message_type<detail::AliveRequest>,
-        &k_message_type<detail::InfoRequest>, &k_message_type<ProcessInfo>,
-        &k_message_type<detail::SysRequest>}) {
+  for (const MessageType* type : {&k_message_type<cluster::NamesDigest>,
+                                  &k_message_type<cluster::NamesRow>,
+                                  &k_message_type<cluster::NamesPull>,
+                                  &k_message_type<cluster::NamesPart>,
+                                  &k_message_type<cluster::NameRecord>,
+                                  &k_message_type<cluster::NamesDrop>,
+                                  &k_message_type<cluster::SwimMessage>,
+                                  &k_message_type<cluster::MemberClaim>,
+                                  &k_message_type<cluster::ClaimedMetadata>,
+                                  &k_message_type<detail::GroupsState>,
+                                  &k_message_type<detail::GroupsChange>,
+                                  &k_message_type<cluster::GroupsRequest>,
+                                  &k_message_type<detail::GroupRow>,
+                                  &k_message_type<detail::GroupMember>,
+                                  &k_message_type<detail::Ok>,
+                                  &k_message_type<detail::StopServer>,
+                                  &k_message_type<detail::SpawnTerms>,
+                                  &k_message_type<detail::StartAck>,
+                                  &k_message_type<detail::AliveRequest>,
+                                  &k_message_type<detail::InfoRequest>,
+                                  &k_message_type<ProcessInfo>,
+                                  &k_message_type<detail::SysRequest>}) {
     EXPECT_TRUE(named.contains(std::string{type->name})) << type->name;
   }
 }

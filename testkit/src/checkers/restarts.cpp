@@ -7,12 +7,15 @@
 namespace grove::testkit {
 namespace {
 
+constexpr std::size_t k_none = ~std::size_t{0};
+
 struct Supervisor {
   Supervises rule;
   std::map<std::string, int> starts;
   std::map<std::string, std::vector<Clock::TimePoint>> restarts;
-  std::map<Pid, std::uint64_t> order;  // of starts
-  std::uint64_t last_asked = ~std::uint64_t{0};
+  std::map<std::string, std::size_t> places;  // of children, in the order of the first starts
+  std::map<Pid, std::size_t> place_of;
+  std::size_t last_asked = k_none;
 };
 
 /// Of a group each end restarts any one child once.
@@ -39,8 +42,9 @@ Violations check_restarts(const History& history) {
       supervisors[rule->supervisor].rule = *rule;
     } else if (const auto* start = std::get_if<ChildStarted>(&event)) {
       Supervisor& supervisor = supervisors[start->supervisor];
-      supervisor.order[start->pid] = supervisor.order.size();
-      supervisor.last_asked = ~std::uint64_t{0};
+      const auto place = supervisor.places.emplace(start->id, supervisor.places.size()).first;
+      supervisor.place_of[start->pid] = place->second;
+      supervisor.last_asked = k_none;
       if (++supervisor.starts[start->id] == 1) continue;
       supervisor.restarts[start->id].push_back(at);
       if (restarts_since(supervisor, at - supervisor.rule.period) > supervisor.rule.intensity) {
@@ -51,10 +55,11 @@ Violations check_restarts(const History& history) {
       if (!ended.insert(end->pid).second) wrong.push_back(to_string(end->pid) + " was ended twice");
       Supervisor& supervisor = supervisors[end->supervisor];
       if (!end->asked) continue;
-      if (supervisor.order[end->pid] > supervisor.last_asked) {
-        wrong.push_back(to_string(end->pid) + " was ended after one that started before it");
+      const std::size_t place = supervisor.place_of[end->pid];
+      if (place > supervisor.last_asked) {
+        wrong.push_back(to_string(end->pid) + " was ended after a child that comes before it");
       }
-      supervisor.last_asked = supervisor.order[end->pid];
+      supervisor.last_asked = place;
     }
   }
   return wrong;

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every order in which a small cluster's names can be told, lost and compared.
+#include "names_model.hpp"
+
+#include "model/explorer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace grove::model {
+namespace {
+
+constexpr std::size_t k_states_max = 3'000'000;
+
+struct Case {
+  const char* name;
+  NamesModel::Limits limits;
+};
+
+class NamesModelTest : public testing::TestWithParam<Case> {};
+
+TEST_P(NamesModelTest, NoForkLastsAndNoNameComesBack) {
+  const Explored explored = explore(NamesModel{GetParam().limits}, k_states_max);
+  std::string way;
+  for (const std::string& step : explored.way) way += "\n  " + step;
+  EXPECT_EQ(explored.broken, "") << way;
+  EXPECT_TRUE(explored.complete) << "of more than " << k_states_max << " states";
+  RecordProperty("states", std::to_string(explored.states));
+}
+
+// Under a sanitizer each state takes ten times as long: only the first ones are seen then.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool k_all = false;
+#else
+constexpr bool k_all = true;
+#endif
+
+std::vector<Case> cases() {
+  std::vector<Case> all{
+      {"two_names", {.registrations = 2, .ends = 1, .names = 2}},
+      {"two_registrations", {.registrations = 2, .ends = 1}},
+      {"comparing", {.registrations = 1, .ends = 1, .ticks = 1}},
+  };
+  if (!k_all) return all;
+  all.push_back({"a_crash", {.registrations = 1, .ends = 1, .crashes = 1}});
+  all.push_back({"a_burial", {.registrations = 1, .crashes = 1, .declared = 1}});
+  all.push_back({"a_partition", {.registrations = 1, .ends = 1, .cuts = 1}});
+  all.push_back({"comparing_twice", {.registrations = 1, .ends = 1, .ticks = 2}});
+  all.push_back({"a_conflict", {.registrations = 2, .cuts = 1}});
+  all.push_back({"a_conflict_with_the_dead", {.registrations = 2, .crashes = 1, .declared = 1}});
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, NamesModelTest, testing::ValuesIn(cases()),
+                         [](const auto& row) { return std::string{row.param.name}; });
+
+}  // namespace
+}  // namespace grove::model
