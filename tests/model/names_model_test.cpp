@@ -51,7 +51,7 @@ std::vector<Case> cases() {
   all.push_back({"a_partition", {.registrations = 1, .ends = 1, .cuts = 1}});
   all.push_back({"comparing_twice", {.registrations = 1, .ends = 1, .ticks = 2}});
   all.push_back({"a_conflict", {.registrations = 2, .cuts = 1}});
-  all.push_back({"a_conflict_with_the_dead", {.registrations = 2, .crashes = 1, .declared = 1}});
+  all.push_back({"a_conflict_with_the_dead", {.registrations = 2, .crashes = 1}});
   return all;
 }
 
