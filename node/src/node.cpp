@@ -23,7 +23,7 @@ constexpr int k_spawn_cost = 8;  // of the spawner's turn, in messages
 /// What the router gathers now is flushed with the turn of the process that runs.
 void owe_router(const Node& node) {
   Context* const running = Context::running();
-  if (running == nullptr || &running->node() != &node || node.router() == nullptr) return;
+  if (running == nullptr || &running->node() != &node) return;
   static_cast<detail::Process&>(*running).goes_abroad();
 }
 
