@@ -115,7 +115,7 @@ class alignas(64) Process final : public Context, public Runnable {
   SessionId emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
                  Message&& message);
   /// The same for one that is made already: to a process of this node it takes no more memory.
-  SessionId emit(const Pid& to, EnvelopePtr signal);
+  SessionId emit(const Pid& to, EnvelopePtr envelope);
   void handle_exit(const Pid& from, const ExitReason& reason, bool of_link);
   /// Takes what something costs off this turn's budget. Units: a handled message is 1.
   void charge(int cost) noexcept { budget_ -= cost; }
