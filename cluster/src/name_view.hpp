@@ -35,6 +35,7 @@ class NameView {
       const Entry* entry = slot.load(std::memory_order_relaxed);
       if (entry != &k_grave) delete entry;
     }
+    for (const Retired& retired : retired_) delete retired.entry;
   }
 
   [[nodiscard]] std::optional<Pid> find(std::string_view name) const noexcept {

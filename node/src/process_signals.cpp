@@ -213,6 +213,7 @@ SessionId Process::emit(const Pid& to, EnvelopePtr envelope) {
 }
 
 void Process::goes_abroad() {
+  if (node_->router_ == nullptr) return;  // a node alone has no abroad
   abroad_ = true;
   current_turn().owe(*node_->router_, node_->clock());
 }

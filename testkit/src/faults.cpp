@@ -183,7 +183,7 @@ void Ordeal::happen(const Fault& fault) {
 std::vector<std::string> Ordeal::heal_core(std::uint64_t chance) {
   std::vector<std::vector<std::string>> parts(2);
   for (std::size_t i = 0; i < all_.size(); ++i) {
-    const bool left_out = ((chance >> i) & 1U) != 0 && all_.size() - parts[1].size() > 2;
+    const bool left_out = i > 0 && ((chance >> i) & 1U) != 0 && all_.size() - parts[1].size() > 2;
     parts[left_out ? 1 : 0].push_back(all_[i]);
   }
   world_.heal();

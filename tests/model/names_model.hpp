@@ -36,6 +36,7 @@ class NamesModel {
     unsigned declared = 0;  // dead, by one node
     unsigned ticks = 0;
     unsigned names = 1;  // how many there are
+    bool apart = false;  // a and c have not met: they know each other through b only
   };
   explicit NamesModel(Limits limits) : limits_{limits} {}
 
@@ -76,7 +77,9 @@ class NamesModel {
     state.left = limits_;
     for (std::size_t i = 0; i < k_nodes; ++i) start(state, i);
     for (std::size_t i = 0; i < k_nodes; ++i) {
-      for (std::size_t j = i + 1; j < k_nodes; ++j) connect(state, i, j);
+      for (std::size_t j = i + 1; j < k_nodes; ++j) {
+        if (!limits_.apart || j - i == 1) connect(state, i, j);
+      }
     }
     deliver_all(state);
     return state;
@@ -158,6 +161,15 @@ class NamesModel {
         if (holds && holds->pid == process.pid) {
           return letter(i) + " sees a name that it knew to be removed: held by a process of " +
                  where(process);
+        }
+      }
+    }
+    for (std::size_t i = 0; i < k_nodes; ++i) {
+      if (!state.nodes[i]) continue;
+      for (const auto& [origin, version] : state.nodes[i]->seen) {
+        const auto* copy = state.nodes[i]->log.origin(origin);
+        if (copy != nullptr && copy->version() < version) {
+          return letter(i) + " goes back in what it knows of the names of " + node_name(origin);
         }
       }
     }
@@ -262,16 +274,17 @@ class NamesModel {
   }
   static bool may_declare_dead(const State& state, std::size_t i, std::size_t j) {
     const Node& node = *state.nodes[i];
-    return member(node, j) != node.members.end() && !state.session[i][j] && !node.reached[j];
+    return member(node, j) != node.members.end() && !state.session[i][j];
   }
   /// The third one has sessions with both.
   static bool may_be_reached(const State& state, std::size_t i, std::size_t j) {
     const Node& node = *state.nodes[i];
     const std::size_t third = k_nodes - i - j;
     const auto known = member(node, j);
-    return known != node.members.end() && *known == state.nodes[j]->id && !node.reached[j] &&
-           !state.session[i][j] && state.nodes[third] && state.session[i][third] &&
-           state.session[third][i] && state.session[third][j] && state.session[j][third];
+    const bool same_life = known == node.members.end() || *known == state.nodes[j]->id;
+    return same_life && !node.reached[j] && !state.session[i][j] && state.nodes[third] &&
+           state.session[i][third] && state.session[third][i] && state.session[third][j] &&
+           state.session[j][third];
   }
 
   static void connect(State& state, std::size_t i, std::size_t j) {
@@ -290,12 +303,13 @@ class NamesModel {
       node.log.on_member(*known, false);
       node.members.erase(known);
     }
-    if (member(node, at) == node.members.end()) {
-      node.members.push_back(peer);
-      std::sort(node.members.begin(), node.members.end());
-      node.log.on_member(peer, true);
-    }
+    if (member(node, at) == node.members.end()) join(node, peer);
     node.log.on_session_up(peer);
+  }
+  static void join(Node& node, NodeId peer) {
+    node.members.push_back(peer);
+    std::sort(node.members.begin(), node.members.end());
+    node.log.on_member(peer, true);
   }
   /// What is on its way to the one that loses it is lost.
   static void lose(State& state, std::size_t i, std::size_t j) {
@@ -312,6 +326,8 @@ class NamesModel {
       const auto known = member(node, j);
       const NodeId gone = *known;
       node.members.erase(known);
+      node.reached[j] = false;
+      std::erase_if(node.seen, [gone](const auto& version) { return version.first == gone; });
       node.log.on_member(gone, false);
     });
   }
@@ -319,6 +335,7 @@ class NamesModel {
     const NodeId far = state.nodes[j]->id;
     change(state, i, [=](Node& node) {
       node.reached[j] = true;
+      if (member(node, j) == node.members.end()) join(node, far);
       node.log.on_reached(far, letter(k_nodes - i - j));
     });
   }

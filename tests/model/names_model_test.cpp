@@ -45,12 +45,13 @@ std::vector<Case> cases() {
       {"comparing", {.registrations = 1, .ends = 1, .ticks = 1}},
   };
   if (!k_all) return all;
+  all.push_back({"apart", {.registrations = 1, .ends = 1, .declared = 1, .apart = true}});
   all.push_back({"a_crash", {.registrations = 1, .ends = 1, .crashes = 1}});
   all.push_back({"a_burial", {.registrations = 1, .crashes = 1, .declared = 1}});
   all.push_back({"a_partition", {.registrations = 1, .ends = 1, .cuts = 1}});
   all.push_back({"comparing_twice", {.registrations = 1, .ends = 1, .ticks = 2}});
   all.push_back({"a_conflict", {.registrations = 2, .cuts = 1}});
-  all.push_back({"a_conflict_with_the_dead", {.registrations = 2, .crashes = 1, .declared = 1}});
+  all.push_back({"a_conflict_with_the_dead", {.registrations = 2, .crashes = 1}});
   return all;
 }
 

@@ -19,6 +19,7 @@ using testkit::Ordeal;
 constexpr auto k_connect = seconds{60};
 constexpr auto k_names_known = seconds{10};
 constexpr auto k_call = seconds{2};
+constexpr auto k_pause = std::chrono::milliseconds{200};
 constexpr auto k_answer = seconds{10};
 constexpr std::size_t k_base_processes = 2;  // the echo server and whoever started it
 constexpr std::size_t k_peer_budget = FlowConfig{}.budget_bytes + (std::size_t{1} << 20U);
@@ -52,6 +53,7 @@ class Run {
       scenario_.populate(workload_, name);
     };
     ordeal_.start_all();
+    want("all meet", k_connect, [this] { return world().connected(ordeal_.all()); });
     safety();
     Random random{options_.seed};
     liveness(ordeal_.heal_core(random.next()), "core");
@@ -114,13 +116,14 @@ class Run {
   void call(const std::string& from, const std::string& to, const std::string& which) {
     auto answer = world()[from].node().async([to](Context& context) -> Task<bool> {
       const RemoteName server{"echo", to};
-      for (auto left = k_answer; left > seconds{0}; left -= k_call) {
+      const auto until = context.node().clock().now() + k_answer;
+      while (context.node().clock().now() < until) {
         try {
           co_return co_await context.call_for<Echo>(k_call, server, 7) == 7;
         } catch (const ProcessExit&) {
           // Tried again below.
         }
-        co_await context.sleep_for(k_call / 10);
+        co_await context.sleep_for(k_pause);
       }
       co_return false;
     });

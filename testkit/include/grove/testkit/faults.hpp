@@ -89,7 +89,8 @@ class Ordeal {
   void start_all();
   /// One fault, and the time until the next.
   void suffer(const Fault& fault);
-  /// Heals all, and cuts two or more nodes, chosen by `chance` and all running, off from the rest.
+  /// Heals all, and cuts two or more nodes, all running, off from the rest: the first, which is the
+  /// seed by which nodes find each other after a new start, and others chosen by `chance`.
   /// Returns: those.
   std::vector<std::string> heal_core(std::uint64_t chance);
   /// Everything is well again; all nodes run.
