@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Level 5: nodes, names and groups of the cluster. SPEC.md, section 9.
-#include "grove/node/node.hpp"
+#include "grove/node/cluster_names.hpp"
 #include "grove/node/pg.hpp"
 
 #include "ops.hpp"
@@ -18,9 +18,8 @@ std::string global_register(Self& self, const Op& op) {
   return self.context.register_name(op.at(2), self.context.self(), Scope::cluster) ? "yes" : "no";
 }
 
-/// On whatever node; as in OTP any may take a name away, Grove's holder's node does it.
 std::string global_unregister(Self& self, const Op& op) {
-  self.context.unregister_name(op.at(1), Scope::cluster);
+  global::unregister_name(self.context, op.at(1));
   return "ok";
 }
 

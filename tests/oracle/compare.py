@@ -25,14 +25,11 @@ import time
 from pathlib import Path
 
 import gen
-import gen_signals
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = HERE / "sample"
 LEVELS = (1, 2, 3, 4, 5)  # of SPEC.md, those that otp_script speaks
 NODES = 5  # the level of several nodes
-# Ops of level 5 that it does not speak: cases with one are skipped, and generated without.
-UNSPOKEN = ("global_unregister",)
 SAMPLE_SEEDS = (1, 20)
 
 
@@ -45,7 +42,7 @@ def generate(first, last, ops, level, folder):
     """Writes the scripts of the seeds `first` to `last`."""
     for seed in range(first, last + 1):
         length = ops_of(seed, *ops) // (2 if level == NODES else 1)
-        text = gen.script(level, seed, length, UNSPOKEN if level == NODES else ())
+        text = gen.script(level, seed, length)
         (folder / f"l{level}_s{seed:06}.script").write_text(text, encoding="ascii")
 
 
@@ -73,24 +70,10 @@ def run_otp(folder):
         subprocess.run(command, env=there, check=True)
 
 
-def speaks(script):
-    """Whether otp_script knows all the ops of a script."""
-    level = int(script.name[1])
-    lines = [line for line in script.read_text(encoding="ascii").splitlines()
-             if line and not line.startswith("#")]
-    return level != NODES or not any(
-        gen_signals.is_use_of(op, line) for op in UNSPOKEN for line in lines)
-
-
 def copy_recorded(folder, levels):
-    """The hand-written cases, and the sample: its logs quote their scripts.
-    Returns: how many cases are skipped."""
-    skipped = 0
+    """The hand-written cases, and the sample: its logs quote their scripts."""
     for level in levels:
         for script in (HERE / "cases").glob(f"l{level}_*.script"):
-            if not speaks(script):
-                skipped += 1
-                continue
             shutil.copy(script, folder)
             shutil.copy(script.with_suffix(".log"), folder)
         for log in SAMPLE.glob(f"l{level}_*.log"):
@@ -98,7 +81,6 @@ def copy_recorded(folder, levels):
             ops = re.findall(r"^\d+ > (.*)$", log.read_text(encoding="ascii"), re.MULTILINE)
             script = folder / log.with_suffix(".script").name
             script.write_text("\n".join(ops) + "\n", encoding="ascii")
-    return skipped
 
 
 def modes(seeds, threads, several):
@@ -216,9 +198,8 @@ def main():
         parser.error("which otp_script?")
 
     folder = Path(tempfile.mkdtemp(prefix="grove_oracle_"))
-    skipped = 0
     if args.recorded:
-        skipped = copy_recorded(folder, args.levels or LEVELS)
+        copy_recorded(folder, args.levels or LEVELS)
     else:
         for level in args.levels or LEVELS:
             first, last = args.generate
@@ -231,8 +212,6 @@ def main():
     identical, differing = compare(
         args.otp_script, folder, lambda several: modes(args.seeds, args.threads, several), referee)
     print(f"{scripts} scripts: {identical} runs identical, {differing} different")
-    if skipped > 0:
-        print(f"{skipped} cases skipped: otp_script does not speak " + ", ".join(UNSPOKEN))
     if referee.undecided > 0:
         print(f"of {referee.undecided} scripts OTP gave two logs")
     if differing > 0:

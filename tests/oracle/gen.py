@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random scenario scripts for the oracle (see SPEC.md, "What the generator avoids").
 
-    gen.py --level {1..5} --seed N --ops K [--without OP...]  > script
+    gen.py --level {1..5} --seed N --ops K  > script
 """
 import argparse
 import random
@@ -413,13 +413,11 @@ class Gen(NodeGen):
         self.die(a, "boom")
 
 
-def script(level, seed, ops, without=()):
+def script(level, seed, ops):
     """The text of one script."""
-    g = Gen(random.Random(f"{level}:{seed}"), ops, without)
+    g = Gen(random.Random(f"{level}:{seed}"), ops)
     getattr(g, f"level{level}")()
     head = f"# gen.py --level {level} --seed {seed} --ops {ops}"
-    if without:
-        head += " --without " + " ".join(without)
     return head + "\n" + "\n".join(g.out) + "\n"
 
 
@@ -428,9 +426,8 @@ def main():
     ap.add_argument("--level", type=int, required=True)
     ap.add_argument("--seed", type=int, required=True)
     ap.add_argument("--ops", type=int, default=40)
-    ap.add_argument("--without", nargs="*", default=(), help="ops that are left out")
     args = ap.parse_args()
-    print(script(args.level, args.seed, args.ops, args.without), end="")
+    print(script(args.level, args.seed, args.ops), end="")
 
 
 if __name__ == "__main__":

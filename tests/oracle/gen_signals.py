@@ -1,22 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The generator's model of a script's world, and level 1: signals, timers, names."""
-import re
-
 REASONS = ["normal", "shutdown", "shutdown(x)", "boom", "kill", "killed", "noproc", "r1(2,z)"]
 LONG = 600000  # ms; a timer that never fires within a script
-
-
-def is_use_of(op, text):
-    """Whether this line of a script is of that op, or, for global_register, has a global name."""
-    return text.split()[0] == op or (op == "global_register" and re.search(r"[ =]%", text))
 
 
 class SignalGen:
     """Emits ops and keeps a rough model of who is alive and who may be linked to whom."""
 
-    def __init__(self, rng, ops, without=()):
+    def __init__(self, rng, ops):
         self.r = rng
-        self.without = without  # ops that are left out; the others stay as they are
         self.left = ops
         self.out = []
         self.actors = {}      # name -> {"trap", "alive"}; plain actors
@@ -32,9 +24,7 @@ class SignalGen:
 
     # -- helpers ---------------------------------------------------------------
     def emit(self, *toks):
-        text = " ".join(str(t) for t in toks)
-        if not any(is_use_of(op, text) for op in self.without):
-            self.out.append(text)
+        self.out.append(" ".join(str(t) for t in toks))
         self.left -= 1
 
     def fresh(self, prefix):
