@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "grove/core/alarm_queue.hpp"
 #include "grove/core/clock.hpp"
 
 #include <condition_variable>
 #include <ctime>
-#include <map>
 #include <mutex>
 #include <sys/prctl.h>
 #include <thread>
-#include <unordered_map>
 
 namespace grove {
 namespace {
@@ -43,21 +42,16 @@ class SystemClock final : public Clock {
   }
   AlarmId call_at(TimePoint when, std::function<void()> action) override {
     std::unique_lock lock{mutex_};
-    const AlarmId id = ++last_id_;
-    const auto place = alarms_.emplace(std::pair{when, id}, std::move(action)).first;
-    deadlines_.emplace(id, when);
-    const bool earliest = place == alarms_.begin();
+    const auto before = alarms_.next();
+    const AlarmId id = alarms_.add(when, std::move(action));
     lock.unlock();
+    const bool earliest = !before || when < *before;
     if (earliest && std::this_thread::get_id() != thread_.get_id()) wake_.notify_one();
     return id;
   }
   bool cancel(AlarmId alarm) override {
     const std::lock_guard lock{mutex_};
-    const auto place = deadlines_.find(alarm);
-    if (place == deadlines_.end()) return false;
-    alarms_.erase({place->second, alarm});
-    deadlines_.erase(place);
-    return true;
+    return alarms_.cancel(alarm);
   }
 
  private:
@@ -79,30 +73,27 @@ class SystemClock final : public Clock {
     prctl(PR_SET_TIMERSLACK, 1);  // nanoseconds; or the kernel may be 50 us late
     std::unique_lock lock{mutex_};
     while (!stopped_) {
-      if (alarms_.empty()) {
+      const auto when = alarms_.next();
+      if (!when) {
         wake_.wait(lock);
         continue;
       }
-      const TimePoint when = alarms_.begin()->first.first;
-      if (when > now()) {
-        wake_.wait_until(lock, std::chrono::steady_clock::time_point{when.time_since_epoch()});
+      if (*when > now()) {
+        wake_.wait_until(lock, std::chrono::steady_clock::time_point{when->time_since_epoch()});
         continue;
       }
-      auto alarm = alarms_.extract(alarms_.begin());
-      deadlines_.erase(alarm.key().second);
+      const AlarmQueue::Action action = alarms_.take();
       lock.unlock();
-      alarm.mapped()();
+      action();
       lock.lock();
     }
   }
 
   const Duration coarse_step_ = coarse_step();
   std::condition_variable wake_;
-  std::mutex mutex_;  // guards the four below
+  std::mutex mutex_;  // guards the two below
   bool stopped_ = false;
-  AlarmId last_id_ = 0;
-  std::map<std::pair<TimePoint, AlarmId>, std::function<void()>> alarms_;
-  std::unordered_map<AlarmId, TimePoint> deadlines_;
+  AlarmQueue alarms_;
   std::thread thread_;  // last: it uses all of the above
 };
 

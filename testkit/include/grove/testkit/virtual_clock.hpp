@@ -5,9 +5,10 @@
 // Thread-safety: all members; alarms run on the thread that moves the time.
 #pragma once
 
+#include "grove/core/alarm_queue.hpp"
 #include "grove/core/clock.hpp"
 
-#include <map>
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -24,17 +25,11 @@ class VirtualClock final : public Clock {
   }
   AlarmId call_at(TimePoint when, std::function<void()> action) override {
     const std::lock_guard lock{mutex_};
-    alarms_.emplace(std::pair{when, ++last_id_}, std::move(action));
-    deadlines_.emplace(last_id_, when);
-    return last_id_;
+    return alarms_.add(when, std::move(action));
   }
   bool cancel(AlarmId alarm) override {
     const std::lock_guard lock{mutex_};
-    const auto place = deadlines_.find(alarm);
-    if (place == deadlines_.end()) return false;
-    alarms_.erase({place->second, alarm});
-    deadlines_.erase(place);
-    return true;
+    return alarms_.cancel(alarm);
   }
 
   /// Alarms that have neither run nor been cancelled.
@@ -47,15 +42,15 @@ class VirtualClock final : public Clock {
   /// Returns: false, and time stands at `limit`, when there is none.
   bool advance_to_next(TimePoint limit) {
     std::unique_lock lock{mutex_};
-    if (alarms_.empty() || alarms_.begin()->first.first > limit) {
+    const auto when = alarms_.next();
+    if (!when || *when > limit) {
       if (now_ < limit && limit != TimePoint::max()) now_ = limit;
       return false;
     }
-    auto alarm = alarms_.extract(alarms_.begin());
-    deadlines_.erase(alarm.key().second);
-    if (alarm.key().first > now_) now_ = alarm.key().first;
+    const AlarmQueue::Action action = alarms_.take();
+    now_ = std::max(now_, *when);
     lock.unlock();  // the action may ask for the time
-    alarm.mapped()();
+    action();
     return true;
   }
 
@@ -63,9 +58,7 @@ class VirtualClock final : public Clock {
   static constexpr std::uint64_t k_epoch = 1'700'000'000'000'000;  // some day in 2023
   mutable std::mutex mutex_;
   TimePoint now_{};
-  AlarmId last_id_ = 0;
-  std::map<std::pair<TimePoint, AlarmId>, std::function<void()>> alarms_;
-  std::map<AlarmId, TimePoint> deadlines_;
+  AlarmQueue alarms_;
 };
 
 }  // namespace grove::testkit
