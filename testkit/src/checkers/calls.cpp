@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/testkit/checkers.hpp"
 
+#include "deaths.hpp"
+
 #include <set>
 #include <utility>
 
@@ -19,9 +21,9 @@ Violations check_calls(const History& history) {
   Violations wrong;
   std::map<std::pair<Pid, std::uint64_t>, OpenCall> calls;
   std::set<std::string> paused;
-  std::set<Pid> ended;
-  std::set<NodeId> ended_nodes;
+  Deaths deaths;
   for (const auto& [at, event] : history) {
+    deaths.note(event);
     if (const auto* began = std::get_if<CallBegan>(&event)) {
       calls[{began->by, began->number}] = {began->deadline,
                                            paused.contains(node_name(began->by.node))};
@@ -38,16 +40,12 @@ Violations check_calls(const History& history) {
       }
     } else if (const auto* resumed = std::get_if<NodeResumed>(&event)) {
       paused.erase(resumed->name);
-    } else if (const auto* process = std::get_if<Ended>(&event)) {
-      ended.insert(process->pid);
-    } else if (const auto* node = std::get_if<NodeEnded>(&event)) {
-      ended_nodes.insert(node->node);
     }
   }
   for (const auto& [key, call] : calls) {
     const auto& [by, number] = key;
-    if (call.ends == 0 && !ended.contains(by) && !ended_nodes.contains(by.node) &&
-        !paused.contains(node_name(by.node)) && call.deadline < history.back().at) {
+    if (call.ends == 0 && !deaths.over(by) && !paused.contains(node_name(by.node)) &&
+        call.deadline < history.back().at) {
       wrong.push_back("call " + std::to_string(number) + " of " + to_string(by) + " never ended");
     }
   }

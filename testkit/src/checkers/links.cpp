@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/testkit/checkers.hpp"
 
+#include "deaths.hpp"
+
 #include <set>
 #include <utility>
 
@@ -11,9 +13,9 @@ Violations check_links(const History& history) {
   std::map<std::pair<Pid, Pid>, int> open;    // exits that an end may still get for the other's
   std::map<std::pair<Pid, Pid>, bool> heard;  // since the last time that they were linked
   std::map<Pid, std::set<Pid>> seen;
-  std::set<Pid> ended;
-  std::set<NodeId> ended_nodes;
+  Deaths deaths;
   for (const auto& [at, event] : history) {
+    deaths.note(event);
     if (const auto* link = std::get_if<Linked>(&event)) {
       for (const auto& ends : {std::pair{link->by, link->to}, std::pair{link->to, link->by}}) {
         ++open[ends];
@@ -30,26 +32,20 @@ Violations check_links(const History& history) {
       }
     } else if (const auto* links = std::get_if<LinksSeen>(&event)) {
       seen[links->of] = {links->links.begin(), links->links.end()};
-    } else if (const auto* process = std::get_if<Ended>(&event)) {
-      ended.insert(process->pid);
-    } else if (const auto* node = std::get_if<NodeEnded>(&event)) {
-      ended_nodes.insert(node->node);
     }
   }
-  const auto over = [&](const Pid& pid) {
-    return ended.contains(pid) || ended_nodes.contains(pid.node);
-  };
   for (const auto& [pid, links] : seen) {
-    if (over(pid)) continue;
+    if (deaths.over(pid)) continue;
     for (const Pid& other : links) {
       const auto place = seen.find(other);
-      if (over(other) || (place != seen.end() && !place->second.contains(pid))) {
+      if (deaths.over(other) || (place != seen.end() && !place->second.contains(pid))) {
         wrong.push_back("half a link: " + to_string(pid) + " has one to " + to_string(other));
       }
     }
   }
   for (const auto& [ends, told] : heard) {
-    if (!told && over(ends.second) && !over(ends.first) && seen.contains(ends.first)) {
+    if (!told && deaths.over(ends.second) && !deaths.over(ends.first) &&
+        seen.contains(ends.first)) {
       wrong.push_back(to_string(ends.first) + " never heard of the end of " +
                       to_string(ends.second) + ", which it was linked to");
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/testkit/checkers.hpp"
 
-#include <set>
+#include "deaths.hpp"
 
 namespace grove::testkit {
 namespace {
@@ -19,9 +19,9 @@ struct Monitor {
 Violations check_monitors(const History& history) {
   Violations wrong;
   std::map<Ref, Monitor> monitors;
-  std::set<Pid> ended;
-  std::set<NodeId> ended_nodes;
+  Deaths deaths;
   for (const auto& [at, event] : history) {
+    deaths.note(event);
     if (const auto* made = std::get_if<Monitored>(&event)) {
       if (!monitors.emplace(made->ref, Monitor{made->by, made->of}).second) {
         wrong.push_back("one reference for two monitors: " + to_string(made->ref));
@@ -39,17 +39,11 @@ Violations check_monitors(const History& history) {
       } else if (++place->second.downs == 2) {
         wrong.push_back("two DOWNs for one monitor: " + to_string(down->ref));
       }
-    } else if (const auto* process = std::get_if<Ended>(&event)) {
-      ended.insert(process->pid);
-    } else if (const auto* node = std::get_if<NodeEnded>(&event)) {
-      ended_nodes.insert(node->node);
     }
   }
-  const auto over = [&](const Pid& pid) {
-    return ended.contains(pid) || ended_nodes.contains(pid.node);
-  };
   for (const auto& [ref, monitor] : monitors) {
-    if (monitor.downs == 0 && !monitor.demonitored && over(monitor.of) && !over(monitor.by)) {
+    if (monitor.downs == 0 && !monitor.demonitored && deaths.over(monitor.of) &&
+        !deaths.over(monitor.by)) {
       wrong.push_back("no DOWN for the monitor " + to_string(ref) + " of " + to_string(monitor.of));
     }
   }
