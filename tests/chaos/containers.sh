@@ -12,23 +12,6 @@ scratch=$(mktemp -d /tmp/grove-chaos-engine.XXXXXX)  # short: a socket's path ha
 readonly scratch
 driver_pid=""
 
-step() { printf '[%3d s] %s\n' "$SECONDS" "$*"; }
-
-fail() {
-  step "FAILED: $*" >&2
-  exit 1
-}
-
-# wait_until SECONDS COMMAND...: polls COMMAND; false when it never succeeded in that time.
-wait_until() {
-  local end=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    ((SECONDS < end)) || return 1
-    sleep 0.2
-  done
-}
-
 # shellcheck source=tests/chaos/engine.sh
 source "$repository/tests/chaos/engine.sh"
 

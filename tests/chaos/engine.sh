@@ -3,13 +3,29 @@
 #
 # A container engine and Grove's image, on a machine that may have neither and may reach no
 # registry. Sourced by smoke.sh and containers.sh, which set `repository` (the checkout), `binaries`
-# (a folder), `scratch` (a folder that they delete), GROVE_IMAGE (how the image is to be called) and
-# the functions `step`, `fail` and `wait_until`.
+# (a folder), `scratch` (a folder that they delete) and GROVE_IMAGE (how the image is to be called).
 
 : "${repository:?}" "${binaries:?}" "${scratch:?}"
 base_image=""  # set by base_image_find
 engine_pid=""  # of the dockerd that we started; empty when we use one that was running
 readonly official_base="debian:bookworm-slim"
+
+step() { printf '[%3d s] %s\n' "$SECONDS" "$*"; }
+
+fail() {
+  step "FAILED: $*" >&2
+  exit 1
+}
+
+# wait_until SECONDS COMMAND...: polls COMMAND; false when it never succeeded in that time.
+wait_until() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@"; do
+    ((SECONDS < end)) || return 1
+    sleep 0.2
+  done
+}
 
 engine_answers() {
   docker info >/dev/null 2>&1 && [[ -n $(docker info --format '{{.ServerVersion}}' 2>/dev/null) ]]

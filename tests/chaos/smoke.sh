@@ -30,23 +30,6 @@ readonly scratch
 compose=()                  # the compose command, set by compose_find
 declare -A container=()     # node name -> container id, set by cluster_start
 
-step() { printf '[%3d s] %s\n' "$SECONDS" "$*"; }
-
-fail() {
-  step "FAILED: $*" >&2
-  exit 1
-}
-
-# wait_until SECONDS COMMAND...: polls COMMAND; false when it never succeeded in that time.
-wait_until() {
-  local end=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    ((SECONDS < end)) || return 1
-    sleep 0.2
-  done
-}
-
 # expect DESCRIPTION COMMAND...: waits for COMMAND, then reports the step as done.
 expect() {
   local description=$1
