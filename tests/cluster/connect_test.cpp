@@ -3,6 +3,8 @@
 // Clusters whose nodes are connected by hand (AutoConnect::never).
 #include "grove/testkit/sim_world.hpp"
 
+#include "cluster/told_of_end.hpp"
+
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -33,15 +35,7 @@ class ConnectedByHand : public testing::Test {
   std::size_t sessions(const std::string& name) { return world[name].cluster().sessions(); }
   /// A process of `name` that reports what ends it sees of `target`'s process.
   std::future<std::vector<ExitReason>> watch(const std::string& name, Pid target) {
-    auto seen =
-        world[name].node().async([target](Context& context) -> Task<std::vector<ExitReason>> {
-          context.trap_exit(true);
-          context.link(target);
-          context.monitor(target);
-          const Down down = co_await context.receive<Down>();
-          const Exit exit = co_await context.receive<Exit>();
-          co_return std::vector<ExitReason>{down.reason, exit.reason};
-        });
+    auto seen = testkit::told_of_end(world[name].node(), target);
     world.run_for(1s);
     return seen;
   }

@@ -3,6 +3,8 @@
 // Membership in whole simulated clusters: what its user sees of the members.
 #include "grove/testkit/sim_world.hpp"
 
+#include "cluster/told_of_end.hpp"
+
 #include <gtest/gtest.h>
 
 namespace grove {
@@ -92,15 +94,7 @@ TEST_F(Members, KeepTheirLifeAndTheirProcessesThroughACutAndCanBeMonitoredAndLin
     for (;;) co_await context.receive_any();
   });
   const auto reasons = [&] {
-    auto future =
-        world["a"].node().async([target](Context& context) -> Task<std::vector<ExitReason>> {
-          context.trap_exit(true);
-          context.link(target);
-          context.monitor(target);
-          const Down down = co_await context.receive<Down>();
-          const Exit exit = co_await context.receive<Exit>();
-          co_return std::vector<ExitReason>{down.reason, exit.reason};
-        });
+    auto future = testkit::told_of_end(world["a"].node(), target);
     world.run_for(1s);
     return future;
   };
