@@ -454,19 +454,15 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   /// Returns: false when the record is malformed; a control message we do not know is skipped.
   bool control(const PeerLinkPtr& link, const Record& record) {
-    bool good = true;
-    const auto of_names = [&](const auto& message) {
-      good = names_.on_message(link->peer, message);
-    };
     switch (record.type) {
       case k_message_type<cluster::NamesDigest>.wire_id:
-        return with<cluster::NamesDigest>(record, of_names);
+        return hear_of_names<cluster::NamesDigest>(link, record);
       case k_message_type<cluster::NamesPull>.wire_id:
-        return with<cluster::NamesPull>(record, of_names);
+        return hear_of_names<cluster::NamesPull>(link, record);
       case k_message_type<cluster::NamesPart>.wire_id:
-        return with<cluster::NamesPart>(record, of_names) && good;
+        return hear_of_names<cluster::NamesPart>(link, record);
       case k_message_type<cluster::NamesDrop>.wire_id:
-        return with<cluster::NamesDrop>(record, of_names);
+        return hear_of_names<cluster::NamesDrop>(link, record);
       case k_message_type<detail::GroupsState>.wire_id:
         return hear_of_groups<detail::GroupsState>(link, record);
       case k_message_type<detail::GroupsChange>.wire_id:
@@ -475,24 +471,26 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       case k_message_type<cluster::SwimMessage>.wire_id:
         return with<cluster::SwimMessage>(record, [&](const auto& message) {
           perform(membership_->on_message(node_name(link->peer), message, now()));
+          return true;
         });
       default: return true;
     }
   }
 
   template <class T>
-  bool hear_of_groups(const PeerLinkPtr& link, const Record& record) {
-    bool good = false;
-    return with<T>(record, [&](T& news) { good = groups_.hear(link, std::move(news)); }) && good;
+  bool hear_of_names(const PeerLinkPtr& link, const Record& record) {
+    return with<T>(record, [&](const T& news) { return names_.on_message(link->peer, news); });
   }
+  template <class T>
+  bool hear_of_groups(const PeerLinkPtr& link, const Record& record) {
+    return with<T>(record, [&](T& news) { return groups_.hear(link, std::move(news)); });
+  }
+  /// Returns: false when the record is malformed, or `use` says that what it says is.
   template <class T, class F>
   bool with(const Record& record, F&& use) {
     T message;
-    if (!transport::unpack(record.body, [&](Reader& in) { wire::read(in, message); })) {
-      return false;
-    }
-    use(message);
-    return true;
+    return transport::unpack(record.body, [&](Reader& in) { wire::read(in, message); }) &&
+           use(message);
   }
 
   Node& node_;

@@ -120,7 +120,7 @@ void SharedNames::unwatch(const Ref& ref) {
 // -- as peers say ---------------------------------------------------------------------------
 
 /// Whose clock is ahead makes its names look young, ours old.
-bool SharedNames::is_acceptable(NodeId from, const NamesDigest& digest) {
+void SharedNames::compare_clocks(NodeId from, const NamesDigest& digest) {
   const auto ours = static_cast<std::int64_t>(node_.clock().wall_micros());
   const auto ahead = static_cast<std::int64_t>(digest.wall_micros) - ours;
   if (digest.wall_micros != 0 && ahead > k_clocks_apart_max) {
@@ -128,7 +128,6 @@ bool SharedNames::is_acceptable(NodeId from, const NamesDigest& digest) {
                   " is more than 5 s ahead of this one's: names given on both sides of a partition "
                   "may be settled by that, not by their age");
   }
-  return true;
 }
 
 void SharedNames::on_tick(Clock::TimePoint now) {

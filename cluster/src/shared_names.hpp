@@ -68,8 +68,12 @@ class SharedNames final : public ClusterNames {
   }
   /// Returns: false when it cannot be what it says.
   template <class T>
-  bool on_message(NodeId from, const T& message) {
-    if (!is_acceptable(from, message)) return false;
+  [[nodiscard]] bool on_message(NodeId from, const T& message) {
+    if constexpr (std::is_same_v<T, NamesPart>) {
+      if (!is_well_formed(message)) return false;
+    } else if constexpr (std::is_same_v<T, NamesDigest>) {
+      compare_clocks(from, message);
+    }
     run([&] { log_.on_message(from, message); });
     return true;
   }
@@ -93,12 +97,7 @@ class SharedNames final : public ClusterNames {
     event();
     perform(log_.take());
   }
-  template <class T>
-  bool is_acceptable(NodeId, const T&) {
-    return true;
-  }
-  bool is_acceptable(NodeId, const NamesPart& part) { return is_well_formed(part); }
-  bool is_acceptable(NodeId from, const NamesDigest& digest);
+  void compare_clocks(NodeId from, const NamesDigest& digest);
 
   void perform(NameLog::Actions actions);
   void act(NameLog::Tell& tell);
