@@ -13,6 +13,12 @@
 #include <unistd.h>
 #include <vector>
 
+#ifdef __SANITIZE_ADDRESS__
+// What is freed must be used again, or the memory that is resident says nothing of a leak.
+extern "C" const char* __asan_default_options();  // NOLINT(bugprone-reserved-identifier)
+const char* __asan_default_options() { return "quarantine_size_mb=8"; }
+#endif
+
 namespace grove {
 namespace {
 
