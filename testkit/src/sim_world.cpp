@@ -4,6 +4,7 @@
 #include "grove/core/check.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -21,13 +22,18 @@ SimWorld::SimWorld(std::uint64_t seed, transport::AutoConnect connect)
 SimWorld::~SimWorld() { nodes_.clear(); }
 
 void SimWorld::trace(std::string_view text) {
-  const auto add = [this](unsigned char byte) {
-    hash_ ^= byte;
-    hash_ *= 0x100000001b3U;
+  const auto add = [this](std::uint64_t word) {
+    hash_ = (hash_ ^ word) * 0x100000001b3U;
+    hash_ ^= hash_ >> 32U;
   };
-  auto time = static_cast<std::uint64_t>(clock_.now().time_since_epoch().count());
-  for (int i = 0; i < 8; ++i, time >>= 8U) add(static_cast<unsigned char>(time));
-  for (const char c : text) add(static_cast<unsigned char>(c));
+  add(static_cast<std::uint64_t>(clock_.now().time_since_epoch().count()));
+  add(text.size());
+  for (std::uint64_t word = 0; !text.empty(); word = 0) {
+    const std::size_t size = std::min(text.size(), sizeof word);
+    std::memcpy(&word, text.data(), size);
+    text.remove_prefix(size);
+    add(word);
+  }
 }
 
 void SimWorld::observe(const std::string& from, const std::string& to,
