@@ -301,7 +301,8 @@ void Context::link(const Pid& pid) {
   if (pid == self() || !process.alive()) return;
   const bool here = pid.node == node().id();
   if (process.relations().is_linked(pid)) return;  // its end, if it has come, is on its way
-  const bool gone = !pid || (here && !node().is_alive(pid));
+  const bool of_former_life = !here && pid && node_name(pid.node) == node().name();
+  const bool gone = !pid || of_former_life || (here && !node().is_alive(pid));
   if (gone && !traps_exit()) throw ProcessExit{ExitReason::noproc()};
   auto signal =
       std::make_unique<Envelope>(SignalKind::link, self(), 0, Message::make<detail::SessionMark>());

@@ -114,7 +114,7 @@ ProcessInfo Process::info() const {
     if (link.unlink_id == 0) info.links.push_back(peer);
   }
   for (const auto& [serial, watch] : extras_->relations.watches()) {
-    if (watch.kind != Watch::Kind::monitor) continue;
+    if (watch.kind != Watch::Kind::monitor && watch.kind != Watch::Kind::call) continue;
     info.monitors.push_back(watch.target);
     info.monitor_names.push_back(watch.name == nullptr ? std::string{} : *watch.name);
   }
