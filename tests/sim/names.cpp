@@ -8,26 +8,36 @@ using std::chrono::milliseconds;
 
 constexpr unsigned k_names = 4;
 
-/// Takes a name when it is free, keeps it for a while, gives it up or dies with it.
+bool give_up(Context& context, const std::string& name) {
+  return context.whereis(name, Scope::cluster) == context.self() &&
+         context.unregister_name(name, Scope::cluster);
+}
+
+/// Takes a name when it is free, keeps it for a while, gives it up or dies with it. Who has one in
+/// the end stays: it must still have it then, or be told.
 Task<> holder(Context& context, Workload* workload) {
   const Life life{*workload, context};
   Random& random = workload->random();
   context.trap_exit(true);
   while (!workload->stopping) {
-    const std::string name = "name-" + std::to_string(random.below(k_names));
-    if (context.register_name(name, context.self(), Scope::cluster)) {
-      workload->world.note(testkit::NameHeld{name, context.self()});
-      const auto lost = co_await context.receive_for<Exit>(milliseconds{random.below(10000)});
-      if (lost) {
-        workload->world.note(testkit::NameLost{name, context.self()});
-        workload->world.trace(to_string(lost->reason));
-        co_return;  // its node has taken the name back already
-      }
-      if (random.percent(30)) co_return;
-      context.unregister_name(name, Scope::cluster);
-      workload->world.note(testkit::NameGivenUp{name, context.self()});
-    }
     co_await context.sleep_for(milliseconds{50 + random.below(500)});
+    const std::string name = "name-" + std::to_string(random.below(k_names));
+    if (!context.register_name(name, context.self(), Scope::cluster)) continue;
+    workload->world.note(testkit::NameHeld{name, context.self()});
+    auto lost = co_await context.receive_for<Exit>(milliseconds{random.below(10000)});
+    if (!lost && workload->stopping) {
+      workload->kept.push_back(context.self());
+    } else if (!lost) {
+      if (random.percent(30)) co_return;
+      if (give_up(context, name)) {
+        workload->world.note(testkit::NameGivenUp{name, context.self()});
+        continue;
+      }
+    }
+    if (!lost) lost = co_await context.receive<Exit>();
+    workload->world.note(testkit::NameLost{name, context.self()});
+    workload->world.trace(to_string(lost->reason));
+    co_return;  // its node has taken the name back already
   }
 }
 

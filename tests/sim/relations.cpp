@@ -40,11 +40,9 @@ std::optional<Pid> some_worker(Context& context, Workload& workload) {
   return pid == context.self() ? std::nullopt : std::optional{pid};
 }
 
-Task<> hear_downs(Context& context, Workload* workload, Clock::Duration patience) {
-  while (const auto down = co_await context.receive_for<Down>(patience)) {
-    workload->world.note(testkit::GotDown{context.self(), down->ref});
-    workload->world.trace(to_string(down->reason));
-  }
+void hear_down(Workload& workload, Context& context, const Down& down) {
+  workload.world.note(testkit::GotDown{context.self(), down.ref});
+  workload.world.trace(to_string(down.reason));
 }
 
 /// Keeps workers alive on its node, and monitors workers anywhere, living and dead.
@@ -65,9 +63,15 @@ Task<> watcher(Context& context, Workload* workload) {
       context.demonitor(ref, Flush::yes);
       workload->world.note(testkit::Demonitored{ref, true});
     }
-    co_await hear_downs(context, workload, k_step);
+    while (const auto down = co_await context.receive_for<Down>(k_step)) {
+      hear_down(*workload, context, *down);
+    }
   }
-  co_await hear_downs(context, workload, seconds{10});
+  workload->kept.push_back(context.self());  // all its monitors have to fire
+  for (;;) {
+    const auto down = co_await context.receive<Down>();
+    hear_down(*workload, context, down);
+  }
 }
 
 void hear_exit(Workload& workload, Context& context, std::set<Pid>& linked, const Exit& exit) {

@@ -22,7 +22,7 @@ constexpr auto k_call = seconds{2};
 constexpr auto k_pause = std::chrono::milliseconds{200};
 constexpr auto k_answer = seconds{10};
 constexpr std::size_t k_base_processes = 2;  // the echo server and whoever started it
-constexpr std::size_t k_peer_budget = FlowConfig{}.budget_bytes + (std::size_t{1} << 20U);
+constexpr std::size_t k_beyond_budget = std::size_t{1} << 18U;  // the last burst of each sender
 
 Task<> echo(Context& context) {
   const ServerOptions options{"echo"};
@@ -48,6 +48,8 @@ class Run {
         ordeal_{workload_.world, options.nodes} {}
 
   Outcome all() {
+    world().configure(
+        [this](ClusterConfig& config) { config.flow.budget_bytes = scenario_.peer_budget; });
     ordeal_.on_start = [this](const std::string& name) {
       workload_.world[name].node().spawn(echo);
       scenario_.populate(workload_, name);
@@ -165,7 +167,8 @@ class Run {
   Outcome outcome() {
     Outcome outcome;
     outcome.violations = testkit::check_all(world().history());
-    for (std::string& violation : testkit::check_memory(world().history(), k_peer_budget)) {
+    const std::size_t most = scenario_.peer_budget + k_beyond_budget;
+    for (std::string& violation : testkit::check_memory(world().history(), most)) {
       outcome.violations.push_back("I10: " + std::move(violation));
     }
     outcome.trace_hash = world().trace_hash();
@@ -182,7 +185,7 @@ class Run {
     return outcome;
   }
 
-  static void count(const testkit::Event& event, std::map<std::string, std::uint64_t>& counts) {
+  void count(const testkit::Event& event, std::map<std::string, std::uint64_t>& counts) const {
     const auto add = [&](const char* what) { ++counts[what]; };
     if (std::holds_alternative<testkit::NameLost>(event)) add("losers_told");
     if (std::holds_alternative<testkit::GotExit>(event)) add("exits_of_links");
@@ -190,6 +193,8 @@ class Run {
     if (std::holds_alternative<testkit::Demonitored>(event)) add("demonitors");
     if (std::holds_alternative<testkit::Received>(event)) add("items_received");
     if (std::holds_alternative<testkit::Sent>(event)) add("items_sent");
+    const auto* queued = std::get_if<testkit::Queued>(&event);
+    if (queued != nullptr && queued->bytes > scenario_.peer_budget) add("budgets_used_up");
     if (std::holds_alternative<testkit::CallEnded>(event)) add("calls");
     if (std::holds_alternative<testkit::ChildStarted>(event)) add("children_started");
     if (std::holds_alternative<testkit::NodePaused>(event)) add("pauses");
@@ -216,6 +221,8 @@ const std::vector<Scenario>& scenarios() {
       {"groups", "process groups that are joined, left and watched", FaultPlan::everything(),
        populate_groups, finish_groups},
       {"traffic", "streams of messages, and calls", FaultPlan::everything(), populate_traffic},
+      {"flood", "streams of large messages, more than sick nodes take", FaultPlan::everything(),
+       populate_flood, nullptr, std::size_t{1} << 16U},
       {"supervisors", "children that crash", FaultPlan::everything(), populate_supervisors},
       {"sick", "nodes that are paused, slow or wrong about the time", FaultPlan::sick_nodes(),
        populate_sick},

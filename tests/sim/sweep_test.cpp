@@ -56,6 +56,8 @@ TEST(Sweep, MessagesKeepTheirOrderAndCallsEnd) {
   expect_happened(sweep("traffic"), {"items_received", "calls", "stale_frames_total"});
 }
 
+TEST(Sweep, WhatIsKeptForAPeerIsBounded) { expect_happened(sweep("flood"), {"budgets_used_up"}); }
+
 TEST(Sweep, SupervisorsKeepToTheirIntensity) {
   expect_happened(sweep("supervisors"), {"children_started", "supervisors_gave_up"});
 }

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <vector>
 
 namespace grove::sim {
 
@@ -11,6 +12,7 @@ struct Item {
   Pid from;
   Pid to;
   std::uint64_t number = 0;
+  Bytes padding;
 };
 
 namespace {
@@ -18,6 +20,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr auto k_timeout = std::chrono::seconds{2};
+constexpr std::size_t k_flood_bytes = 8'000;
 constexpr auto k_tick = milliseconds{10};  // timers are that coarse, at most
 
 Task<> sink(Context& context, Workload* workload) {
@@ -48,10 +51,16 @@ Task<> hear_losses(Context& context, std::map<Pid, Stream>& streams) {
   }
 }
 
+struct Burst {
+  std::uint64_t items = 8;  // at most
+  std::size_t bytes = 0;    // in each, to no purpose
+};
+
 /// Sends bursts to sinks anywhere. What goes out has a monitor before it, so that the sender knows
 /// whenever a connection was lost.
-Task<> source(Context& context, Workload* workload) {
+Task<> source(Context& context, Workload* workload, Burst burst) {
   const Life life{*workload, context};
+  const Bytes padding{std::vector<std::byte>(burst.bytes)};
   Random& random = workload->random();
   std::map<Pid, Stream> streams;
   while (!workload->stopping) {
@@ -62,8 +71,8 @@ Task<> source(Context& context, Workload* workload) {
     const Pid to = workload->sinks[workload->sinks.size() - 1 - back];
     Stream& stream = streams[to];
     if (!stream.monitor) stream.monitor = context.monitor(to);
-    for (std::uint64_t left = 1 + random.below(8); left > 0; --left) {
-      const Item item{context.self(), to, ++stream.number};
+    for (std::uint64_t left = 1 + random.below(burst.items); left > 0; --left) {
+      const Item item{context.self(), to, ++stream.number, padding};
       workload->world.note(testkit::Sent{item.from, item.to, stream.epoch, item.number});
       context.send(to, item);
     }
@@ -132,11 +141,17 @@ void populate_traffic(Workload& workload, const std::string& name) {
   Node& node = workload.world[name].node();
   node.spawn(keeper, &workload);
   for (int i = 0; i < 2; ++i) {
-    node.spawn(source, &workload);
+    node.spawn(source, &workload, Burst{});
     node.spawn(caller, &workload);
   }
 }
 
+void populate_flood(Workload& workload, const std::string& name) {
+  Node& node = workload.world[name].node();
+  node.spawn(keeper, &workload);
+  for (int i = 0; i < 2; ++i) node.spawn(source, &workload, Burst{8, k_flood_bytes});
+}
+
 }  // namespace grove::sim
 
-GROVE_MESSAGE(grove::sim::Item, "sim.item", from, to, number)
+GROVE_MESSAGE(grove::sim::Item, "sim.item", from, to, number, padding)

@@ -65,6 +65,8 @@ class EchoServer : public GenServer {
 void populate_relations(Workload& workload, const std::string& node);
 /// Streams of numbered messages, and calls of servers that are slow at times.
 void populate_traffic(Workload& workload, const std::string& node);
+/// Streams of large messages, more than sick nodes and networks take.
+void populate_flood(Workload& workload, const std::string& node);
 /// Processes that take, keep and give up names of the cluster.
 void populate_names(Workload& workload, const std::string& node);
 /// Supervisors whose children crash, with children on other nodes and on their own.
