@@ -7,6 +7,7 @@
 #include <ctime>
 #include <fstream>
 #include <stdexcept>
+#include <unistd.h>
 
 namespace grove::bench {
 
@@ -37,6 +38,14 @@ double cpu_seconds(pid_t process) {
     throw std::runtime_error{"no CPU time of a process"};
   }
   return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
+double resident_bytes() {
+  std::ifstream file{"/proc/self/statm"};
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  file >> size >> resident;
+  return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
 double peak_resident_mb(pid_t process) {

@@ -55,6 +55,7 @@ struct Row {
 [[nodiscard]] std::vector<Row> registry_rows();
 [[nodiscard]] std::vector<Row> remote_rows();
 [[nodiscard]] std::vector<Row> remote_death_rows();
+[[nodiscard]] std::vector<Row> names_rows();
 
 /// What `--peer WORKERS --name NAME --wire WIRE` does: is another node of the remote rows, and
 /// prints its address. Runs until killed.
@@ -72,7 +73,9 @@ struct Row {
 
 /// User and system time that an OS process, with all its threads, has taken so far.
 [[nodiscard]] double cpu_seconds(pid_t process);
-/// The most memory that it has had resident.
+/// What of this OS process is in memory.
+[[nodiscard]] double resident_bytes();
+/// The most memory that an OS process has had resident.
 [[nodiscard]] double peak_resident_mb(pid_t process);
 
 using Stopwatch = std::chrono::steady_clock;

@@ -54,7 +54,7 @@ std::vector<Row> all_rows() {
   std::vector<Row> rows;
   for (const auto family :
        {local_rows, structure_rows, memory_rows, link_rows, timer_rows, stall_rows, supervised_rows,
-        registry_rows, remote_rows, remote_death_rows}) {
+        registry_rows, remote_rows, remote_death_rows, names_rows}) {
     for (Row& row : family()) rows.push_back(std::move(row));
   }
   return rows;

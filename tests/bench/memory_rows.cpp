@@ -4,22 +4,11 @@
 #include "bench/local.hpp"
 
 #include <atomic>
-#include <fstream>
-#include <unistd.h>
 
 namespace grove::bench {
 namespace {
 
 std::atomic<std::uint64_t> g_started{0};
-
-/// What of this OS process is in memory.
-double resident_bytes() {
-  std::ifstream file{"/proc/self/statm"};
-  std::uint64_t size = 0;
-  std::uint64_t resident = 0;
-  file >> size >> resident;
-  return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-}
 
 /// A small state, and nothing to do.
 class Idle final : public Handler {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/remote.hpp"
 
+#include "grove/node/cluster_names.hpp"
 #include "grove/transport/zmq_transport.hpp"
 
 #include <thread>
@@ -12,6 +13,7 @@ namespace {
 ClusterConfig config_of(const Setup& setup, std::vector<std::string> seeds) {
   ClusterConfig config;
   config.seeds = std::move(seeds);
+  config.meet_locally = false;
   if (setup.wire == "curve") {
     config.cookie = transport::Cookie{"what two nodes of a benchmark know"};
   } else if (setup.wire != "tcp") {
@@ -79,6 +81,17 @@ std::vector<std::string> peer_command(const Setup& setup, const std::string& nam
 Pair::Pair(const Setup& setup)
     : peer{peer_command(setup)}, node{"bench", setup, {peer.read_line()}} {
   node.wait_for_sessions(1);
+}
+
+std::string numbered(const std::string& prefix, std::uint64_t number) {
+  return prefix + std::to_string(number);
+}
+
+bool knows_names(Context& context, const std::string& prefix, std::uint64_t count) {
+  if (!context.whereis(numbered(prefix, count - 1), Scope::cluster)) return false;
+  const global::NameWatch watch = global::watch_names(context, prefix);
+  global::unwatch_names(context, watch.ref);
+  return watch.view.size() == count;
 }
 
 }  // namespace grove::bench

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "grove/cluster/cluster.hpp"
+#include "grove/core/bytes.hpp"
 #include "grove/node/node.hpp"
 
 #include "bench/bench.hpp"
@@ -48,9 +49,21 @@ struct Add {
   using Reply = std::uint64_t;
   std::uint64_t by = 0;
 };
-using Payload = std::vector<std::byte>;
 struct Blob {
-  Payload payload;
+  Bytes payload;
+};
+struct GiveNames {  // gives as many processes names; Started when it has
+  std::string prefix;
+  std::uint64_t count = 0;
+};
+// Each says Done when its node knows so many, numbered from 0.
+struct NamesWanted {
+  std::string prefix;
+  std::uint64_t count = 0;
+};
+struct GroupsWanted {
+  std::string scope;
+  std::uint64_t count = 0;
 };
 
 // -- nodes -----------------------------------------------------------------------------------
@@ -117,13 +130,23 @@ Task<T> next(Context& context) {
   co_return *message;
 }
 
-/// Has the peer start a process.
+/// Has a node start a process.
 template <class Request>
-Task<Pid> start_there(Context& context, Request request) {
-  context.send(RemoteName{k_host, k_peer}, request);
+Task<Pid> start_at(Context& context, std::string node, Request request) {
+  context.send(RemoteName{k_host, std::move(node)}, request);
   const Started started = co_await next<Started>(context);
   co_return started.pid;
 }
+/// Has the peer start one.
+template <class Request>
+Task<Pid> start_there(Context& context, Request request) {
+  return start_at(context, k_peer, std::move(request));
+}
+
+/// One of a series of names.
+[[nodiscard]] std::string numbered(const std::string& prefix, std::uint64_t number);
+/// Whether all of a series are known here.
+[[nodiscard]] bool knows_names(Context& context, const std::string& prefix, std::uint64_t count);
 
 }  // namespace grove::bench
 
@@ -139,3 +162,6 @@ GROVE_MESSAGE(grove::bench::Lot, "bench.lot", pids)
 GROVE_MESSAGE(grove::bench::EndCrowd, "bench.end_crowd")
 GROVE_MESSAGE(grove::bench::Add, "bench.add", by)
 GROVE_MESSAGE(grove::bench::Blob, "bench.blob", payload)
+GROVE_MESSAGE(grove::bench::GiveNames, "bench.give_names", prefix, count)
+GROVE_MESSAGE(grove::bench::NamesWanted, "bench.names_wanted", prefix, count)
+GROVE_MESSAGE(grove::bench::GroupsWanted, "bench.groups_wanted", scope, count)

@@ -49,10 +49,11 @@ std::vector<Figure> monitor_down(const Setup& setup) {
 
 // -- kill_to_down ----------------------------------------------------------------------------
 
-/// Milliseconds from SIGKILL of a fresh peer until a process that monitors one there has its DOWN.
-double kill_once(unsigned workers) {
+/// Milliseconds from what `hurt` does to a fresh peer until a process that monitors one there has
+/// its DOWN.
+double until_down(unsigned workers, void (Child::*hurt)() const noexcept) {
   Pair pair{Setup{workers}};
-  auto milliseconds = (*pair.node).async([&pair](Context& context) -> Task<double> {
+  auto milliseconds = (*pair.node).async([&pair, hurt](Context& context) -> Task<double> {
     const StartEcho request;
     const Pid echo = co_await start_there(context, request);
     context.monitor(echo);
@@ -60,7 +61,7 @@ double kill_once(unsigned workers) {
     co_await next<Tagged>(context);
     co_await context.sleep_for(200ms);
     const auto start = Stopwatch::now();
-    pair.peer.kill();
+    (pair.peer.*hurt)();
     const Down down = co_await next<Down>(context);
     const double seconds = seconds_since(start);
     if (down.reason != ExitReason::noconnection()) throw std::runtime_error{"another DOWN"};
@@ -70,12 +71,18 @@ double kill_once(unsigned workers) {
 }
 
 std::vector<Figure> kill_to_down(const Measurement& measurement) {
-  kill_once(measurement.workers);
+  until_down(measurement.workers, &Child::kill);
   std::vector<double> samples;
   for (std::uint64_t left = scaled(15, 5); left > 0; --left) {
-    samples.push_back(kill_once(measurement.workers));
+    samples.push_back(until_down(measurement.workers, &Child::kill));
   }
   return {{measurement.name, percentile(samples, 0.50), "ms"}};
+}
+
+// -- blackhole_to_down -----------------------------------------------------------------------
+
+std::vector<Figure> blackhole_to_down(const Measurement& measurement) {
+  return {{measurement.name, until_down(measurement.workers, &Child::stop) / 1e3, "s"}};
 }
 
 // -- idle_cpu --------------------------------------------------------------------------------
@@ -116,6 +123,11 @@ std::vector<Row> remote_death_rows() {
        "SIGKILL of the peer until its DOWN is here, median of 15 kills",
        {{"kill_to_down", 2, kill_to_down}},
        {"erlang", "zmq"},
+       k_two_nodes},
+      {"blackhole_to_down",
+       "the peer says nothing any more (SIGSTOP) until its DOWN is here, by default settings",
+       {{"blackhole_to_down", 2, blackhole_to_down}},
+       {"erlang"},
        k_two_nodes},
       {"idle_cpu",
        "CPU of a node joined to two others, with 1,000 idle processes, over 10 s",

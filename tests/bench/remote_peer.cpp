@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The node at the other end of the rows of two nodes.
+#include "grove/node/cluster_names.hpp"
 #include "grove/node/gen_server.hpp"
+#include "grove/node/pg.hpp"
 
 #include "bench/remote.hpp"
 
@@ -12,6 +14,8 @@
 
 namespace grove::bench {
 namespace {
+
+using std::chrono_literals::operator""ms;
 
 constexpr std::size_t k_lot = 1'000;
 
@@ -72,6 +76,29 @@ Task<> crowd(Context& context, Pid owner, std::uint64_t count) {
   for (const Pid& pid : pids) context.exit(pid, ExitReason::kill());
 }
 
+Task<> wait_for_names(Context& context, Pid owner, NamesWanted wanted) {
+  while (!knows_names(context, wanted.prefix, wanted.count)) co_await context.sleep_for(1ms);
+  context.send<Done>(owner);
+}
+
+Task<> wait_for_groups(Context& context, Pid owner, GroupsWanted wanted) {
+  const auto last = static_cast<std::int64_t>(wanted.count - 1);
+  while (pg::members(context, last, wanted.scope).empty() ||
+         pg::which_groups(context, wanted.scope).size() < wanted.count) {
+    co_await context.sleep_for(1ms);
+  }
+  context.send<Done>(owner);
+}
+
+void give_names(Context& context, const GiveNames& wanted) {
+  for (std::uint64_t i = 0; i < wanted.count; ++i) {
+    const Pid pid = context.spawn<Idle>();
+    if (!context.register_name(numbered(wanted.prefix, i), pid, Scope::cluster)) {
+      throw std::runtime_error{"a name is taken"};
+    }
+  }
+}
+
 /// Starts what it is asked for.
 Task<> host(Context& context) {
   for (;;) {
@@ -90,6 +117,13 @@ Task<> host(Context& context) {
       started = server.pid;
     } else if (const StartCrowd* wanted = request.get<StartCrowd>()) {
       started = context.spawn(crowd, owner, wanted->count);
+    } else if (const NamesWanted* names = request.get<NamesWanted>()) {
+      started = context.spawn(wait_for_names, owner, *names);
+    } else if (const GroupsWanted* groups = request.get<GroupsWanted>()) {
+      started = context.spawn(wait_for_groups, owner, *groups);
+    } else if (const GiveNames* given = request.get<GiveNames>()) {
+      give_names(context, *given);
+      started = context.self();
     }
     context.send<Started>(owner, started);
   }

@@ -117,7 +117,7 @@ double large(Node& node, std::uint64_t count) {
     const StartAcker request;
     const Pid acker = co_await start_there(context, request);
     context.monitor(acker);
-    const Payload payload(k_mebibyte, std::byte{'x'});
+    const Bytes payload{std::vector<std::byte>(k_mebibyte, std::byte{'x'})};
     const auto start = Stopwatch::now();
     std::uint64_t sent = 0;
     for (std::uint64_t acknowledged = 0; acknowledged < count; ++acknowledged) {

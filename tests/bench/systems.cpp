@@ -137,8 +137,8 @@ std::string Child::read_all() {
   }
 }
 
-void Child::kill() const noexcept {
-  if (pid_ > 0) ::kill(pid_, SIGKILL);
+void Child::signal(int number) const noexcept {
+  if (pid_ > 0) ::kill(pid_, number);
 }
 
 int Child::wait() {

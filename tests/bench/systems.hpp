@@ -6,6 +6,7 @@
 
 #include "bench/bench.hpp"
 
+#include <csignal>
 #include <optional>
 #include <string>
 #include <sys/types.h>
@@ -30,12 +31,16 @@ class Child {
   [[nodiscard]] std::string read_line();
   /// All the rest of its output.
   [[nodiscard]] std::string read_all();
-  void kill() const noexcept;
+  void kill() const noexcept { signal(SIGKILL); }
+  void stop() const noexcept { signal(SIGSTOP); }
+  void go_on() const noexcept { signal(SIGCONT); }
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
   /// Waits for its end. Returns: the status of waitpid.
   int wait();
 
  private:
+  void signal(int number) const noexcept;
+
   pid_t pid_ = -1;  // -1: waited for
   int output_ = -1;
 };

@@ -1,7 +1,7 @@
 %% SPDX-License-Identifier: Apache-2.0
 %%
 %% Erlang's side of Grove's benchmark rows: starts nodes and measures. The rows are in
-%% grove_bench_local and grove_bench_remote. run.sh starts a node for each suffix:
+%% grove_bench_local, grove_bench_remote and grove_bench_names. run.sh starts a node for each suffix:
 %%
 %%     erl ... -run grove_bench_peer main ROW SUFFIX
 %%
@@ -30,7 +30,7 @@ main([Row, Suffix]) ->
     spawn(fun() ->
         try
             [io:format("~s~s~s erlang ~s ~s~n", [Row, Figure, Suffix, number(Value), Unit])
-             || {Figure, Value, Unit} <- grove_bench_remote:row(Row)],
+             || {Figure, Value, Unit} <- grove_bench_names:row(Row)],
             halt(0)
         catch
             Class:Reason:Stack -> fail("~s: ~p:~p~n~p", [Row, Class, Reason, Stack])
@@ -47,6 +47,8 @@ with_peer(Name, Fun) ->
     try
         Fun(Node)
     after
+        true = monitor_node(Node, false),
+        receive {nodedown, Node} -> ok after 0 -> ok end,
         _ = os:cmd("kill -KILL " ++ integer_to_list(OsPid)),
         await_exit(Port)
     end.

@@ -10,7 +10,7 @@
                            send_loop/2, receive_loop/1, scaled/1, warm_then_run/2, timed/1,
                            in_fresh_process/1, in_fresh_process/2, percentile/2]).
 
--define(KILL_LIMIT, 10_000).
+-define(DOWN_LIMIT, 120_000).
 -define(WINDOW, 16).
 -define(MEBIBYTE, (1 bsl 20)).
 
@@ -32,6 +32,8 @@ row("monitor_down") ->
     with_peer(fun(Node) -> warm_then_run(100_000, fun(N) -> monitor_down(Node, N) end) end);
 row("kill_to_down") ->
     kill_to_down(max(5, scaled(15)));
+row("blackhole_to_down") ->
+    [{"", until_down(0, "STOP") / 1.0e9, "s"}];
 row("idle_cpu") ->
     with_peer(fun(_) -> with_peer("third", fun(_) -> idle_cpu(max(1_000, scaled(10_000))) end) end);
 row(Row) ->
@@ -157,14 +159,15 @@ wait_for_downs(N) ->
 %% The clock starts when a shell that already waits is told to kill: that adds a tenth of a
 %% millisecond or two, where os:cmd/1 would add the time to start a shell.
 kill_to_down(Kills) ->
-    _ = kill_once(0),
-    Samples = [kill_once(I) || I <- lists:seq(1, Kills)],
+    _ = until_down(0, "KILL"),
+    Samples = [until_down(I, "KILL") || I <- lists:seq(1, Kills)],
     [{"", percentile(Samples, 0.50) / 1.0e6, "ms"}].
 
-kill_once(Index) ->
+%% Nanoseconds from when a signal is sent to a fresh peer.
+until_down(Index, Signal) ->
     {Node, OsPid, Port} = start_peer("victim" ++ integer_to_list(Index)),
     Killer = open_port({spawn_executable, "/bin/sh"},
-                       [{args, ["-c", "read go && kill -KILL " ++ integer_to_list(OsPid)]}]),
+                       [{args, ["-c", "read go && kill -" ++ Signal ++ " " ++ integer_to_list(OsPid)]}]),
     Nanoseconds = in_fresh_process(fun() ->
         Pid = spawn(Node, ?MODULE, idle, []),
         Monitor = erlang:monitor(process, Pid),
@@ -176,10 +179,11 @@ kill_once(Index) ->
         receive
             {'DOWN', Monitor, process, Pid, noconnection} ->
                 erlang:monotonic_time(nanosecond) - Start
-        after ?KILL_LIMIT ->
-            error(no_down_after_kill)
+        after ?DOWN_LIMIT ->
+            error(no_down)
         end
     end),
+    _ = os:cmd("kill -KILL " ++ integer_to_list(OsPid)),
     await_exit(Port),
     Nanoseconds.
 

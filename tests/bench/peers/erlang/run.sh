@@ -22,11 +22,11 @@ fail() {
 row=$1
 case $row in
   pingpong | fanin | ring | spawn | skynet | supervisor_restarts | dynsup_start | call | link_storm | \
-    timers | remote_latency | remote_call)
+    timers | remote_latency | remote_call | name_lookup)
     variants=(2 1)
     ;;
   idle_memory | blocked_worker | remote_throughput | remote_large | monitor_down | kill_to_down | \
-    idle_cpu)
+    blackhole_to_down | idle_cpu | name_register | group_join)
     variants=(2)
     ;;
   *) fail "no such row: $row" ;;
@@ -43,7 +43,7 @@ cache=${GROVE_BENCH_CACHE:-/tmp/grove-bench-$UID}
 cd "$cache/erlang"
 
 # A module is compiled unless the copy of its source kept beside it is what we have.
-for module in grove_bench_epmd grove_bench_peer grove_bench_local grove_bench_remote; do
+for module in grove_bench_epmd grove_bench_peer grove_bench_local grove_bench_remote grove_bench_names; do
   if ! cmp -s "$sources/$module.erl" "$module.erl" || [[ ! -f $module.beam ]]; then
     scratch=$(mktemp -d compile.XXXXXX)
     cp "$sources/$module.erl" "$scratch"
