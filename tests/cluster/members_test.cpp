@@ -87,7 +87,25 @@ TEST_F(Members, ANewLifeIsTheMemberFromThenOn) {
   EXPECT_GT(c.life, before);
 }
 
-TEST_F(Members, KeepTheirLifeAndTheirProcessesThroughACutAndCanBeMonitoredAndLinkedAnew) {
+class MembersThrough : public Members, public ::testing::WithParamInterface<bool> {
+ protected:
+  void take_away() {
+    if (GetParam()) {
+      world.pause("c");
+    } else {
+      world.partition({{"a", "b"}, {"c"}});
+    }
+  }
+  void give_back() {
+    if (GetParam()) {
+      world.resume("c");
+    } else {
+      world.heal();
+    }
+  }
+};
+
+TEST_P(MembersThrough, ACutOrAPauseKeepTheirLifeAndProcessesAndCanBeMonitoredAndLinkedAnew) {
   const Life life = seen("a", "c").life;
   const Pid target = world["c"].node().spawn([](Context& context) -> Task<> {
     context.trap_exit(true);
@@ -100,13 +118,17 @@ TEST_F(Members, KeepTheirLifeAndTheirProcessesThroughACutAndCanBeMonitoredAndLin
   };
   auto before = reasons();
   const auto ups = world.total(Metric::sessions_up);
-  world.partition({{"a", "b"}, {"c"}});
+  const auto dead = world.total(Metric::members_declared_dead);
+  take_away();
   world.run_for(40s);
   EXPECT_EQ(SimWorld::ready(before), std::vector(2, ExitReason::noconnection()));
-  world.heal();
+  EXPECT_EQ(world.total(Metric::members_declared_dead), dead + 2) << "by a and b; none by c";
+  give_back();
   world.run_for(20s);
   EXPECT_EQ(world.total(Metric::sessions_up), ups + 4) << "new sessions, each seen from both ends";
+  EXPECT_EQ(world.total(Metric::members_declared_dead), dead + 2);
   const Member c = seen("a", "c");
+  EXPECT_EQ(c.state, Member::State::up);
   EXPECT_EQ(c.life, life);
   EXPECT_GT(c.incarnation, 0U);
   auto after = reasons();
@@ -114,6 +136,9 @@ TEST_F(Members, KeepTheirLifeAndTheirProcessesThroughACutAndCanBeMonitoredAndLin
   world.run_for(1s);
   EXPECT_EQ(SimWorld::ready(after), std::vector(2, ExitReason::killed()));
 }
+INSTANTIATE_TEST_SUITE_P(Both, MembersThrough, ::testing::Bool(), [](const auto& of) {
+  return std::string{of.param ? "pause" : "cut"};
+});
 
 // -- what members say of themselves ---------------------------------------------------------
 

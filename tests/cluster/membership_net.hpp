@@ -28,13 +28,14 @@ class MembershipNet {
     Membership::Changed change;
   };
 
-  explicit MembershipNet(std::size_t nodes, std::uint64_t seed = 1) : seed_{seed} {
+  explicit MembershipNet(std::size_t nodes, std::uint64_t seed = 1, MembershipTimes times = {})
+      : seed_{seed}, times_{times} {
     for (std::size_t i = 0; i < nodes; ++i) start("n" + std::to_string(i + 1));
     run(2s);
   }
 
   void start(const std::string& name) {
-    MembershipConfig config{name, Life{++lives_}, name + ":1", {}, seed_ * 1000 + lives_};
+    MembershipConfig config{name, Life{++lives_}, name + ":1", times_, seed_ * 1000 + lives_};
     nodes_[name] = {std::make_unique<Membership>(config), Life{lives_}, false};
     for (const auto& [other, node] : nodes_) {
       if (other != name && reaches(name, other) && reaches(other, name)) connect(name, other);
@@ -200,6 +201,7 @@ class MembershipNet {
   }
 
   const std::uint64_t seed_;
+  const MembershipTimes times_;
   std::uint64_t lives_ = 0;
   Clock::TimePoint now_{1s};
   Clock::TimePoint look_at_{};

@@ -313,6 +313,20 @@ TEST(Membership, HalvesDeclareEachOtherDeadAndMergeWhenTheyMeetAgain) {
   EXPECT_TRUE(net.agreed());
 }
 
+TEST(Membership, TheDeadAreRememberedForADayAndThenForgotten) {
+  MembershipTimes times;
+  EXPECT_EQ(times.tombstone, std::chrono::hours{24});
+  times.tombstone = 60s;
+  MembershipNet net{3, 1, times};
+  net.kill("n1");
+  net.run(50s);
+  EXPECT_EQ(net.view("n2", "n1").state, dead);
+  EXPECT_EQ(net.view("n3", "n1").state, dead);
+  net.run(60s);
+  EXPECT_EQ(net.view("n2", "n1").name, "");
+  EXPECT_EQ(net.view("n3", "n1").name, "");
+}
+
 TEST(Membership, AnOverloadedMemberIsSlowerToAccuse) {
   MembershipNet net{3};
   net.isolate("n1");
