@@ -131,7 +131,7 @@ TEST_P(Damage, OfAHandshakeLetsNobodyInAndOfABatchIsRefused) {
     }
     (void)node->hear(lines[i].step.words, lines[i].step.frame);
   }
-  EXPECT_GT(damaged, 15);
+  EXPECT_GT(damaged, 10);
 }
 
 TEST_P(Damage, ACutBatchIsMalformedUnlessItEndsBetweenRecords) {
@@ -164,7 +164,7 @@ TEST_P(Damage, ACutBodyIsRefused) {
       bodies += record->body.empty() ? 0 : 1;
     }
   }
-  EXPECT_TRUE(bodies > 20 || GetParam().stem() == "refusals");
+  EXPECT_TRUE(bodies >= 20 || GetParam().stem() == "refusals");
 }
 
 }  // namespace

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the transcripts came to be: `record_transcript session` or `refusals` prints one, as this
-// build speaks. What is recorded is never recorded anew: a later version is a folder of its own,
-// and what version 1 learns is appended by hand, from what this prints then.
+// How the transcripts came to be: `record_transcript session`, `refusals` or `control` prints one,
+// as this build speaks. What is recorded is never recorded anew: a later version is a folder of its
+// own, and what version 1 learns is appended by hand, from what this prints then.
 #include "grove/core/check.hpp"
 #include "grove/node/envelope.hpp"
 #include "grove/transport/codec.hpp"
 
 #include "control.hpp"
+#include "group_control.hpp"
+#include "member_claim.hpp"
+#include "name_messages.hpp"
 #include "remote_signals.hpp"
 #include "transport/frame_text.hpp"
 #include "transport/transcript.hpp"
@@ -116,6 +119,41 @@ Buffer every_control() {
                             "d@host",
                             {{"c", 3000, 0, cluster::MemberState::alive, "c:1", ""},
                              {"d@host", 4000, 2, cluster::MemberState::suspect, "[::1]:9", "c"}}});
+  return batch;
+}
+Buffer names_control() {
+  using namespace cluster;
+  const NameRecord held{"one", NameState::held, 0, 1, 2, 1234567, some_term(), theirs(3)};
+  const NameRecord gone{"two", NameState::gone, 0, 0, 0, 0, {}, std::nullopt};
+  Buffer batch(k_session_header_bytes);
+  append_control(batch, NamesDigest{0xfedcba9876543210, true, {}, 1'700'000'000'000'000});
+  append_control(batch, NamesDigest{1, false, {{"b", 2000, 17, 3}, {"c", 3000, 0, 0}}, 0});
+  append_control(batch, NamesPull{"c", 3000, 4, false, "middle"});
+  append_control(batch, NamesPart{"", 2000, 16, 18, {held, gone}, false, "", "", {}, true});
+  append_control(batch, NamesPart{"c", 3000, 4, 4, {}, true, "middle", "", {held}, false});
+  append_control(batch, NamesDrop{"one", 1, 2});
+  return batch;
+}
+Buffer groups_control() {
+  using namespace cluster;
+  const detail::GroupRow joined{"pg", some_term(), {{1, 2, 1}, {3, 1, 2}}};
+  const detail::GroupRow left{"other", "group", {{4, 1, 1}}};
+  Buffer batch(k_session_header_bytes);
+  append_control(batch, GroupsRequest{});
+  append_control(batch, detail::GroupsState{9, true, false, {joined}});
+  append_control(batch, detail::GroupsChange{10, {joined}, {left}});
+  return batch;
+}
+Buffer members_control() {
+  using namespace cluster;
+  const ClaimedMetadata metadata{2, {"worker", "db"}, some_term()};
+  Buffer batch(k_session_header_bytes);
+  append_control(batch, SwimMessage{SwimKind::view,
+                                    8,
+                                    "",
+                                    {{"b", 2000, 1, MemberState::alive, "b:1", "", metadata},
+                                     {"c", 3000, 0, MemberState::dead, "c:1", ""},
+                                     {"d", 4000, 0, MemberState::left, "d:1", ""}}});
   return batch;
 }
 /// What a later release may send: an unknown type, a longer message, an unknown control message.
@@ -257,6 +295,20 @@ void record_session() {
   both.pump();
 }
 
+void record_control() {
+  Recorder both;
+  both.add(k_a);
+  both.add(k_b);
+  both.remark(0, "What nodes tell each other of names, groups and members.");
+  both.happens(1, "resolved a:1");
+  both.pump();
+  for (const std::size_t side : {1U, 0U}) {
+    for (const Buffer& batch : {names_control(), groups_control(), members_control()}) {
+      both.send(side, batch);
+    }
+  }
+}
+
 /// What a peer that is played says to `a`. Returns: the WELCOME's signed part.
 Buffer greet(Recorder& a, const std::string& route, const Buffer& hello) {
   const std::vector<Step> steps = a.happens(0, "frame " + route, hello);
@@ -335,8 +387,10 @@ int main(int argc, char** argv) {
     grove::record_session();
   } else if (what == "refusals") {
     grove::record_refusals();
+  } else if (what == "control") {
+    grove::record_control();
   } else {
-    std::fputs("usage: record_transcript session|refusals\n", stderr);
+    std::fputs("usage: record_transcript session|refusals|control\n", stderr);
     return 64;
   }
   return 0;
