@@ -280,6 +280,16 @@ def own_name(process):
     return label if label.startswith("txn-") else ""
 
 
+def i8_restarts(run):
+    """No supervisor gives up: nothing here fails so often, and to lose a name is no failure."""
+    for (node, _), lines in run.watchers.items():
+        for what, name, pid, gave_up in lines:
+            if gave_up:
+                yield bad({"node": node}, "a supervisor gave up")
+    for event in run.of["start"]:
+        yield fine(event)
+
+
 def i9_orphans(run):
     """What a process has started on another node never outlives it; nothing is left at the end."""
     calm = run.census[CALM]
@@ -342,7 +352,7 @@ def i11_paused(run):
 
 CHECKERS = {
     "I1": i1_monitors, "I2": i2_links, "I3": i3_order, "I4": i4_lives, "I5": i5_calls,
-    "I6": i6_agreement, "I9": i9_orphans, "I10": i10_memory, "I11": i11_paused,
+    "I6": i6_agreement, "I8": i8_restarts, "I9": i9_orphans, "I10": i10_memory, "I11": i11_paused,
 }
 
 

@@ -168,7 +168,7 @@ class Checkers(unittest.TestCase):
         self.watchers["a", 1].insert(0, monitor)
         self.found("I1", "without a DOWN")
         self.watchers["a", 1].insert(1, ("", "", "", "gives up"))
-        self.assertEqual(self.violations(), {})
+        self.assertNotIn("I1", self.violations())
 
     def test_i2_finds_an_exit_that_never_came(self):
         self.remove("a", "exit", **{"from": TARGET})
@@ -286,6 +286,10 @@ class Checkers(unittest.TestCase):
     def test_i6_finds_a_member_of_another_life(self):
         self.driver[4]["seen"]["a"]["a"]["life"] = "a0"
         self.found("I6", "a0")
+
+    def test_i8_finds_a_supervisor_that_gave_up(self):
+        self.watchers["a", 1].append(("", "", "", "gives up"))
+        self.found("I8", "gave up")
 
     def test_i9_finds_an_orphan(self):
         self.change("b", "process", {"links": ""}, census="1", pid=GUEST)
