@@ -154,7 +154,7 @@ void Sessions::look_sooner(Clock::TimePoint now) {
   if (!alone) return;
   for (auto& [address, seed] : seeds_) {
     seed.resolve_at = std::min(seed.resolve_at, now + config_.times.redial_max);
-    next_tick_ = std::min(next_tick_, seed.resolve_at);
+    if (!seed.looking_up && !leaving_) next_tick_ = std::min(next_tick_, seed.resolve_at);
   }
 }
 
