@@ -163,7 +163,7 @@ void SimWorld::pause(const std::string& name) {
 
 void SimWorld::resume(const std::string& name) {
   nodes_.at(name)->go_on();
-  note(NodeResumed{name});
+  if (!nodes_.at(name)->disturbed()) note(NodeResumed{name});  // else it is slow still
 }
 
 void SimWorld::slow(const std::string& name, Clock::Duration on, Clock::Duration off) {

@@ -110,6 +110,21 @@ TEST_F(SimWorldTest, AlternatesASlowNodeUntilItIsHealed) {
   EXPECT_FALSE(world_["b"].disturbed());
 }
 
+TEST_F(SimWorldTest, ASlowNodeThatWasPausedTooIsDisturbedUntilItIsHealed) {
+  const auto resumed = [this] {
+    const History& history = world_.history();
+    return std::count_if(history.begin(), history.end(), [](const auto& noted) {
+      return std::holds_alternative<NodeResumed>(noted.event);
+    });
+  };
+  world_.pause("b");
+  world_.slow("b", milliseconds{10}, milliseconds{90});
+  world_.resume("b");
+  EXPECT_EQ(resumed(), 0);
+  world_.heal();
+  EXPECT_EQ(resumed(), 1);
+}
+
 TEST_F(SimWorldTest, MovesOneNodesWallClockAndNotItsTime) {
   const std::uint64_t ahead = std::chrono::microseconds{hours{3}}.count();
   const std::uint64_t wall = world_["b"].clock().wall_micros();
