@@ -240,8 +240,8 @@ constexpr const char* k_intro = R"(# How a cluster grows
 Made by `./dev sim --report`: whole clusters on virtual time ([testing.md](testing.md)), all with a
 session to each other, over a network with a delay of 50 to 350 us. All nodes start at once and know
 one of them. Times are virtual, so they are the same on any machine, and are of the protocol alone:
-a real machine adds what its work takes. Memory is what the program has resident more with 4,000 names
-than before; that is of the machine.
+a real machine adds what its work takes. Memory is what the
+program has resident more with 4,000 names than before; that is of the machine.
 
 )";
 
