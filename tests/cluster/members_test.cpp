@@ -136,9 +136,8 @@ TEST_P(MembersThrough, ACutOrAPauseKeepTheirLifeAndProcessesAndCanBeMonitoredAnd
   world.run_for(1s);
   EXPECT_EQ(SimWorld::ready(after), std::vector(2, ExitReason::killed()));
 }
-INSTANTIATE_TEST_SUITE_P(Both, MembersThrough, ::testing::Bool(), [](const auto& of) {
-  return std::string{of.param ? "pause" : "cut"};
-});
+INSTANTIATE_TEST_SUITE_P(Both, MembersThrough, ::testing::Bool(),
+                         [](const auto& of) { return std::string{of.param ? "pause" : "cut"}; });
 
 // -- what members say of themselves ---------------------------------------------------------
 
