@@ -62,15 +62,15 @@ class EchoServer : public GenServer {
 };
 
 /// Workers that come and go, and watchers that monitor and link to those of all nodes.
-void populate_relations(Workload& workload, const std::string& node);
+void populate_relations(Workload& workload, const std::string& name);
 /// Streams of numbered messages, and calls of servers that are slow at times.
-void populate_traffic(Workload& workload, const std::string& node);
+void populate_traffic(Workload& workload, const std::string& name);
 /// Streams of large messages, more than sick nodes and networks take.
-void populate_flood(Workload& workload, const std::string& node);
+void populate_flood(Workload& workload, const std::string& name);
 /// Processes that take, keep and give up names of the cluster.
-void populate_names(Workload& workload, const std::string& node);
+void populate_names(Workload& workload, const std::string& name);
 /// Supervisors whose children crash, with children on other nodes and on their own.
-void populate_supervisors(Workload& workload, const std::string& node);
+void populate_supervisors(Workload& workload, const std::string& name);
 
 /// Processes that join and leave groups, and one that watches them all.
 void populate_groups(Workload& workload, const std::string& node);
