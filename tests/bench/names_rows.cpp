@@ -9,7 +9,6 @@
 #include <fmt/format.h>
 
 #include <future>
-#include <thread>
 
 namespace grove::bench {
 namespace {
@@ -58,11 +57,6 @@ class Nodes {
 void check(bool right) {
   if (!right) throw std::runtime_error{"the names are others"};
 }
-
-class Idle final : public Handler {
- public:
-  void handle(Context&, Envelope&) override {}
-};
 
 std::vector<Pid> idle_processes(Context& context, std::uint64_t count) {
   std::vector<Pid> pids;
@@ -177,13 +171,6 @@ std::vector<Figure> name_lookup(const Measurement& measurement) {
 
 // -- names_join, names_heal ------------------------------------------------------------------
 
-/// Waits until all the names that begin so are known here.
-Task<> all_known(Context& context, std::string prefix, std::uint64_t count) {
-  while (!knows_names(context, prefix, count)) {
-    co_await context.sleep_for(std::chrono::milliseconds{1});
-  }
-}
-
 /// Seconds from the start of an empty node until it knows the names of a peer, and the memory that
 /// it has then taken for each.
 std::vector<Figure> names_join(const Measurement& measurement) {
@@ -204,7 +191,7 @@ std::vector<Figure> names_join(const Measurement& measurement) {
   const auto start = Stopwatch::now();
   const double before = resident_bytes();
   ClusterNode node{"bench", setup, {address}};
-  (*node).async([count](Context& context) { return all_known(context, "there", count); }).get();
+  (*node).async([count](Context& context) { return await_names(context, "there", count); }).get();
   const double seconds = seconds_since(start);
   return {{"names_join", seconds, "s"},
           {"names_join.bytes", (resident_bytes() - before) / static_cast<double>(count), "B"}};
@@ -219,7 +206,7 @@ std::vector<Figure> names_heal(const Measurement& measurement) {
       nodes.run([&](Context& context, const std::vector<std::string>& peers) -> Task<double> {
         const GiveNames request{"there", half};
         const Pid host = co_await start_there(context, request);
-        co_await all_known(context, "there", half);
+        co_await await_names(context, "there", half);
         context.monitor(host);
         nodes.peer().stop();
         co_await next<Down>(context);
@@ -232,7 +219,7 @@ std::vector<Figure> names_heal(const Measurement& measurement) {
         }
         const auto start = Stopwatch::now();
         nodes.peer().go_on();
-        co_await all_known(context, "there", half);
+        co_await await_names(context, "there", half);
         const NamesWanted wanted{"here", half};
         co_await start_at<NamesWanted>(context, peers.front(), wanted);
         co_await next<Done>(context);

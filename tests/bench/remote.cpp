@@ -22,6 +22,13 @@ ClusterConfig config_of(const Setup& setup, std::vector<std::string> seeds) {
   return config;
 }
 
+bool knows_names(Context& context, const std::string& prefix, std::uint64_t count) {
+  if (!context.whereis(numbered(prefix, count - 1), Scope::cluster)) return false;
+  const global::NameWatch watch = global::watch_names(context, prefix);
+  global::unwatch_names(context, watch.ref);
+  return watch.view.size() == count;
+}
+
 }  // namespace
 
 std::string Setup::figure(std::string_view name) const {
@@ -87,11 +94,10 @@ std::string numbered(const std::string& prefix, std::uint64_t number) {
   return prefix + std::to_string(number);
 }
 
-bool knows_names(Context& context, const std::string& prefix, std::uint64_t count) {
-  if (!context.whereis(numbered(prefix, count - 1), Scope::cluster)) return false;
-  const global::NameWatch watch = global::watch_names(context, prefix);
-  global::unwatch_names(context, watch.ref);
-  return watch.view.size() == count;
+Task<> await_names(Context& context, std::string prefix, std::uint64_t count) {
+  while (!knows_names(context, prefix, count)) {
+    co_await context.sleep_for(std::chrono::milliseconds{1});
+  }
 }
 
 }  // namespace grove::bench

@@ -119,6 +119,12 @@ struct Pair {
   ClusterNode node;
 };
 
+/// A process that does nothing.
+class Idle final : public Handler {
+ public:
+  void handle(Context&, Envelope&) override {}
+};
+
 // -- asking the peer -------------------------------------------------------------------------
 
 /// The next message, which must be a T: a monitor's DOWN, for one, is not.
@@ -145,8 +151,9 @@ Task<Pid> start_there(Context& context, Request request) {
 
 /// One of a series of names.
 [[nodiscard]] std::string numbered(const std::string& prefix, std::uint64_t number);
-/// Whether all of a series are known here.
-[[nodiscard]] bool knows_names(Context& context, const std::string& prefix, std::uint64_t count);
+/// Waits until all of a series are known here. Looks every millisecond: a watch would cost a
+/// message for each name.
+[[nodiscard]] Task<> await_names(Context& context, std::string prefix, std::uint64_t count);
 
 }  // namespace grove::bench
 

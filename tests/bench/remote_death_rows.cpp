@@ -87,11 +87,6 @@ std::vector<Figure> blackhole_to_down(const Measurement& measurement) {
 
 // -- idle_cpu --------------------------------------------------------------------------------
 
-class Idle final : public Handler {
- public:
-  void handle(Context&, Envelope&) override {}
-};
-
 /// Percent of one core that this OS process takes: a node with 1,000 processes that do nothing,
 /// joined to two others.
 std::vector<Figure> idle_cpu(const Measurement& measurement) {

@@ -57,11 +57,6 @@ class Adder final : public GenServer {
   std::uint64_t sum_ = 0;
 };
 
-class Idle final : public Handler {
- public:
-  void handle(Context&, Envelope&) override {}
-};
-
 Task<> crowd(Context& context, Pid owner, std::uint64_t count) {
   std::vector<Pid> pids;
   Lot lot;
@@ -77,7 +72,7 @@ Task<> crowd(Context& context, Pid owner, std::uint64_t count) {
 }
 
 Task<> wait_for_names(Context& context, Pid owner, NamesWanted wanted) {
-  while (!knows_names(context, wanted.prefix, wanted.count)) co_await context.sleep_for(1ms);
+  co_await await_names(context, wanted.prefix, wanted.count);
   context.send<Done>(owner);
 }
 

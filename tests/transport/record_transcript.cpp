@@ -295,13 +295,18 @@ void record_session() {
   both.pump();
 }
 
-void record_control() {
-  Recorder both;
+/// `a`, and `b`, which dials it.
+void meet(Recorder& both, const char* remark, const char* b) {
   both.add(k_a);
-  both.add(k_b);
-  both.remark(0, "What nodes tell each other of names, groups and members.");
+  both.add(b);
+  both.remark(0, remark);
   both.happens(1, "resolved a:1");
   both.pump();
+}
+
+void record_control() {
+  Recorder both;
+  meet(both, "What nodes tell each other of names, groups and members.", k_b);
   for (const std::size_t side : {1U, 0U}) {
     for (const Buffer& batch : {names_control(), groups_control(), members_control()}) {
       both.send(side, batch);
@@ -331,11 +336,7 @@ Hello hello_of(const std::string& name, std::uint64_t life) {
 void record_refusals() {
   const auto between = [](const char* remark, const char* b) {
     Recorder both;
-    both.add(k_a);
-    both.add(b);
-    both.remark(0, remark);
-    both.happens(1, "resolved a:1");
-    both.pump();
+    meet(both, remark, b);
   };
   between("No common version.", "b 2000 b:1 grove secret 2 3");
   between("Another cluster.", "b 2000 b:1 other secret 1 1");

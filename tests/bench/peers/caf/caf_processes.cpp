@@ -4,10 +4,8 @@
 #include "bench/peers/caf/caf_peer.hpp"
 
 #include <atomic>
-#include <fstream>
 #include <stdexcept>
 #include <thread>
-#include <unistd.h>
 
 namespace grove::bench {
 namespace {
@@ -77,14 +75,6 @@ std::atomic<std::uint64_t> g_started{0};
 behavior idle(event_based_actor*) {
   g_started.fetch_add(1, std::memory_order_relaxed);
   return {[](ping_atom) {}};
-}
-
-double resident_bytes() {
-  std::ifstream file{"/proc/self/statm"};
-  std::uint64_t size = 0;
-  std::uint64_t resident = 0;
-  file >> size >> resident;
-  return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
 std::vector<Figure> idle_memory(actor_system& system) {
