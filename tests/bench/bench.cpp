@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench/bench.hpp"
 
+#include "support/resident_bytes.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <stdexcept>
-#include <unistd.h>
 
 namespace grove::bench {
 
@@ -40,13 +41,7 @@ double cpu_seconds(pid_t process) {
   return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
 }
 
-double resident_bytes() {
-  std::ifstream file{"/proc/self/statm"};
-  std::uint64_t size = 0;
-  std::uint64_t resident = 0;
-  file >> size >> resident;
-  return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-}
+double resident_bytes() { return static_cast<double>(testkit::resident_bytes()); }
 
 double peak_resident_mb(pid_t process) {
   std::ifstream file{"/proc/" + std::to_string(process) + "/status"};

@@ -4,6 +4,7 @@
 // child is this test's own program, started with `--child-node`.
 #include "integration/messages.hpp"
 #include "integration/real_node.hpp"
+#include "support/resident_bytes.hpp"
 
 #include <gtest/gtest.h>
 
@@ -11,7 +12,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <signal.h>
 #include <spawn.h>
@@ -168,14 +168,6 @@ constexpr std::size_t k_slack = 1024 * k_mib;  // and shadows of it all, and wha
 constexpr std::size_t k_slack = 24 * k_mib;
 #endif
 
-/// Memory of this program that is in use, in bytes.
-std::size_t resident() {
-  std::ifstream file{"/proc/self/statm"};
-  std::size_t pages = 0;
-  file >> pages >> pages;
-  return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-}
-
 /// Sends small and large chunks for ever; `sent` counts them.
 Task<> send_for_ever(Context& context, std::size_t size, std::shared_ptr<std::atomic<int>> sent) {
   for (;;) {
@@ -200,7 +192,7 @@ class StoppedPeer : public ChildNode {
       parent->node().spawn(send_for_ever, size, sent);
     }
     EXPECT_TRUE(parent->wait([&] { return *sent > 3'000; }));
-    const std::size_t baseline = resident();
+    const std::size_t baseline = testkit::resident_bytes();
     const std::uint64_t downs_before = parent->count(Metric::sessions_down);
     child.signal(SIGSTOP);
     std::size_t peak = 0;
@@ -208,7 +200,7 @@ class StoppedPeer : public ChildNode {
     EXPECT_TRUE(testkit::wait_until(
         parent->clock(),
         [&] {
-          peak = std::max(peak, resident());
+          peak = std::max(peak, testkit::resident_bytes());
           return parent->clock().now() >= end;
         },
         stopped + testkit::k_patience));

@@ -2,15 +2,14 @@
 //
 // Ten thousand connections, many at a time: ZeroMQ limits them not, so the node must bear them.
 #include "integration/under_attack.hpp"
+#include "support/resident_bytes.hpp"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <sys/resource.h>
-#include <unistd.h>
 #include <vector>
 
 #ifdef __SANITIZE_ADDRESS__
@@ -24,6 +23,7 @@ namespace {
 
 using testkit::noise;
 using testkit::RawSocket;
+using testkit::resident_bytes;
 
 constexpr int k_connects = 10'000;
 constexpr int k_slices = 5;
@@ -33,13 +33,6 @@ constexpr std::size_t k_growth_max = std::size_t{16} << 20U;
 std::size_t open_descriptors() {
   return static_cast<std::size_t>(std::distance(
       std::filesystem::directory_iterator{"/proc/self/fd"}, std::filesystem::directory_iterator{}));
-}
-
-std::size_t resident_bytes() {
-  std::size_t total = 0;
-  std::size_t resident = 0;
-  std::ifstream{"/proc/self/statm"} >> total >> resident;
-  return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
 class Flood : public testkit::UnderAttack {

@@ -3,6 +3,8 @@
 
 #include "grove/testkit/sim_world.hpp"
 
+#include "support/resident_bytes.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <fstream>
@@ -12,7 +14,6 @@
 #include <memory>
 #include <sstream>
 #include <stdexcept>
-#include <unistd.h>
 
 namespace grove::sim {
 namespace {
@@ -37,13 +38,6 @@ struct Row {
   double name_ms = 0;
   double name_bytes = 0;
 };
-
-double resident_bytes() {
-  std::size_t total = 0;
-  std::size_t resident = 0;
-  std::ifstream{"/proc/self/statm"} >> total >> resident;
-  return static_cast<double>(resident) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-}
 
 Task<> forever(Context& context) {
   for (;;) co_await context.receive_any();
@@ -117,9 +111,10 @@ class Growth {
     world_.settle();
     row_.name_ms = 1000 * give_names(pids, 0, 1);
     give_names(pids, 1, k_first_names);
-    const double before = resident_bytes();
+    const auto before = static_cast<double>(testkit::resident_bytes());
     give_names(pids, k_first_names, k_names);
-    row_.name_bytes = (resident_bytes() - before) / (k_names - k_first_names) / nodes_;
+    row_.name_bytes = (static_cast<double>(testkit::resident_bytes()) - before) /
+                      (k_names - k_first_names) / nodes_;
   }
   /// To processes of the first node. Returns: how long it takes until all know them. Units:
   /// seconds.
