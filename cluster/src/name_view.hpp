@@ -7,8 +7,7 @@
 #pragma once
 
 #include "grove/core/ids.hpp"
-
-#include "readers.hpp"
+#include "grove/core/readers.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -92,6 +91,7 @@ class NameView {
     std::unique_ptr<const Slots> slots;
   };
   static const Entry k_grave;
+  static constexpr std::size_t k_batch = 64;
 
   /// That of the name, or a free one.
   static std::atomic<const Entry*>* place(Slots& slots, std::size_t hash, std::string_view name) {
@@ -116,9 +116,11 @@ class NameView {
     retired_.push_back({Readers::now(), nullptr, std::move(old)});
     return now;
   }
-  /// What nobody can be reading any more.
+  /// What nobody can be reading any more. Not one by one: to ask about readers is dear.
   void clear_away() {
-    while (!retired_.empty() && Readers::none_before(retired_.front().since)) {
+    if (retired_.size() < k_batch) return;
+    const std::uint64_t oldest = Readers::oldest();
+    while (!retired_.empty() && retired_.front().since <= oldest) {
       delete retired_.front().entry;
       retired_.pop_front();
     }

@@ -5,25 +5,34 @@
 //
 //   { const Readers::Section reading; ... }               // a reader
 //   unlink(thing); const auto since = Readers::now();     // the writer
-//   if (Readers::none_before(since)) delete thing;        // now or later
+//   if (Readers::oldest() >= since) delete thing;         // now or later
 //
-// Thread-safety: all members. Source: Fraser 2004, epoch-based reclamation.
+// A reader waits for nothing: it notes in a place of its own thread that it reads, and the writer
+// has the kernel see to it that all such notes can be seen (membarrier).
+//
+// Thread-safety: all members. Source: Fraser 2004, epoch-based reclamation; membarrier(2).
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
-namespace grove::cluster {
+namespace grove {
 
 class Readers {
  public:
-  /// Short, and never inside another one.
+  /// Short, and never inside another one. What leads to the shared things is to be loaded
+  /// sequentially consistent.
   class Section {
    public:
     Section() noexcept : since_{place().since} {
-      // Sequentially consistent, as what the reader loads then: either the writer sees this, or the
-      // reader what the writer has done before it looked.
-      since_.store(epoch_.load(std::memory_order_seq_cst), std::memory_order_seq_cst);
+      const std::uint64_t now = epoch_.load(std::memory_order_seq_cst);
+      // Either the writer sees this, or the reader what the writer has done before it looked.
+      if (has_membarrier_) {
+        since_.store(now, std::memory_order_release);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+      } else {
+        since_.store(now, std::memory_order_seq_cst);
+      }
     }
     Section(const Section&) = delete;
     Section& operator=(const Section&) = delete;
@@ -37,14 +46,9 @@ class Readers {
   [[nodiscard]] static std::uint64_t now() noexcept {
     return epoch_.fetch_add(1, std::memory_order_seq_cst) + 1;
   }
-  [[nodiscard]] static bool none_before(std::uint64_t moment) noexcept {
-    for (const Place* place = places_.load(std::memory_order_seq_cst); place != nullptr;
-         place = place->next) {
-      const std::uint64_t since = place->since.load(std::memory_order_seq_cst);
-      if (since != 0 && since < moment) return false;
-    }
-    return true;
-  }
+  /// When the first of those began who are reading; later than any moment so far if nobody is.
+  /// Cost: a system call, some microseconds.
+  [[nodiscard]] static std::uint64_t oldest() noexcept;
 
  private:
   /// One thread's; when that ends another one gets it. As many as there ever were threads at once.
@@ -62,20 +66,11 @@ class Readers {
     static thread_local Holder holder;
     return *holder.place;
   }
-  static Place* take() {
-    for (Place* place = places_.load(std::memory_order_acquire); place != nullptr;
-         place = place->next) {
-      if (!place->taken.exchange(true, std::memory_order_acq_rel)) return place;
-    }
-    auto* const place = new Place;
-    place->next = places_.load(std::memory_order_relaxed);
-    while (!places_.compare_exchange_weak(place->next, place, std::memory_order_seq_cst)) {
-    }
-    return place;
-  }
+  static Place* take();
 
   static inline std::atomic<std::uint64_t> epoch_{1};
   static inline std::atomic<Place*> places_{nullptr};
+  static const bool has_membarrier_;  // false until it has been asked for
 };
 
-}  // namespace grove::cluster
+}  // namespace grove
