@@ -169,7 +169,7 @@ class NameLog {
   [[nodiscard]] std::uint64_t summary() const;
   template <class T>
   void tell(NodeId to, T message) {
-    actions_.emplace_back(Tell{to, std::move(message)});
+    actions_.emplace_back(std::in_place_type<Tell>, to, std::move(message));
   }
 
   NodeId self_;

@@ -8,12 +8,12 @@ namespace grove {
 
 Value Value::list(Items items) {
   Value value;
-  value.data_ = List{std::make_shared<const Items>(std::move(items))};
+  value.data_ = Sequence{std::make_shared<const Items>(std::move(items)), Kind::list};
   return value;
 }
 Value Value::tuple(Items items) {
   Value value;
-  value.data_ = Tuple{std::make_shared<const Items>(std::move(items))};
+  value.data_ = Sequence{std::make_shared<const Items>(std::move(items)), Kind::tuple};
   return value;
 }
 Value Value::map(Entries entries) {
@@ -30,14 +30,12 @@ const Value::Bytes* Value::as_bytes() const {
   const auto* bytes = std::get_if<std::shared_ptr<const Bytes>>(&data_);
   return bytes != nullptr ? bytes->get() : nullptr;
 }
-const Value::Items* Value::as_list() const {
-  const List* list = std::get_if<List>(&data_);
-  return list != nullptr ? list->items.get() : nullptr;
+const Value::Items* Value::items(Kind kind) const {
+  const auto* sequence = std::get_if<Sequence>(&data_);
+  return sequence != nullptr && sequence->kind == kind ? sequence->items.get() : nullptr;
 }
-const Value::Items* Value::as_tuple() const {
-  const Tuple* tuple = std::get_if<Tuple>(&data_);
-  return tuple != nullptr ? tuple->items.get() : nullptr;
-}
+const Value::Items* Value::as_list() const { return items(Kind::list); }
+const Value::Items* Value::as_tuple() const { return items(Kind::tuple); }
 const Value::Entries* Value::as_map() const {
   const Map* map = std::get_if<Map>(&data_);
   return map != nullptr ? map->entries.get() : nullptr;

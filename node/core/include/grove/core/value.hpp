@@ -65,7 +65,10 @@ class Value {
   [[nodiscard]] static Value tuple(Items items);
   [[nodiscard]] static Value map(Entries entries);
 
-  [[nodiscard]] Kind kind() const noexcept { return static_cast<Kind>(data_.index()); }
+  [[nodiscard]] Kind kind() const noexcept {
+    if (const auto* sequence = std::get_if<Sequence>(&data_)) return sequence->kind;
+    return std::holds_alternative<Map>(data_) ? Kind::map : static_cast<Kind>(data_.index());
+  }
   /// Null when the value is of another kind.
   [[nodiscard]] const bool* as_bool() const { return std::get_if<bool>(&data_); }
   [[nodiscard]] const std::int64_t* as_integer() const { return std::get_if<std::int64_t>(&data_); }
@@ -83,17 +86,19 @@ class Value {
   friend bool operator==(const Value& a, const Value& b);
 
  private:
-  struct List {
+  struct Sequence {
     std::shared_ptr<const Items> items;
-  };
-  struct Tuple {
-    std::shared_ptr<const Items> items;
+    Kind kind = Kind::list;  // or tuple
   };
   struct Map {
     std::shared_ptr<const Entries> entries;
   };
+  [[nodiscard]] const Items* items(Kind kind) const;
+
+  // In the order of Kind. Eleven alternatives are as many as libstdc++ copies, moves and ends
+  // without a call through a table of functions.
   std::variant<std::monostate, bool, std::int64_t, double, std::string, Symbol,
-               std::shared_ptr<const Bytes>, Pid, Ref, List, Tuple, Map>
+               std::shared_ptr<const Bytes>, Pid, Ref, Sequence, Map>
       data_;
 };
 
