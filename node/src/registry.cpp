@@ -42,13 +42,13 @@ class RegistryData final : public Directory {
 
   template <class Wanted>
   void remove(Context& owner, const Value& key, Wanted wanted) {
-    RegistryShards::Removed removed;
-    {
+    const auto removed = [&] {
       const RuntimeSection runtime{current_turn()};
-      removed = shards_.remove(key, owner.self(), std::move(wanted));
-      if (removed.last && owner.self() != parent_) owner.unlink(server_);
-    }
-    tell_unregistered(owner, std::move(removed.nodes));
+      auto taken = shards_.remove(key, owner.self(), std::move(wanted));
+      if (taken.last && owner.self() != parent_) owner.unlink(server_);
+      return taken;
+    }();
+    tell_unregistered(owner, removed);
   }
 
   /// For the registry's process.
@@ -68,6 +68,10 @@ class RegistryData final : public Directory {
   }
 
   [[nodiscard]] std::optional<Pid> first(const Value& key) const {
+    if (kind_ == RegistryKind::unique) {
+      const Pid holder = shards_.holder(key);
+      return is_alive(holder) ? std::optional{holder} : std::nullopt;
+    }
     std::optional<Pid> found;
     shards_.visit_key(key, [&](const RegistryNode*, const Pid& pid, const Value&) {
       if (!found && is_alive(pid)) found = pid;
@@ -112,12 +116,11 @@ class RegistryData final : public Directory {
   void tell(Context& from, const RegistryEvent& event) const {
     for (const std::string& listener : listeners_) from.send(std::string_view{listener}, event);
   }
-  void tell_unregistered(Context& from, RegistryShards::Nodes nodes) const {
+  void tell_unregistered(Context& from, const RegistryShards::Removed& removed) const {
     if (listeners_.empty()) return;
-    for (const auto& node : nodes) {
-      tell(from, {RegistryEvent::Kind::unregistered, name_, std::move(node->key), node->pid,
-                  std::move(node->value)});
-    }
+    removed.for_each([&](const RegistryNode& node) {
+      tell(from, {RegistryEvent::Kind::unregistered, name_, node.key, node.pid, node.value});
+    });
   }
 
   const std::string name_;
@@ -227,7 +230,7 @@ std::vector<RegistryEntry> Registry::lookup(const Value& key) const {
   RegistryData& registry = data();
   std::vector<RegistryEntry> found;
   registry.shards().visit_key(key, [&](const RegistryNode*, const Pid& pid, const Value& value) {
-    if (registry.is_alive(pid)) found.push_back({pid, value});
+    if (registry.is_alive(pid)) found.emplace_back(pid, value);
   });
   return found;
 }

@@ -10,8 +10,11 @@
 //                save remove_all(). Locks: an owner's part before a key's part.
 #pragma once
 
+#include "grove/core/readers.hpp"
 #include "grove/core/value.hpp"
 #include "grove/node/table.hpp"
+
+#include "registry_index.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -19,28 +22,13 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <new>
+#include <optional>
 #include <shared_mutex>
-#include <sys/mman.h>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 namespace grove::detail {
-
-struct RegistryNode {
-  struct Ring {
-    RegistryNode* next = nullptr;
-    RegistryNode* previous = nullptr;
-  };
-  Value key;  // key, pid and hash never change
-  Pid pid;
-  std::uint32_t hash = 0;
-  Value value;  // guarded by its key's part
-  Ring of_key;
-  Ring of_owner;
-};
-static_assert(sizeof(RegistryNode) == 128);
 
 using RegistryRing = RegistryNode::Ring RegistryNode::*;
 
@@ -67,115 +55,90 @@ void for_each(RegistryRing ring, RegistryNode* first, F&& visit) {
   }
 }
 
-/// Memory of large hash tables, in huge pages where there are any: with small ones, a look-up among
-/// millions waits for the page table, too.
-template <class T>
-struct HugeAllocator {
-  using value_type = T;
-  HugeAllocator() = default;
-  template <class U>
-  HugeAllocator(const HugeAllocator<U>&) noexcept {}
-  T* allocate(std::size_t count) {
-    void* memory = ::operator new(count * sizeof(T), alignment(count));
-    if (count * sizeof(T) >= k_page) ::madvise(memory, count * sizeof(T), MADV_HUGEPAGE);
-    return static_cast<T*>(memory);
-  }
-  void deallocate(T* memory, std::size_t count) noexcept {
-    ::operator delete(memory, alignment(count));
-  }
-  friend bool operator==(const HugeAllocator&, const HugeAllocator&) = default;
-
- private:
-  static constexpr std::size_t k_page = std::size_t{2} << 20U;
-  static std::align_val_t alignment(std::size_t count) noexcept {
-    return std::align_val_t{count * sizeof(T) >= k_page ? k_page : alignof(T)};
-  }
-};
-
-/// Keys to the heads of their rings: open addressing, linear probing. A slot holds what most
-/// look-ups are for, so that they touch one cache line.
-class RegistryIndex {
+/// Rings of entries that are out of the registry, until nobody reads them any more.
+/// Thread-safety: all members.
+class RetiredNodes {
  public:
-  struct alignas(64) Slot {
-    Value key;
-    Pid pid;                        // the first's
-    std::uint32_t hash : 31 = 0;    // its low bits
-    std::uint32_t bare : 1 = 0;     // there is only the first, and its value is nil
-    RegistryNode* first = nullptr;  // null: a free slot
-    /// To be called after each change of the ring.
-    void refresh() noexcept {
-      if (first == nullptr) return;
-      pid = first->pid;
-      bare = first->of_key.next == first && first->value.kind() == Value::Kind::nil ? 1 : 0;
+  RetiredNodes() = default;
+  RetiredNodes(const RetiredNodes&) = delete;
+  RetiredNodes& operator=(const RetiredNodes&) = delete;
+  ~RetiredNodes() {
+    destroy(waiting_);
+    destroy(fresh_);
+  }
+  /// Takes a ring of `of_owner` over. Destroys earlier ones once in a while.
+  void add(RegistryNode* ring, std::size_t count) noexcept {
+    RegistryNode* gone = nullptr;
+    {
+      const std::lock_guard lock{mutex_};
+      splice(fresh_, ring);
+      fresh_count_ += count;
+      if (fresh_count_ < enough_) return;
+      enough_ = 2 * fresh_count_;
+      if (Readers::oldest() >= since_) {
+        gone = std::exchange(waiting_, std::exchange(fresh_, nullptr));
+        since_ = Readers::now();
+        fresh_count_ = 0;
+        enough_ = k_batch;
+      }
     }
-  };
-  static_assert(sizeof(Slot) == 64);
-
-  [[nodiscard]] Slot* find(std::uint32_t hash, const Value& key) noexcept {
-    return const_cast<Slot*>(std::as_const(*this).find(hash, key));
+    destroy(gone);
   }
-  [[nodiscard]] const Slot* find(std::uint32_t hash, const Value& key) const noexcept {
-    if (slots_.empty()) return nullptr;
-    for (std::size_t at = hash & mask();; at = (at + 1) & mask()) {
-      const Slot& slot = slots_[at];
-      if (slot.first == nullptr) return nullptr;
-      if (slot.hash == (hash & k_low) && slot.key == key) return &slot;
-    }
-  }
-  /// Makes room for one more key; slots may move.
-  void reserve_one() {
-    if ((used_ + 1) * 3 <= slots_.size() * 2) return;
-    Slots old(slots_.empty() ? 8 : slots_.size() * 2);
-    old.swap(slots_);
-    for (Slot& slot : old) {
-      if (slot.first != nullptr) free_slot(slot.hash) = std::move(slot);
-    }
-  }
-  /// Bounds: the key is not in it, and there is room. The slot's ring is empty.
-  Slot& insert(std::uint32_t hash, Value&& key) noexcept {
-    Slot& slot = free_slot(hash);
-    slot.key = std::move(key);
-    slot.hash = hash & k_low;
-    ++used_;
-    return slot;
-  }
-  void erase(const Slot* slot) noexcept {
-    --used_;
-    auto hole = static_cast<std::size_t>(slot - slots_.data());
-    for (std::size_t at = (hole + 1) & mask(); slots_[at].first != nullptr;
-         at = (at + 1) & mask()) {
-      // It may move to the hole only when that is not before its own place.
-      if (((at - slots_[at].hash) & mask()) < ((at - hole) & mask())) continue;
-      slots_[hole] = std::move(slots_[at]);
-      hole = at;
-    }
-    slots_[hole] = {};
-  }
-  [[nodiscard]] const auto& slots() const noexcept { return slots_; }
 
  private:
-  using Slots = std::vector<Slot, HugeAllocator<Slot>>;
-  static constexpr std::uint32_t k_low = 0x7FFF'FFFFU;
-
-  [[nodiscard]] std::size_t mask() const noexcept { return slots_.size() - 1; }
-  [[nodiscard]] Slot& free_slot(std::uint32_t hash) noexcept {
-    std::size_t at = hash & mask();
-    while (slots_[at].first != nullptr) at = (at + 1) & mask();
-    return slots_[at];
+  static constexpr std::size_t k_batch = 64;
+  static void splice(RegistryNode*& to, RegistryNode* ring) noexcept {
+    if (to != nullptr) {
+      RegistryNode* const last = to->of_owner.previous;
+      last->of_owner.next = ring;
+      to->of_owner.previous = ring->of_owner.previous;
+      ring->of_owner.previous->of_owner.next = to;
+      ring->of_owner.previous = last;
+    } else {
+      to = ring;
+    }
+  }
+  static void destroy(RegistryNode* ring) noexcept {
+    for_each(&RegistryNode::of_owner, ring, [](RegistryNode& node) { delete &node; });
   }
 
-  Slots slots_;  // a power of two of them, or none
-  std::size_t used_ = 0;
+  std::mutex mutex_;  // guards the next
+  RegistryNode* fresh_ = nullptr;
+  std::size_t fresh_count_ = 0;
+  std::size_t enough_ = k_batch;
+  RegistryNode* waiting_ = nullptr;  // for readers from before
+  std::uint64_t since_ = 0;
 };
 
 class RegistryShards {
  public:
   using Node = RegistryNode;
-  using Nodes = std::vector<std::unique_ptr<Node>>;
-  /// What was taken out. `last`: its owner has none any more.
-  struct Removed {
-    Nodes nodes;
-    bool last = false;
+  /// What was taken out, in the order added. Bounds: the registry outlives it.
+  class Removed {
+   public:
+    explicit Removed(RetiredNodes& retired) : retired_{&retired} {}
+    Removed(Removed&& other) noexcept
+        : last{other.last},
+          retired_{other.retired_},
+          first_{std::exchange(other.first_, nullptr)},
+          size_{std::exchange(other.size_, 0)} {}
+    Removed& operator=(Removed&&) = delete;
+    ~Removed() {
+      if (first_ != nullptr) retired_->add(first_, size_);
+    }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    template <class F>
+    void for_each(F visit) const {
+      detail::for_each(&Node::of_owner, first_, [&](const Node& node) { visit(node); });
+    }
+
+    bool last = false;  // their owner has none any more
+
+   private:
+    friend class RegistryShards;
+    RetiredNodes* retired_;
+    Node* first_ = nullptr;  // of a ring of_owner
+    std::size_t size_ = 0;
   };
 
   /// Bounds: `parts` is made a power of two, from 2 to 65536.
@@ -200,22 +163,26 @@ class RegistryShards {
   Pid add(Value key, const Pid& owner, Value value, IsAlive is_alive) {
     const std::uint32_t hash = hash_of(key);
     KeyPart& keys = key_part(hash);
+    {
+      const Readers::Section reading;
+      keys.index.fetch_ahead(hash);
+    }
     auto node = std::make_unique<Node>(Node{std::move(key), owner, hash, std::move(value), {}, {}});
     OwnerPart& owners = owner_part(owner);
     const std::unique_lock owners_lock{owners.lock};
     const std::unique_lock keys_lock{keys.lock};
-    keys.index.reserve_one();
     RegistryIndex::Slot* slot = keys.index.find(hash, node->key);
-    if (unique_ && slot != nullptr && is_alive(slot->pid)) return slot->pid;
-    Value copy = slot == nullptr ? node->key : Value{};
+    Node* first = slot == nullptr ? nullptr : slot->first();
+    if (unique_ && first != nullptr && is_alive(first->pid)) return first->pid;
+    if (slot == nullptr) keys.index.reserve_one();
     append(&Node::of_owner, owners.first[owner], node.get());  // from here on nothing throws
+    if (unique_ && first != nullptr) take_from(keys, first, *first);
+    append(&Node::of_key, first, node.release());
     if (slot == nullptr) {
-      slot = &keys.index.insert(hash, std::move(copy));
-    } else if (unique_) {
-      take_from(keys, *slot, *slot->first);
+      keys.index.insert(first);
+    } else {
+      keys.index.update(*slot, first);
     }
-    append(&Node::of_key, slot->first, node.release());
-    slot->refresh();
     ++keys.count;
     return {};
   }
@@ -225,7 +192,7 @@ class RegistryShards {
   template <class Wanted>
   Removed remove(const Value& key, const Pid& owner, Wanted wanted) {
     const std::uint32_t hash = hash_of(key);
-    Removed removed;  // destroyed after the locks
+    Removed removed{retired_};
     OwnerPart& owners = owner_part(owner);
     KeyPart& keys = key_part(hash);
     const std::unique_lock owners_lock{owners.lock};
@@ -234,69 +201,79 @@ class RegistryShards {
     const std::unique_lock keys_lock{keys.lock};
     RegistryIndex::Slot* const slot = keys.index.find(hash, key);
     if (slot == nullptr) return removed;
+    Node* first = slot->first();
     std::vector<Node*> found;
     const auto look = [&](Node& node) {
       if (node.hash == hash && node.pid == owner && node.key == key && wanted(node)) {
         found.push_back(&node);
       }
     };
-    if (is_shorter(own->second, slot->first)) {
+    if (is_shorter(own->second, first)) {
       for_each(&Node::of_owner, own->second, look);
     } else {
-      for_each(&Node::of_key, slot->first, look);
+      for_each(&Node::of_key, first, look);
     }
-    removed.nodes.reserve(found.size());
+    if (found.empty()) return removed;
     for (Node* node : found) {
-      take_from(keys, *slot, *node);
+      take_from(keys, first, *node);
       detach(&Node::of_owner, own->second, node);
-      removed.nodes.emplace_back(node);
+      append(&Node::of_owner, removed.first_, node);
     }
-    if (slot->first == nullptr) keys.index.erase(slot);
+    removed.size_ = found.size();
+    keys.index.update(*slot, first);
     removed.last = own->second == nullptr;
     if (removed.last) owners.first.erase(own);
     return removed;
   }
 
-  /// Takes out all of an owner's entries, in the order added.
-  Nodes remove_all(const Pid& owner) {
-    Nodes removed;
+  /// Takes out all of an owner's entries.
+  Removed remove_all(const Pid& owner) {
+    Removed removed{retired_};
     {
       OwnerPart& owners = owner_part(owner);
       const std::unique_lock lock{owners.lock};
       const auto own = owners.first.find(owner);
       if (own == owners.first.end()) return removed;
-      std::size_t count = 0;
-      for_each(&Node::of_owner, own->second, [&](const Node&) { ++count; });
-      removed.reserve(count);
-      for_each(&Node::of_owner, own->second, [&](Node& node) { removed.emplace_back(&node); });
+      removed.first_ = own->second;
+      removed.last = true;
       owners.first.erase(own);
     }
-    for (const auto& node : removed) {
-      KeyPart& keys = key_part(node->hash);
+    for_each(&Node::of_owner, removed.first_, [&](Node& node) {
+      ++removed.size_;
+      KeyPart& keys = key_part(node.hash);
       const std::unique_lock lock{keys.lock};
-      RegistryIndex::Slot* const slot = keys.index.find(node->hash, node->key);
-      if (slot == nullptr) continue;
-      take_from(keys, *slot, *node);
-      if (slot->first == nullptr) keys.index.erase(slot);
-    }
+      RegistryIndex::Slot* const slot = keys.index.find(node.hash, node.key);
+      if (slot == nullptr) return;
+      Node* first = slot->first();
+      if (take_from(keys, first, node)) keys.index.update(*slot, first);
+    });
     return removed;
   }
 
+  /// Of a unique registry: who has the key, dead or alive; nobody.
+  [[nodiscard]] Pid holder(const Value& key) const {
+    const std::uint32_t hash = hash_of(key);
+    const KeyPart& keys = key_part(hash);
+    if (const auto head = peek(keys, hash, key)) return head->pid;
+    const std::shared_lock lock{keys.lock};
+    const RegistryIndex::Slot* const slot = keys.index.find(hash, key);
+    return slot == nullptr ? Pid{} : slot->first()->pid;
+  }
   /// Calls visit(node, pid, value) for each entry of the key, in the order added, under its part's
-  /// lock. The node is for comparisons; to look into it may cost as much as all the rest.
+  /// lock, or, when it is one without a value, under none. The node is for comparisons.
   template <class F>
   void visit_key(const Value& key, F visit) const {
     const std::uint32_t hash = hash_of(key);
     const KeyPart& keys = key_part(hash);
+    if (const auto head = peek(keys, hash, key)) {
+      if (head->first == nullptr) return;
+      if (head->bare) return visit(head->first, head->pid, Value{});
+    }
     const std::shared_lock lock{keys.lock};
     const RegistryIndex::Slot* const slot = keys.index.find(hash, key);
     if (slot == nullptr) return;
-    if (slot->bare != 0) {
-      visit(slot->first, slot->pid, Value{});
-    } else {
-      for_each(&Node::of_key, slot->first,
-               [&](const Node& node) { visit(&node, node.pid, node.value); });
-    }
+    for_each(&Node::of_key, slot->first(),
+             [&](const Node& node) { visit(&node, node.pid, node.value); });
   }
   /// Calls visit(node) for each of an owner's entries; their values may not be looked at.
   template <class F>
@@ -311,9 +288,7 @@ class RegistryShards {
   template <class F>
   void visit_part(std::size_t part, F visit) const {
     const std::shared_lock lock{keys_[part].lock};
-    for (const RegistryIndex::Slot& slot : keys_[part].index.slots()) {
-      for_each(&Node::of_key, slot.first, visit);
-    }
+    keys_[part].index.for_each_key([&](Node* first) { for_each(&Node::of_key, first, visit); });
   }
   /// Of a unique registry. Returns: whether the owner has the key, so that it was set.
   bool set(const Value& key, const Pid& owner, Value value) {
@@ -321,9 +296,9 @@ class RegistryShards {
     KeyPart& keys = key_part(hash);
     const std::unique_lock lock{keys.lock};
     RegistryIndex::Slot* const slot = keys.index.find(hash, key);
-    if (slot == nullptr || slot->first->pid != owner) return false;
-    std::swap(slot->first->value, value);  // the old one is destroyed after the lock
-    slot->refresh();
+    if (slot == nullptr || slot->first()->pid != owner) return false;
+    std::swap(slot->first()->value, value);  // the old one is destroyed after the lock
+    keys.index.update(*slot, slot->first());
     return true;
   }
   [[nodiscard]] std::size_t count() const {
@@ -361,12 +336,17 @@ class RegistryShards {
   [[nodiscard]] const OwnerPart& owner_part(const Pid& owner) const {
     return owners_[owner_index(owner)];
   }
-  /// A unique key may be another's by now.
-  void take_from(KeyPart& keys, RegistryIndex::Slot& slot, const Node& node) const noexcept {
-    if (unique_ && slot.first != &node) return;
-    detach(&Node::of_key, slot.first, &node);
-    slot.refresh();
+  static std::optional<RegistryIndex::Head> peek(const KeyPart& keys, std::uint32_t hash,
+                                                 const Value& key) noexcept {
+    const Readers::Section reading;
+    return keys.index.peek(hash, key);
+  }
+  /// Returns: false when the key, a unique one, is another's by now.
+  bool take_from(KeyPart& keys, Node*& first, const Node& node) const noexcept {
+    if (unique_ && first != &node) return false;
+    detach(&Node::of_key, first, &node);
     --keys.count;
+    return true;
   }
   /// Whether the owner's ring has fewer entries than the key's. Cost: O(the shorter).
   static bool is_shorter(const Node* owner, const Node* key) noexcept {
@@ -383,6 +363,7 @@ class RegistryShards {
   const unsigned bits_;
   std::vector<KeyPart> keys_;
   std::vector<OwnerPart> owners_;
+  RetiredNodes retired_;
 };
 
 }  // namespace grove::detail

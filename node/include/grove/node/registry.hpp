@@ -40,7 +40,7 @@ struct RegistryOptions {
   RegistryOptions() {}
   /// Local names of processes that get a RegistryEvent for each entry that comes or goes.
   std::vector<std::string> listeners;
-  unsigned partitions = 64;  // how many parts have a lock of their own; a power of two, at least it
+  unsigned partitions = 16;  // how many parts have a lock of their own; a power of two, at least it
 };
 
 /// Who has a key, and the value kept beside it.
