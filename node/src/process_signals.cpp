@@ -242,17 +242,16 @@ void Process::on_call(Envelope* envelope) {
 }
 
 void Process::on_reply(Envelope* envelope) {
-  const Watch* const found =
-      extras_ == nullptr ? nullptr : extras_->relations.find_watch(envelope->serial);
-  if (found == nullptr || found->kind != Watch::Kind::call) {
+  const auto asked =
+      extras_ == nullptr ? std::optional<Pid>{} : extras_->relations.end_call(envelope->serial);
+  if (!asked) {
     node_->dead_letter(Metric::dead_letters_late_reply, *envelope, pid());
     inbox_.free(envelope);
     return;
   }
-  const auto watch = extras_->relations.end_watch(envelope->serial);
   // Somebody answered for the server; it still watches for us and has to hear of the end.
-  if (watch->target && watch->target != envelope->from) {
-    emit(pid(), watch->target, SignalKind::demonitor, envelope->serial, {});
+  if (*asked && *asked != envelope->from) {
+    emit(pid(), *asked, SignalKind::demonitor, envelope->serial, {});
   }
   append(envelope);
 }

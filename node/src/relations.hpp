@@ -118,9 +118,17 @@ class Relations {
     if (ended->alias == AliasMode::explicit_unalias || ended->alias == AliasMode::reply) {
       *found = Watch{.kind = Watch::Kind::alias, .alias = ended->alias};
     } else {
-      watches_.erase(serial);
+      watches_.erase_found(found);
     }
     return ended;
+  }
+  /// Returns: whom the call `serial` asked, which is answered now; nothing when it is over already.
+  std::optional<Pid> end_call(std::uint64_t serial) {
+    const Watch* found = watches_.find(serial);
+    if (found == nullptr || found->kind != Watch::Kind::call) return std::nullopt;
+    const Pid target = found->target;
+    watches_.erase_found(found);
+    return target;
   }
   /// Returns: the spawn that `serial` asked for; nothing when it is answered, or was given up.
   std::optional<Watch> end_spawn(std::uint64_t serial) {

@@ -42,19 +42,14 @@ class SmallMap {
   bool erase(const Key& key) {
     const std::size_t at = position(key);
     if (at == k_none) return false;
-    std::vector<Entry>& entries = table_->entries;
-    if (!table_->slots.empty()) vacate(slot_of(static_cast<std::uint32_t>(at)));
-    const std::size_t last = entries.size() - 1;
-    if (at != last) {
-      if (!table_->slots.empty()) {
-        table_->slots[slot_of(static_cast<std::uint32_t>(last))] =
-            static_cast<std::uint32_t>(at) + 1;
-      }
-      entries[at] = std::move(entries[last]);
-    }
-    entries.pop_back();
-    if (entries.empty() && !table_->slots.empty()) table_.reset();
+    erase_at(at);
     return true;
+  }
+  /// The entry whose value find() has found.
+  void erase_found(const T* found) {
+    const auto* const value = reinterpret_cast<const std::byte*>(found);
+    const auto* const first = reinterpret_cast<const std::byte*>(table_->entries.data());
+    erase_at(static_cast<std::size_t>(value - first) / sizeof(Entry));
   }
   /// Gives back the room that is left from fuller times. Cost: O(size).
   void shrink() {
@@ -80,6 +75,21 @@ class SmallMap {
     std::vector<Entry> entries;
     std::vector<std::uint32_t> slots;  // empty while small; else position + 1, 0: free
   };
+
+  void erase_at(std::size_t at) {
+    std::vector<Entry>& entries = table_->entries;
+    if (!table_->slots.empty()) vacate(slot_of(static_cast<std::uint32_t>(at)));
+    const std::size_t last = entries.size() - 1;
+    if (at != last) {
+      if (!table_->slots.empty()) {
+        table_->slots[slot_of(static_cast<std::uint32_t>(last))] =
+            static_cast<std::uint32_t>(at) + 1;
+      }
+      entries[at] = std::move(entries[last]);
+    }
+    entries.pop_back();
+    if (entries.empty() && !table_->slots.empty()) table_.reset();
+  }
 
   [[nodiscard]] std::size_t mask() const noexcept { return table_->slots.size() - 1; }
   [[nodiscard]] std::size_t home(const Key& key) const noexcept {
