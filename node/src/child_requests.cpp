@@ -33,6 +33,14 @@ class EndOf final : public Waiter {
 
 }  // namespace
 
+bool is_name_refused(const StartResult& result) {
+  if (result.status != StartResult::Status::failed) return false;
+  const Value::Items* reason = result.reason.term().as_tuple();  // {shutdown, {name_refused, _}}
+  const Value::Items* why =
+      reason != nullptr && reason->size() == 2 ? reason->back().as_tuple() : nullptr;
+  return why != nullptr && !why->empty() && why->front() == Value::symbol("name_refused");
+}
+
 Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildSpec> spec) {
   StartResult result;
   try {
@@ -43,7 +51,10 @@ Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildS
   } catch (...) {
     result.reason = exit_reason_of(std::current_exception());
   }
-  if (held_elsewhere(context, *spec, result)) result.status = StartResult::Status::ignored;
+  // Nor would another start get a name that is refused.
+  if (held_elsewhere(context, *spec, result) || is_name_refused(result)) {
+    result.status = StartResult::Status::ignored;
+  }
   co_return result;
 }
 

@@ -60,6 +60,8 @@ struct CountChildren {
   using Reply = ChildCounts;
 };
 
+/// Whether the cluster takes no names of this node for now: it is in a minority.
+[[nodiscard]] bool is_name_refused(const StartResult& result);
 /// Starts a child in the supervisor's process. A start that throws is a start that failed.
 Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildSpec> spec);
 /// Ends a child and waits until it has. Its Exit is taken, too.

@@ -7,6 +7,7 @@
 #include "child_requests.hpp"
 #include "process.hpp"
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -112,8 +113,11 @@ namespace {
 
 /// Runs the server while it has the name, and waits for it otherwise.
 class StandIn final : public GenServer {
+  struct TryAgain {};
+  static constexpr auto k_pause = std::chrono::seconds{1};  // while names are refused
+
  public:
-  using Handles = grove::Handles<NameEvent>;
+  using Handles = grove::Handles<NameEvent, TryAgain>;
 
   StandIn(std::string name, std::shared_ptr<const ChildSpec> spec)
       : name_{std::move(name)}, spec_{std::move(spec)} {
@@ -127,9 +131,11 @@ class StandIn final : public GenServer {
   }
 
   Task<> handle_info(NameEvent event) {
-    if (event.row.name != name_ || event.kind == NameEvent::Kind::up || server_) co_return;
-    const StartResult result = co_await attempt();
-    if (failed(result)) stop(result.reason);
+    if (event.row.name == name_ && event.kind == NameEvent::Kind::down) co_await try_again();
+  }
+  Task<> handle_info(TryAgain) {
+    waits_ = false;
+    co_await try_again();
   }
 
   Task<> handle_info(Exit exit) {
@@ -139,8 +145,7 @@ class StandIn final : public GenServer {
       stop(exit.reason);
       co_return;
     }
-    const StartResult result = co_await attempt();  // it may be free again by now
-    if (failed(result)) stop(result.reason);
+    co_await try_again();  // it may be free again by now
   }
 
   Task<> terminate(ExitReason) {
@@ -151,15 +156,25 @@ class StandIn final : public GenServer {
   Task<StartResult> attempt() {
     StartResult result = co_await start_or_get(context(), name_, *spec_);
     if (result.ok()) server_ = result.pid;
+    // Nobody says when this node may take names again.
+    if (detail::is_name_refused(result) && !std::exchange(waits_, true)) {
+      context().send_after(k_pause, self(), TryAgain{});
+    }
     co_return result;
   }
+  Task<> try_again() {
+    if (server_) co_return;
+    const StartResult result = co_await attempt();
+    if (failed(result)) stop(result.reason);
+  }
   static bool failed(const StartResult& result) {
-    return result.status == StartResult::Status::failed;
+    return result.status == StartResult::Status::failed && !detail::is_name_refused(result);
   }
 
   std::string name_;
   std::shared_ptr<const ChildSpec> spec_;
-  Pid server_;  // nobody: another node's has the name
+  Pid server_;          // nobody: another node's has the name
+  bool waits_ = false;  // for a TryAgain
 };
 
 }  // namespace

@@ -92,7 +92,12 @@ bool ServerBodyBase::take_name(Context& context) {
     context.unlink(context.parent());  // a starter hears of this by the answer alone
     context.stop(ExitReason::normal());
   } else {
-    context.stop(ExitReason{Value::tuple({Value::symbol("bad_name"), taken.error().detail})});
+    const Error& error = taken.error();
+    // Refused: for now, and no fault of the server's, so no crash either.
+    context.stop(
+        error.code == Errc::refused
+            ? ExitReason::shutdown(Value::tuple({Value::symbol("name_refused"), error.detail}))
+            : ExitReason{Value::tuple({Value::symbol("bad_name"), error.detail})});
   }
   return false;
 }
