@@ -23,7 +23,22 @@ std::string text(const Json& object, const char* key) {
   return value->is_string() ? value->get<std::string>() : value->dump();
 }
 
-void table(const Row& head, const std::vector<Row>& rows) {
+/// Without control characters, which a terminal would obey: they come from other nodes, too.
+std::string tame(const std::string& cell) {
+  std::string out;
+  for (const char c : cell) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+void table(const Row& head, std::vector<Row> rows) {
+  for (Row& row : rows) std::transform(row.begin(), row.end(), row.begin(), tame);
   std::vector<std::size_t> widths(head.size());
   for (std::size_t i = 0; i < head.size(); ++i) widths[i] = head[i].size();
   for (const Row& row : rows) {
@@ -56,7 +71,8 @@ void add_metadata(const Json& member, const Add& add) {
 /// What a member's state does not say by itself.
 std::string note_on(const Json& member) {
   const bool self = member["self"].get<bool>();
-  std::string note = self ? "this node" : text(member, "trouble");
+  const bool left = text(member, "state") == "left";  // then it is in no trouble
+  std::string note = self ? "this node" : left ? "" : text(member, "trouble");
   const auto add = [&note](const std::string& more) {
     if (!note.empty()) note += "; ";
     note += more;
@@ -124,7 +140,7 @@ void print_tree(const Json& result) {
   }
   const std::function<void(const Json&, const std::string&, const std::string&)> show =
       [&](const Json& process, const std::string& lead, const std::string& branch) {
-        std::cout << lead << branch << title(process) << "  " << text(process, "pid") << '\n';
+        std::cout << lead << branch << tame(title(process)) << "  " << text(process, "pid") << '\n';
         const auto [first, last] = children.equal_range(text(process, "pid"));
         const std::string deeper = lead + (branch.empty() ? "" : branch == "└─ " ? "   " : "│  ");
         for (auto child = first; child != last; ++child) {
@@ -224,7 +240,7 @@ int print(const Settings& settings, const Json& answer) {
   }
   const Json& result = answer["result"];
   if (settings.json) {
-    std::cout << result.dump() << '\n';
+    std::cout << result.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
   } else {
     print_result(settings.verb, result);
   }

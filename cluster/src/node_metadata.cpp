@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "node_metadata.hpp"
 
+#include "grove/core/utf8.hpp"
 #include "grove/core/wire.hpp"
 #include "grove/transport/codec.hpp"
 
@@ -13,6 +14,22 @@ bool NodeMetadata::has_role(const std::string& role) const {
 }
 
 namespace cluster {
+
+namespace {
+
+/// Whether all texts in it are UTF-8.
+bool is_readable(const Value& value) {
+  const auto all = [](const auto* items, auto&& each) {
+    return items == nullptr || std::all_of(items->begin(), items->end(), each);
+  };
+  const std::string* text = value.as_string() != nullptr ? value.as_string() : value.as_symbol();
+  return (text == nullptr || is_utf8(*text)) && all(value.as_list(), is_readable) &&
+         all(value.as_tuple(), is_readable) && all(value.as_map(), [](const auto& entry) {
+           return is_readable(entry.first) && is_readable(entry.second);
+         });
+}
+
+}  // namespace
 
 Result<void> check(const NodeMetadata& metadata) {
   for (const std::string& role : metadata.roles) {
@@ -29,6 +46,9 @@ Result<void> check(const NodeMetadata& metadata) {
     if (key.as_string() == nullptr && key.as_symbol() == nullptr) {
       return Error{Errc::bad_argument, "a key of a node's metadata is a string or a symbol"};
     }
+  }
+  if (!is_readable(metadata.values)) {
+    return Error{Errc::bad_argument, "a text in a node's metadata is not UTF-8"};
   }
   transport::Buffer packed;
   const bool packs = transport::pack(packed, [&](Writer& out) {

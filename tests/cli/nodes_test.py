@@ -144,6 +144,15 @@ class Addresses(CliTest):
         self.refused(USAGE, "KEY=VALUE", "run", "--meta", "zone")
         self.refused(USAGE, "given twice", "run", "--meta", "a=1", "--meta", "a=2")
         self.refused(USAGE, "1024 are allowed", "run", "--meta", "a=" + 1024 * "x")
+        self.refused(USAGE, "not UTF-8", "run", "--meta", b"a=\xff")
+
+    def test_no_terminal_obeys_what_another_node_says_of_itself(self):
+        a = self.here.node("a", "--meta", "k=\x1b[31mred\nup forged")
+        b = self.here.node("b", "--join", a.address)
+        eventually(lambda: b.states().get("a") == "up")
+        said = self.here.grove("members", "--node", "b")
+        self.expect(said, OK, "k=\\x1b[31mred\\x0aup forged")
+        self.assertEqual(len(said.stdout.splitlines()), 3)  # a head and two members
 
     def test_a_minority_is_not_ready_and_stops_if_it_shall(self):
         self.refused(USAGE, "partition policy", "run", "--partition", "keep_oldest")
