@@ -505,6 +505,16 @@ class Clusters(CliTest):
         self.assertEqual(a.pids(), pids)
 
 
+class Simulator(CliTest):
+    def test_what_it_cannot_do_is_a_usage_error(self):
+        for args in (["--only", "x"], ["--only", "12"], ["--nodes", "1"], ["--sweep", "0"],
+                     ["--scenario", "none"], ["--report", ".", "--nodes", "3,10"]):
+            with self.subTest(args=args):
+                self.expect(self.here.grove(*args, "--steps", "12", program="grove-sim"), USAGE)
+        nowhere = self.here.grove("--report", "/nowhere", "--nodes", "10", program="grove-sim")
+        self.expect(nowhere, INTERNAL, "cannot write /nowhere/scale.md")
+
+
 class Counters(CliTest):
     def test_a_strategy_that_there_is_not_is_a_usage_error(self):
         self.refused(USAGE, "no strategy: one_for_none", "run", "--strategy", "one_for_none",

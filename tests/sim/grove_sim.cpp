@@ -13,9 +13,13 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <iostream>
+#include <optional>
 #include <string>
+#include <system_error>
+#include <vector>
 
 namespace {
 
@@ -88,12 +92,23 @@ int sweep(const std::vector<const Scenario*>& scenarios, std::uint64_t first, st
   return failed == 0 ? 0 : 1;
 }
 
-std::vector<std::size_t> numbers(const std::vector<std::string>& texts) {
-  std::vector<std::size_t> all;
+/// Returns: the steps that were named; nothing when one of them is no step.
+std::optional<std::vector<std::size_t>> steps_of(const std::vector<std::string>& texts,
+                                                 std::size_t steps) {
+  std::vector<std::size_t> named;
   for (const std::string& text : texts) {
-    if (text != "none") all.push_back(std::stoul(text));
+    if (text == "none") continue;
+    std::size_t step = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), step);
+    if (error != std::errc{} || end != text.data() + text.size() || step >= steps) return {};
+    named.push_back(step);
   }
-  return all;
+  return named;
+}
+
+int usage(const std::string& what) {
+  std::cerr << "grove-sim: " << what << '\n';
+  return 64;
 }
 
 }  // namespace
@@ -121,11 +136,20 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(2, 1000));
   app.add_option("--steps", options.steps, "faults")->capture_default_str();
   app.add_option("--only", only, "of them only these, by number, or none")->delimiter(',');
-  app.add_option("--sweep", seeds, "run all scenarios, or the one given, for N seeds");
+  app.add_option("--sweep", seeds, "run all scenarios, or the one given, for N seeds")
+      ->check(CLI::PositiveNumber);
   app.add_option("--report", report, "write scale.md and its plots into that folder");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 64;
+  }
 
   if (!report.empty()) {
+    if (*std::min_element(nodes.begin(), nodes.end()) < grove::sim::k_scale_nodes_min) {
+      return usage("a report wants at least " + std::to_string(grove::sim::k_scale_nodes_min) +
+                   " nodes");
+    }
     try {
       grove::sim::report_scale(report, nodes);
       return 0;
@@ -137,13 +161,15 @@ int main(int argc, char** argv) {
   if (!name.empty()) {
     chosen = {grove::sim::find_scenario(name)};
     if (chosen.front() == nullptr) {
-      std::cerr << "grove-sim: no scenario is called " << name << "; " << help << '\n';
-      return 64;
+      return usage("no scenario is called " + name + "; " + help);
     }
   }
   if (seeds > 0) return sweep(chosen, seed, seeds, nodes, options);
   options.seed = seed;
   options.nodes = nodes.front();
-  if (!only.empty()) options.kept = numbers(only);
+  if (!only.empty()) {
+    options.kept = steps_of(only, options.steps);
+    if (!options.kept) return usage("--only wants numbers below that of --steps, or none");
+  }
   return run_one(*chosen.front(), options);
 }

@@ -243,6 +243,10 @@ program has resident more with 4,000 names than before; that is of the machine.
 }  // namespace
 
 void report_scale(const std::string& folder, const std::vector<unsigned>& sizes) {
+  const std::string page_file = folder + "/scale.md";
+  if (!std::ofstream{page_file, std::ios::app}) {  // for it takes long to come to that
+    throw std::runtime_error{"cannot write " + page_file};
+  }
   std::vector<Row> rows;
   for (const unsigned nodes : sizes) {
     std::cerr << nodes << " nodes ...\n";
@@ -255,7 +259,7 @@ void report_scale(const std::string& folder, const std::vector<unsigned>& sizes)
     write(folder + '/' + file, plot(rows, column));
     page += std::string{"\n!["} + column.title + "](" + file + ")\n";
   }
-  write(folder + "/scale.md", page);
+  write(page_file, page);
 }
 
 }  // namespace grove::sim
