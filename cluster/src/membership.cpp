@@ -3,6 +3,8 @@
 // What is said of members, and what comes of it. Probes: membership_probes.cpp.
 #include "membership.hpp"
 
+#include "grove/core/mark.hpp"
+
 #include "node_metadata.hpp"
 
 #include <algorithm>
@@ -103,7 +105,8 @@ void Membership::hear_alive(const MemberClaim& claim, Clock::TimePoint /*now*/) 
   const bool is_new = place == members_.end() || claim.life > place->second.life.value;
   if (is_new) {
     if (place != members_.end() && place->second.state <= MemberState::suspect) {
-      change(claim.name, place->second, MemberState::dead, "the node was restarted");
+      change(claim.name, place->second, MemberState::dead,
+             place->second.session ? "a newer node has its name" : "the node was restarted");
     }
     Member member;
     member.life = Life{claim.life};
@@ -124,6 +127,7 @@ void Membership::hear_alive(const MemberClaim& claim, Clock::TimePoint /*now*/) 
   member->incarnation = claim.incarnation;
   member->address = claim.address;
   if (member->state != MemberState::alive) {
+    if (member->state == MemberState::dead) GROVE_MARK("members.back_from_the_dead");
     change(claim.name, *member, MemberState::alive, "refuted");
     actions_.emplace_back(Meet{claim.name, member->life, member->address});
   }
@@ -163,6 +167,7 @@ void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
   const auto place = members_.find(claim.name);
   const bool is_new = place == members_.end() || claim.life > place->second.life.value;
   if (is_new) {  // it came and went while this node did not look
+    GROVE_MARK("members.came_and_went_unseen");
     if (place != members_.end() && place->second.state <= MemberState::suspect) {
       change(claim.name, place->second, MemberState::dead, "the node was restarted");
     }
@@ -183,6 +188,7 @@ void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
   }
   if (member->session && claim.state == MemberState::dead) {
     // It can be reached from here, so it shall hear of it, and refute.
+    GROVE_MARK("members.dead_but_reached_here");
     MemberClaim doubt = claim;
     doubt.state = MemberState::suspect;
     hear_suspect(doubt, now);
