@@ -43,7 +43,7 @@ class Kind:
     one_way: bool = False
 
 
-# docs/reliability.md has a row for each: test_chaos.py sees to it.
+# docs/reliability.md has a row for each: table.py sees to it.
 KINDS = {
     "kill": Kind("SIGKILL, later a new life at the same or another address",
                  "docker kill, start, with another address too", 4, (0.5, 10), "node",

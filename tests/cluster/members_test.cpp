@@ -131,6 +131,9 @@ TEST_P(MembersThrough, ACutOrAPauseKeepTheirLifeAndProcessesAndCanBeMonitoredAnd
   EXPECT_EQ(c.state, Member::State::up);
   EXPECT_EQ(c.life, life);
   EXPECT_GT(c.incarnation, 0U);
+  EXPECT_GE(world.total(Metric::members_suspected), 2U);
+  EXPECT_GE(world.total(Metric::probes_unanswered), 2U);
+  EXPECT_GE(world["c"].node().metrics().get(Metric::suspicions_refuted), 1U);
   auto after = reasons();
   world["c"].node().exit(target, ExitReason::symbol("kill"));
   world.run_for(1s);

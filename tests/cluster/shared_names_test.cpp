@@ -334,6 +334,27 @@ TEST_F(SharedNames, OfAServerAreGivenOnceHoweverManyAskForIt) {
   EXPECT_EQ(second.pid, first.pid);
 }
 
+TEST_F(SharedNames, OfAPeerThatTellsOfTooManyCountForNothingThereAndNowhereElse) {
+  for (const char* name : {"a", "b", "c"}) {
+    world.configure(
+        [name](ClusterConfig& config) { config.names.per_node_max = *name == 'b' ? 10 : 1000; });
+    world.add_node(name);
+  }
+  ASSERT_TRUE(world.run_until([this] { return world.all_connected(); }, 10s));
+  const Pid own = hold("b", "b's own");
+  for (int i = 0; i < 30; ++i) hold("a", "flood-" + std::to_string(i));
+  const Pid other = hold("c", "c's");
+  world.run_for(15s);
+  EXPECT_FALSE(seen("b", "flood-1"));
+  EXPECT_TRUE(seen("c", "flood-1"));
+  EXPECT_GE(node("b").metrics().get(Metric::names_refused), 1U);
+  EXPECT_EQ(node("a").metrics().get(Metric::names_refused), 0U);
+  EXPECT_EQ(node("c").metrics().get(Metric::names_refused), 0U);
+  expect_seen("b's own", own);
+  expect_seen("c's", other);
+  EXPECT_TRUE(world.all_connected());
+}
+
 TEST_F(SharedNames, OfASingletonAreTakenOverWhereItsHolderEnds) {
   start();
   for (const char* on : {"a", "b", "c"}) {

@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -303,10 +304,12 @@ class ClusterTrackers : public testing::Test {
       SupervisorSpec spec{
           .children = {tracker::tracker_of("txn-" + name), child<tracker::Watcher>("watcher")}};
       if (name == "a") spec.children.push_back(child<tracker::Standby>("standby", "txn-c"s));
-      world.run(name, [spec](Context& context) -> Task<> {
+      tops[name] = world.run(name, [spec](Context& context) -> Task<Pid> {
         ServerOptions options;
         options.link = false;
-        EXPECT_TRUE((co_await start_supervisor(context, spec, options)).ok());
+        const StartResult started = co_await start_supervisor(context, spec, options);
+        EXPECT_TRUE(started.ok());
+        co_return started.pid;
       });
     }
     EXPECT_TRUE(world.run_until([this] { return world.all_connected(); }, 10s));
@@ -324,6 +327,17 @@ class ClusterTrackers : public testing::Test {
   [[nodiscard]] Pid pid(const std::string& from, const std::string& id) {
     return world[from].node().whereis(id, Scope::cluster).value_or(Pid{});
   }
+  /// What a call from `from` comes to: the tracker's node, or how the caller exits.
+  [[nodiscard]] std::string ask(const std::string& from, const ServerRef& tracker) {
+    return world.run(from, [tracker](Context& context) -> Task<std::string> {
+      try {
+        const tracker::Status status = co_await context.call<GetStatus>(tracker);
+        co_return status.node;
+      } catch (const ProcessExit& exit) {
+        co_return to_string(exit.reason());
+      }
+    });
+  }
   [[nodiscard]] std::size_t count_logged(const std::string& node, const std::string& part) {
     std::size_t count = 0;
     for (const auto& [level, line] : world[node].log().lines()) {
@@ -333,6 +347,7 @@ class ClusterTrackers : public testing::Test {
   }
 
   SimWorld world{42};
+  std::map<std::string, Pid> tops;  // each node's supervisor
 };
 
 TEST_F(ClusterTrackers, AreFoundFromEachNode) {
@@ -354,6 +369,30 @@ TEST_F(ClusterTrackers, AreFoundAgainAfterACrash) {
   for (const char* from : {"a", "b", "c"}) {
     EXPECT_EQ(pid(from, "txn-b"), after);
     EXPECT_EQ(holder(from, "txn-b"), "b");
+  }
+}
+
+TEST_F(ClusterTrackers, AreGoneEverywhereAfterAnExpectedShutdown) {
+  const Pid before = pid("a", "txn-b");
+  const Result<void> stopped =
+      world.run("a", [top = tops["b"]](Context& context) -> Task<Result<void>> {
+        co_return co_await terminate_child(context, top, tracker::tracker_of("txn-b").id);
+      });
+  EXPECT_TRUE(stopped);
+  world.run_for(1s);
+  for (const char* from : {"a", "b", "c"}) {
+    EXPECT_FALSE(pid(from, "txn-b"));
+    EXPECT_EQ(ask(from, Global{"txn-b"}), "noproc");
+    EXPECT_EQ(ask(from, before), "noproc");
+    EXPECT_EQ(holder(from, "txn-a"), "a");
+  }
+}
+
+TEST_F(ClusterTrackers, AreCalledByThePidOfAnotherNodesProcess) {
+  for (const char* from : {"a", "b", "c"}) {
+    for (const std::string node : {"a", "b", "c"}) {
+      EXPECT_EQ(ask(from, pid(from, "txn-" + node)), node);
+    }
   }
 }
 

@@ -4,12 +4,12 @@
 // the shortest way there.
 //
 // A model is a class with
-//   using State = ...;                                   a value
+//
+//   using State = ...;                                           a value
 //   State initial() const;
-//   void for_each_step(const State&, F f) const;         f(label, State) for all that may happen
-//   next std::uint64_t fingerprint(const State&) const;       equal for states that need not be
-//   told apart std::optional<std::string> broken(const State&) const;  what must never be so, and
-//   is
+//   void for_each_step(const State&, F f) const;                 f(label, State): what may happen
+//   std::uint64_t fingerprint(const State&) const;               of states as good as the same
+//   std::optional<std::string> broken(const State&) const;       what must never be so, and is
 //
 // Two states with one fingerprint by accident: one in 2^64 for each pair of states visited.
 #pragma once
