@@ -32,9 +32,9 @@ namespace grove::cluster {
 class NameLog {
  public:
   // -- actions -------------------------------------------------------------------------------
-  /// Over the session with that node.
+  /// Over the session with each of these nodes.
   struct Tell {
-    NodeId to;
+    std::vector<NodeId> to;
     std::variant<NamesDigest, NamesPull, NamesPart, NamesDrop> message;
   };
   /// Who has the name now, as seen here; perhaps the same as before. Nobody: no one.
@@ -97,8 +97,13 @@ class NameLog {
   void on_message(NodeId from, const NamesDrop& drop);
   /// Once in an interval: some peers are asked whether they have the same.
   void on_tick();
+  /// What peers hear of changes to our names: at once, or when there are some. What is gathered
+  /// must be told before anything else that they hear of us.
+  enum class News : std::uint8_t { told, gathered };
   /// What has come of all that since the last time.
-  [[nodiscard]] Actions take();
+  [[nodiscard]] Actions take(News news = News::told);
+  /// Whether some of our names' changes have not been told.
+  [[nodiscard]] bool has_news() const noexcept { return told_ < own().log.version(); }
 
   // -- what is known -------------------------------------------------------------------------
   [[nodiscard]] std::optional<global::NameRow> find(const std::string& name) const;
@@ -122,8 +127,7 @@ class NameLog {
   };
   struct Peer {
     NodeId node;
-    std::uint64_t told = 0;  // version of our names
-    std::uint64_t has = 0;   // as it has acknowledged
+    std::uint64_t has = 0;  // version of our names, as it has acknowledged
   };
   struct Claim {
     NodeId origin;
@@ -169,7 +173,7 @@ class NameLog {
   [[nodiscard]] std::uint64_t summary() const;
   template <class T>
   void tell(NodeId to, T message) {
-    actions_.emplace_back(std::in_place_type<Tell>, to, std::move(message));
+    actions_.emplace_back(std::in_place_type<Tell>, std::vector<NodeId>{to}, std::move(message));
   }
 
   NodeId self_;
@@ -181,6 +185,7 @@ class NameLog {
   std::unordered_multimap<std::size_t, NodeId> claims_;  // by the name's hash: who claims it
   std::unordered_map<Pid, std::string> own_;             // which name a process of this node has
   std::vector<Waiter> waiters_;
+  std::uint64_t told_ = 0;  // version of our names
   std::string last_asked_;  // peer, by on_tick()
   std::size_t pulls_ = 0;   // under way
   Actions actions_;

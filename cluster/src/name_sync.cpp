@@ -10,8 +10,9 @@
 namespace grove::cluster {
 namespace {
 
-constexpr std::size_t k_peers_asked = 3;  // in an interval
-constexpr std::size_t k_pulls_max = 8;    // under way at once; each brings about k_part_bytes
+constexpr std::size_t k_peers_asked = 3;    // in an interval
+constexpr std::size_t k_pulls_max = 8;      // under way at once; each brings about k_part_bytes
+constexpr std::size_t k_gathered_max = 64;  // fewer than an origin remembers at least
 
 }  // namespace
 
@@ -68,7 +69,7 @@ void NameLog::reach(NodeId node, Origin& origin, bool session, bool reported) {
 void NameLog::on_session_up(NodeId peer) {
   const std::string& name = node_name(peer);
   if (const auto old = peers_.find(name); old != peers_.end()) on_session_down(old->second.node);
-  peers_[name] = {peer, own().log.version(), 0};
+  peers_[name] = {peer, 0};
   const auto place = origins_.find(peer);
   if (place != origins_.end()) reach(peer, place->second, true, false);
   tell(peer, all_rows());
@@ -271,26 +272,27 @@ void NameLog::on_tick() {
 
 // -- telling --------------------------------------------------------------------------------
 
-/// Every session hears of each change of ours, in order.
+/// Every session hears of each change of ours, in order; one that is new of some of them twice.
 void NameLog::tell_news() {
   const NameOrigin& log = own().log;
-  for (auto& [name, peer] : peers_) {
-    while (peer.told < log.version()) {
-      auto news = log.changes_after(peer.told);
-      if (!news) {  // too many: it shall ask for them
-        tell(peer.node, NamesDigest{summary(), false, {row_of(self_, log)}, 0});
-        peer.told = log.version();
-        break;
-      }
-      peer.told = news->version;
-      news->acknowledge = !waiters_.empty();
-      tell(peer.node, *std::move(news));
+  std::vector<NodeId> all;
+  for (const auto& [name, peer] : peers_) all.push_back(peer.node);
+  for (; !all.empty() && has_news();) {
+    auto news = log.changes_after(told_);
+    if (!news) {  // too many: they shall ask for them
+      actions_.emplace_back(Tell{all, NamesDigest{summary(), false, {row_of(self_, log)}, 0}});
+      break;
     }
+    told_ = news->version;
+    news->acknowledge = !waiters_.empty();
+    actions_.emplace_back(Tell{all, *std::move(news)});
   }
+  told_ = log.version();
 }
 
-NameLog::Actions NameLog::take() {
-  tell_news();
+NameLog::Actions NameLog::take(News news) {
+  const std::uint64_t untold = own().log.version() - told_;
+  if (untold > (news == News::told ? 0 : k_gathered_max - 1)) tell_news();
   if (!waiters_.empty()) answer_waiters();
   return std::exchange(actions_, {});
 }
@@ -321,10 +323,10 @@ std::string NameLog::to_text() const {
   origin_text(self_);
   for (const auto& [name, node] : members_) origin_text(node);
   for (const auto& [name, peer] : peers_) {
-    out << name << ' ' << peer.node.value << ' ' << peer.told << ' ' << peer.has << '\n';
+    out << name << ' ' << peer.node.value << ' ' << peer.has << '\n';
   }
   for (const Waiter& waiter : waiters_) out << waiter.token << ' ' << waiter.version << '\n';
-  out << hybrid_time_ << ' ' << last_asked_;
+  out << told_ << ' ' << hybrid_time_ << ' ' << last_asked_;
   return out.str();
 }
 

@@ -39,6 +39,7 @@ SessionId Outgoing::no_session(NodeId node, const Envelope& envelope) {
 SessionId Outgoing::send(const PeerLinkPtr& link, NodeId node, std::uint64_t to,
                          std::string_view name, Envelope& envelope) {
   if (link == nullptr) return no_session(node, envelope);
+  say_gathered();
   if (!is_sendable(envelope)) {
     undeliverable(link, to, envelope, Metric::dead_letters_no_wire_form, "no_wire_form",
                   "has no GROVE_MESSAGE declaration");
@@ -116,7 +117,22 @@ void Outgoing::tell_why(const PeerLinkPtr& link, std::uint64_t to, const Envelop
   }
 }
 
+bool Outgoing::append(const PeerLinkPtr& link, std::uint64_t type, const transport::Buffer& body) {
+  transport::Record record;
+  record.kind = k_control;
+  record.type = type;
+  const auto copy = [&body](transport::Buffer& out, Bytes&) {
+    out.insert(out.end(), body.begin(), body.end());
+    return true;
+  };
+  const auto appended = link->append(record, {.sender = k_this_node}, copy);
+  mark_dirty(link);
+  return appended != PeerLink::Appended::unsendable;
+}
+
 void Outgoing::flush() {
+  say_gathered();
+  if (take_all_dirty(transport_)) links_.for_each(mark_dirty);
   // The rest are another node's, whose turns on this thread are not to be flushed yet.
   std::vector<PeerLinkPtr>& dirty = dirty_links();
   const auto ours = std::partition(dirty.begin(), dirty.end(), [this](const PeerLinkPtr& link) {
@@ -128,7 +144,7 @@ void Outgoing::flush() {
 }
 
 void Outgoing::flush_all() {
-  for (const PeerLinkPtr& link : links_.all()) mark_dirty(link);
+  owe_all();
   flush();
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Outgoing: from processes to frames. Finds the session, writes the signal's record into the peer's
-// batch, and hands batches to the transport at the end of a turn.
+// batch, and hands batches to the transport at the end of a turn. What nodes tell each other may be
+// gathered elsewhere; it goes before whatever is sent next.
 //
 // Thread-safety: all members.
 #pragma once
@@ -15,9 +16,13 @@
 #include "peer_links.hpp"
 #include "used_links.hpp"
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace grove::cluster {
 
@@ -41,19 +46,39 @@ class Outgoing {
   /// A message from node to node. Not flushed.
   template <class T>
   void tell(const PeerLinkPtr& link, const T& message) {
-    transport::Record record;
-    record.kind = k_control;
-    record.type = k_message_type<T>.wire_id;
-    const auto pack = [&](transport::Buffer& out, Bytes&) {
-      return transport::pack(out, [&](Writer& writer) { wire::write(writer, message); });
-    };
-    const auto appended = link->append(record, {.sender = k_this_node}, pack);
-    if (appended == PeerLink::Appended::unsendable) {
-      once_.warning("cannot tell " + node_name(link->peer) + " all of a " +
-                    std::string{k_message_type<T>.name} + ": it is too large");
-    }
-    mark_dirty(link);
+    tell_all({link}, message);
   }
+  /// The same to several. Packed once.
+  template <class T>
+  void tell_all(const std::vector<PeerLinkPtr>& links, const T& message) {
+    say_gathered();
+    say(links, message);
+  }
+  /// The same of what is gathered: nothing goes before it.
+  template <class T>
+  void say(const std::vector<PeerLinkPtr>& links, const T& message) {
+    transport::Buffer body;
+    const bool packed =
+        transport::pack(body, [&](Writer& writer) { wire::write(writer, message); });
+    for (const PeerLinkPtr& link : links) {
+      if (!packed || !append(link, k_message_type<T>.wire_id, body)) {
+        once_.warning("cannot tell " + node_name(link->peer) + " all of a " +
+                      std::string{k_message_type<T>.name} + ": it is too large");
+      }
+    }
+  }
+
+  /// What else there is to say to peers, before anything else is sent to them: `gatherer` says it,
+  /// on any thread, while it has something. Set before anything is sent.
+  void set_gatherer(std::function<void()> gatherer) { gatherer_ = std::move(gatherer); }
+  /// Whether it has something; one thread at a time. False: all of it has been said.
+  void set_gathered(bool some) noexcept {
+    if (gathered_.load(std::memory_order_relaxed) != some) {
+      gathered_.store(some, std::memory_order_release);
+    }
+  }
+  /// Has this thread flush all links, however many it has appended to.
+  void owe_all() { mark_all_dirty(transport_); }
 
   /// The peer has all batches up to `sequence`: more may go, and suspended senders go on.
   /// Returns: false when no such batch was ever sent.
@@ -65,6 +90,12 @@ class Outgoing {
   /// Whose control messages keep their order among themselves; no process has this local id.
   static constexpr std::uint64_t k_this_node = ~std::uint64_t{0};
 
+  /// Whatever this thread knows to be gathered goes before what it sends now.
+  void say_gathered() {
+    if (gathered_.load(std::memory_order_acquire)) gatherer_();
+  }
+  /// A control record. Returns: false when it is too large.
+  bool append(const PeerLinkPtr& link, std::uint64_t type, const transport::Buffer& body);
   SessionId no_session(NodeId node, const Envelope& envelope);
   [[nodiscard]] PeerLink::WhenBusy when_busy(const Envelope& envelope) const;
   SessionId refused(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope);
@@ -78,6 +109,8 @@ class Outgoing {
   const PeerLinks& links_;
   OnceLog& once_;
   const BusyPolicy when_busy_;
+  std::function<void()> gatherer_;
+  std::atomic<bool> gathered_{false};
 };
 
 }  // namespace grove::cluster

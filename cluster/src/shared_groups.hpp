@@ -27,9 +27,7 @@ class SharedGroups {
       : node_{node}, links_{links}, outgoing_{outgoing} {}
 
   /// As Router's. Flushes nothing.
-  void tell(const detail::GroupsChange& change) {
-    links_.for_each([&](const PeerLinkPtr& link) { outgoing_.tell(link, change); });
-  }
+  void tell(const detail::GroupsChange& change) { outgoing_.tell_all(links_.all(), change); }
   /// Tells a peer all of it: a session has begun, or the peer has missed a version.
   void tell_all(const PeerLinkPtr& link) {
     node_.groups().tell_all([&](const auto& part) { outgoing_.tell(link, part); });

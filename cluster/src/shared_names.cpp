@@ -45,18 +45,21 @@ Result<void> SharedNames::add(const Request& request, const Pid& asker) {
   if (in_minority_()) return Error{Errc::refused, "this node is in the minority of a partition"};
   if (const auto good = check(request); !good) return good;
   Result<void> added;
-  run([&] {
-    NameLog::NewName name{request.name,     request.pid, request.metadata,
-                          request.replaces, request.ack, ++last_token_};
-    added = log_.add(name, node_.clock().wall_micros());
-    if (!added) return;
-    if (!node_.is_alive(request.pid)) {  // its end may have looked before the name was there
-      log_.remove_all(request.pid);
-      added = Error{Errc::noproc, "the process has ended"};
-    } else if (request.ack.kind != global::NameAck::Kind::none) {
-      waiters_[last_token_] = {request.waiter, asker};
-    }
-  });
+  run(
+      [&] {
+        NameLog::NewName name{request.name,     request.pid, request.metadata,
+                              request.replaces, request.ack, ++last_token_};
+        added = log_.add(name, node_.clock().wall_micros());
+        if (!added) return;
+        if (!node_.is_alive(request.pid)) {  // its end may have looked before the name was there
+          log_.remove_all(request.pid);
+          added = Error{Errc::noproc, "the process has ended"};
+        } else if (request.ack.kind != global::NameAck::Kind::none) {
+          waiters_[last_token_] = {request.waiter, asker};
+        }
+      },
+      NameLog::News::gathered);
+  if (added) outgoing_.owe_all();  // also what another thread has said of it, and not flushed
   flush_outside();
   return added;
 }
@@ -80,15 +83,18 @@ bool SharedNames::remove(const std::string& name, bool anywhere) {
 
 bool SharedNames::process_ended(const Pid& pid) {
   bool removed = false;
-  run([&] {
-    removed = log_.remove_all(pid);
-    std::erase_if(watches_, [&](const Watch& watch) { return watch.pid == pid; });
-    std::erase_if(waiters_, [&](const auto& entry) {
-      if (entry.second.pid != pid) return false;
-      log_.forget_waiter(entry.first);
-      return true;
-    });
-  });
+  run(
+      [&] {
+        removed = log_.remove_all(pid);
+        std::erase_if(watches_, [&](const Watch& watch) { return watch.pid == pid; });
+        std::erase_if(waiters_, [&](const auto& entry) {
+          if (entry.second.pid != pid) return false;
+          log_.forget_waiter(entry.first);
+          return true;
+        });
+      },
+      NameLog::News::gathered);
+  if (removed) outgoing_.owe_all();
   return removed;
 }
 
@@ -152,15 +158,19 @@ void SharedNames::perform(NameLog::Actions actions) {
 }
 
 void SharedNames::act(NameLog::Tell& tell) {
-  const PeerLinkPtr link = links_.find(tell.to);
-  if (link == nullptr) return;
   const auto* part = std::get_if<NamesPart>(&tell.message);
   const bool of_own_accord = part != nullptr && part->node.empty();
-  if (of_own_accord && link->queued_bytes() > k_queued_bytes_max) return;
+  std::vector<PeerLinkPtr> links;
+  for (const NodeId to : tell.to) {
+    PeerLinkPtr link = links_.find(to);
+    if (link == nullptr) continue;
+    if (of_own_accord && link->queued_bytes() > k_queued_bytes_max) continue;
+    links.push_back(std::move(link));
+  }
   if (auto* digest = std::get_if<NamesDigest>(&tell.message)) {
     digest->wall_micros = node_.clock().wall_micros();
   }
-  std::visit([&](const auto& message) { outgoing_.tell(link, message); }, tell.message);
+  std::visit([&](const auto& message) { outgoing_.say(links, message); }, tell.message);
 }
 
 void SharedNames::act(NameLog::Held& held) {

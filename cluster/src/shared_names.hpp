@@ -35,9 +35,12 @@ class SharedNames final : public ClusterNames {
         outgoing_{outgoing},
         once_{once},
         in_minority_{std::move(in_minority)},
-        log_{node.id(), std::move(config)} {}
+        log_{node.id(), std::move(config)} {
+    outgoing_.set_gatherer([this] { run([] {}); });
+  }
 
-  // As ClusterNames'. What they tell others is flushed by the turn, or here when there is none.
+  // As ClusterNames'. What a turn tells others of its names is gathered, and goes before the next
+  // signal to any of them; it is flushed by the turn, or here when there is none.
   Result<void> add(const Request& request, const Pid& asker) override;
   void forget(const Ref& waiter) override;
   bool remove(const std::string& name, bool anywhere) override;
@@ -92,10 +95,12 @@ class SharedNames final : public ClusterNames {
   };
 
   template <class F>
-  void run(F&& event) {
+  void run(F&& event, NameLog::News news = NameLog::News::told) {
     const std::lock_guard lock{mutex_};
+    if (news == NameLog::News::told && log_.has_news()) perform(log_.take());
     event();
-    perform(log_.take());
+    perform(log_.take(news));
+    outgoing_.set_gathered(log_.has_news());
   }
   void compare_clocks(NodeId from, const NamesDigest& digest);
 
@@ -115,8 +120,10 @@ class SharedNames final : public ClusterNames {
   Outgoing& outgoing_;
   OnceLog& once_;
   const std::function<bool()> in_minority_;
-  NameView view_;             // written under the lock
-  mutable std::mutex mutex_;  // guards all below, but next_tick_
+  NameView view_;  // written under the lock
+  // Recursive: a log that sends what it is to write has what is gathered said first. Guards all
+  // below, but next_tick_.
+  mutable std::recursive_mutex mutex_;
   NameLog log_;
   std::vector<Watch> watches_;
   std::map<std::uint64_t, Waiter> waiters_;  // by token

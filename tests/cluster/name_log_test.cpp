@@ -300,6 +300,49 @@ TEST_F(NameLogs, ARegistrationAfterOthersWereSeenIsYoungerWhateverTheClocksSay) 
   EXPECT_EQ(net["b"].lost.size(), 1U);
 }
 
+TEST_F(NameLogs, ThatAreGatheredGoInOneMessage) {
+  for (std::uint32_t i = 1; i <= 10; ++i) {
+    ASSERT_TRUE(net.give("a", "x" + std::to_string(i), i, {}, NameLog::News::gathered));
+  }
+  EXPECT_TRUE(net["a"].log.has_news());
+  EXPECT_FALSE(net.deliver("a", "b"));
+  EXPECT_EQ(net.told("a", "x1"), net.pid("a", 1));  // here they are known at once
+  net.take("a");
+  EXPECT_FALSE(net["a"].log.has_news());
+  EXPECT_TRUE(net.deliver("a", "b"));
+  EXPECT_FALSE(net.deliver("a", "b"));
+  net.run();
+  for (std::uint32_t i = 1; i <= 10; ++i) {
+    EXPECT_EQ(net.holder("x" + std::to_string(i)), net.pid("a", i));
+  }
+}
+
+// Else an origin would not remember them all, and others would have to ask.
+TEST_F(NameLogs, ThatAreManyAreToldThoughMoreMayCome) {
+  for (std::uint32_t i = 1; i <= 1'000; ++i) {
+    ASSERT_TRUE(net.give("a", "x" + std::to_string(i), i, {}, NameLog::News::gathered));
+  }
+  net.run();
+  EXPECT_EQ(net.holder("b", "x1"), net.pid("a", 1));
+  net.take("a");
+  net.run();
+  EXPECT_EQ(net.holder("x1000"), net.pid("a", 1'000));
+  EXPECT_EQ(net["a"].log.origin(net["a"].id)->version(), 1'000U);
+  for (const NamesPart& part : net.parts) EXPECT_TRUE(part.node.empty()) << "nobody had to ask";
+}
+
+TEST_F(NameLogs, ThatAreGatheredReachWhoeverComesMeanwhile) {
+  net.cut("a", "b");
+  ASSERT_TRUE(net.give("a", "x", 1, {}, NameLog::News::gathered));
+  ASSERT_TRUE(net.give("a", "y", 2, {}, NameLog::News::gathered));
+  net["a"].log.remove("x");
+  net.take("a", NameLog::News::gathered);
+  net.connect("a", "b");
+  net.run();
+  EXPECT_EQ(net.holder("x"), Pid{});
+  EXPECT_EQ(net.holder("y"), net.pid("a", 2));
+}
+
 TEST_F(NameLogs, AreAcknowledgedByAsManyAsWanted) {
   net.cut("a", "c");
   ASSERT_TRUE(net.give("a", "none", 1));

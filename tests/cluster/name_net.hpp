@@ -76,14 +76,14 @@ class NameNet {
 
   Pid pid(const std::string& node, std::uint32_t index) { return {nodes_.at(node).id, index, 1}; }
   Result<void> give(const std::string& node, const std::string& name, std::uint32_t index,
-                    global::NameAck ack = {}) {
+                    global::NameAck ack = {}, NameLog::News news = NameLog::News::told) {
     NameLog::NewName request;
     request.name = name;
     request.pid = pid(node, index);
     request.ack = ack;
     request.token = index;
     auto given = nodes_.at(node).log.add(request, wall++);
-    take(node);
+    take(node, news);
     return given;
   }
   void take_away(const std::string& node, const std::string& name) {
@@ -134,12 +134,14 @@ class NameNet {
   }
   /// As told by Held, without asking the log.
   Pid told(const std::string& node, const std::string& name) { return told_[{node, name}]; }
-  void take(const std::string& name) {
+  void take(const std::string& name, NameLog::News news = NameLog::News::told) {
     Node& node = nodes_.at(name);
-    for (auto& action : node.log.take()) {
+    for (auto& action : node.log.take(news)) {
       if (auto* tell = std::get_if<NameLog::Tell>(&action)) {
-        const auto link = links_.find({name, node_name(tell->to)});
-        if (link != links_.end()) link->second.push_back(std::move(tell->message));
+        for (const NodeId to : tell->to) {
+          const auto link = links_.find({name, node_name(to)});
+          if (link != links_.end()) link->second.push_back(tell->message);
+        }
       } else if (auto* held = std::get_if<NameLog::Held>(&action)) {
         told_[{name, held->name}] = held->holder;
       } else if (auto* lost = std::get_if<NameLog::Lost>(&action)) {

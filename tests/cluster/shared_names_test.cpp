@@ -11,6 +11,17 @@
 #include <chrono>
 #include <stdexcept>
 
+namespace shared_names_test {
+
+struct Sack {
+  std::string name;
+  std::string load;
+};
+
+}  // namespace shared_names_test
+
+GROVE_MESSAGE(shared_names_test::Sack, "shared_names_test.sack", name, load)
+
 namespace grove {
 namespace {
 
@@ -18,6 +29,7 @@ using namespace std::chrono_literals;
 using global::NameAck;
 using global::NameEvent;
 using global::NameOptions;
+using shared_names_test::Sack;
 using testkit::SimWorld;
 
 Task<> sit(Context& context) {
@@ -315,6 +327,31 @@ TEST_F(SharedNames, AFloodOfThemReachesAllAndHoldsNobodyUp) {
   world.kill("b");
   world.run_for(1s);
   EXPECT_EQ(world["d"].node().global_names().size(), 1U);
+}
+
+// Each message is a frame of its own, and its receiver looks as soon as that has come.
+TEST_F(SharedNames, OfATurnAreFoundByWhoeverGetsALaterMessageOfIt) {
+  start();
+  std::vector<std::string> found;
+  const Pid looker = node("b").spawn(
+      [](Context& context, std::vector<std::string>* out) -> Task<> {
+        for (;;) {
+          const Sack sack = co_await context.receive<Sack>();
+          if (context.whereis(sack.name, Scope::cluster)) out->push_back(sack.name);
+        }
+      },
+      &found);
+  node("a").spawn(
+      [](Context& context, Pid to) -> Task<> {
+        for (const char* name : {"one", "two", "three"}) {
+          EXPECT_TRUE(context.register_name(name, context.spawn(sit), Scope::cluster));
+          context.send(to, Sack{name, std::string(100'000, 'x')});
+        }
+        co_return;
+      },
+      looker);
+  world.run_for(1s);
+  EXPECT_EQ(found, (std::vector<std::string>{"one", "two", "three"}));
 }
 
 TEST_F(SharedNames, OfAServerAreGivenOnceHoweverManyAskForIt) {

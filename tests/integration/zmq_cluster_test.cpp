@@ -194,6 +194,37 @@ Task<Pid> start_counter(Context& context) {
   co_return result.pid;
 }
 
+// Its turn goes on, and with it the gathering of what it has to say of names.
+TEST_F(ZmqCluster, WhoHearsOfANameThroughOthersFindsItBeforeItsGiversTurnEnds) {
+  pair_up();
+  std::promise<std::optional<Pid>> found;
+  auto seen = found.get_future();
+  std::promise<Pid> looking;
+  auto looker = looking.get_future();
+  auto done = b->node().async([&](Context& context) -> Task<> {
+    looking.set_value(context.self());
+    co_await context.receive<Number>();
+    found.set_value(context.whereis("third", Scope::cluster));
+  });
+  const Pid there = value_of(looker);
+  const bool in_time = a->run([&](Context& context) -> Task<bool> {
+    const Pid other = context.spawn(
+        [](Context& between, Pid to) -> Task<> {
+          auto number = co_await between.receive<Number>();
+          between.send(to, std::move(number));
+        },
+        there);
+    for (const char* name : {"first", "second", "third"}) {
+      EXPECT_TRUE(context.register_name(name, context.spawn(sit), Scope::cluster));
+    }
+    context.send(other, Number{1, {}});
+    co_return seen.wait_for(testkit::k_patience) == std::future_status::ready;
+  });
+  EXPECT_TRUE(in_time);
+  value_of(done);
+  EXPECT_TRUE(value_of(seen));
+}
+
 TEST_F(ZmqCluster, AHundredThousandMessagesEachWayArriveInOrderAndComplete) {
   pair_up();
   const Pid at_a = a->run(start_counter);

@@ -35,8 +35,9 @@ class NamesModel {
     unsigned crashes = 0;
     unsigned declared = 0;  // dead, by one node
     unsigned ticks = 0;
-    unsigned names = 1;  // how many there are
-    bool apart = false;  // a and c have not met: they know each other through b only
+    unsigned names = 1;    // how many there are
+    bool apart = false;    // a and c have not met: they know each other through b only
+    bool gathers = false;  // what becomes of processes is told later, at any time
   };
   explicit NamesModel(Limits limits) : limits_{limits} {}
 
@@ -104,6 +105,9 @@ class NamesModel {
           --next.left.ticks;
           change(next, i, [](Node& node) { node.log.on_tick(); });
         });
+      }
+      if (state.nodes[i]->log.has_news()) {
+        step(at + " tells", [i](State& next) { change(next, i, [](Node&) {}); });
       }
       if (state.left.registrations > 0) {
         for (unsigned n = 0; n < limits_.names; ++n) {
@@ -223,12 +227,19 @@ class NamesModel {
     request.name = name;
     request.pid = pid;
     // All clocks stand still: the order is theirs alone.
-    change(state, i, [&](Node& node) { static_cast<void>(node.log.add(request, 1)); });
+    change(
+        state, i, [&](Node& node) { static_cast<void>(node.log.add(request, 1)); }, news(state));
   }
   static void end(State& state, std::size_t i, std::size_t process) {
     --state.left.ends;
     state.processes[process].alive = false;
-    change(state, i, [&](Node& node) { node.log.remove_all(state.processes[process].pid); });
+    change(
+        state, i, [&](Node& node) { node.log.remove_all(state.processes[process].pid); },
+        news(state));
+  }
+  static cluster::NameLog::News news(const State& state) {
+    using News = cluster::NameLog::News;
+    return state.left.gathers ? News::gathered : News::told;
   }
 
   template <class Step>
@@ -351,26 +362,33 @@ class NamesModel {
 
   /// Lets something happen to a node, and performs what its log decides.
   template <class F>
-  static void change(State& state, std::size_t i, F&& happen) {
+  static void change(State& state, std::size_t i, F&& happen,
+                     cluster::NameLog::News news = cluster::NameLog::News::told) {
     const auto changed = std::make_shared<Node>(*state.nodes[i]);
     Node& node = *changed;
+    if (news == cluster::NameLog::News::told) perform(state, i, node.log.take());
     happen(node);
-    for (auto& action : node.log.take()) {
+    perform(state, i, node.log.take(news));
+    note_versions(state, node);
+    node.hash = hash_of(node);
+    state.nodes[i] = changed;
+  }
+  static void perform(State& state, std::size_t i, cluster::NameLog::Actions actions) {
+    for (auto& action : actions) {
       if (auto* tell = std::get_if<cluster::NameLog::Tell>(&action)) {
-        const std::size_t to = place(tell->to);
-        if (!state.session[i][to]) continue;
         const std::uint64_t hash =
             std::visit([](const auto& one) { return hash_of(one); }, tell->message);
-        state.wire[i][to].push_back(std::make_shared<Sent>(Sent{std::move(tell->message), hash}));
+        const auto sent = std::make_shared<Sent>(Sent{std::move(tell->message), hash});
+        for (const NodeId peer : tell->to) {
+          const std::size_t to = place(peer);
+          if (state.session[i][to]) state.wire[i][to].push_back(sent);
+        }
       } else if (const auto* lost = std::get_if<cluster::NameLog::Lost>(&action)) {
         for (Process& process : state.processes) {
           if (process.pid == lost->loser) ++process.lost;
         }
       }
     }
-    note_versions(state, node);
-    node.hash = hash_of(node);
-    state.nodes[i] = changed;
   }
   static void note_versions(State& state, Node& node) {
     const auto note = [&node](NodeId origin, std::uint64_t version) {
@@ -396,6 +414,7 @@ class NamesModel {
   /// No fault lasts, and nothing is on its way.
   static bool is_quiet(const State& state) {
     for (std::size_t i = 0; i < k_nodes; ++i) {
+      if (state.nodes[i] && state.nodes[i]->log.has_news()) return false;
       for (std::size_t j = 0; j < k_nodes; ++j) {
         if (i == j || !state.nodes[i]) continue;
         if (state.cut[i][j] || !state.wire[i][j].empty()) return false;

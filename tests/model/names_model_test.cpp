@@ -42,10 +42,12 @@ std::vector<Case> cases() {
   std::vector<Case> all{
       {"two_names", {.registrations = 2, .ends = 1, .names = 2}},
       {"two_registrations", {.registrations = 2, .ends = 1}},
+      {"gathered", {.registrations = 2, .ends = 1, .gathers = true}},
       {"comparing", {.registrations = 1, .ends = 1, .ticks = 1}},
   };
   if (!k_all) return all;
   all.push_back({"apart", {.registrations = 1, .ends = 1, .declared = 1, .apart = true}});
+  all.push_back({"gathered_in_a_cut", {.registrations = 1, .ends = 1, .cuts = 1, .gathers = true}});
   all.push_back({"a_crash", {.registrations = 1, .ends = 1, .crashes = 1}});
   all.push_back({"a_burial", {.registrations = 1, .crashes = 1, .declared = 1}});
   all.push_back({"a_partition", {.registrations = 1, .ends = 1, .cuts = 1}});
