@@ -24,12 +24,13 @@ bool NameLog::counts(NodeId node, const Origin& origin) const {
 /// All that count, the older first: the same order on every node.
 std::vector<NameLog::Claim> NameLog::claims_of(const std::string& name) const {
   std::vector<Claim> claims;
-  const auto [first, last] = claims_.equal_range(std::hash<std::string>{}(name));
-  for (auto place = first; place != last; ++place) {
-    const Origin& origin = origins_.at(place->second);
-    const NameEntry* entry = counts(place->second, origin) ? origin.log.find(name) : nullptr;
-    if (entry != nullptr) claims.push_back({place->second, entry});
-  }
+  claims_.for_each(std::hash<std::string>{}(name), [&](NodeId node) {
+    const Origin& origin = origins_.at(node);
+    const NameEntry* entry = counts(node, origin) ? origin.log.find(name) : nullptr;
+    const auto same = [entry](const Claim& claim) { return claim.entry == entry; };
+    if (entry == nullptr || std::any_of(claims.begin(), claims.end(), same)) return;
+    claims.push_back({node, entry});
+  });
   if (claims.size() < 2) return claims;
   std::sort(claims.begin(), claims.end(), [](const Claim& a, const Claim& b) {
     const auto key = [](const Claim& claim) {
@@ -97,14 +98,14 @@ std::vector<global::NameRow> NameLog::all(std::string_view prefix) const {
 }
 
 void NameLog::index(NodeId node, const NameOrigin::Touched& touched) {
-  if (touched.was_there == touched.is_there) return;
+  const bool is_there = touched.entry != nullptr;
+  if (touched.was_there == is_there) return;
   const std::size_t hash = std::hash<std::string>{}(touched.name);
-  if (touched.is_there) {
-    claims_.emplace(hash, node);
-    return;
+  if (is_there) {
+    claims_.add(hash, node);
+  } else {
+    claims_.remove(hash, node);
   }
-  const auto [first, last] = claims_.equal_range(hash);
-  claims_.erase(std::find_if(first, last, [&](const auto& claim) { return claim.second == node; }));
 }
 
 // -- conflicts ------------------------------------------------------------------------------
@@ -125,6 +126,20 @@ void NameLog::settle(const std::string& name) {
   const auto best = holder(name, claims);
   actions_.emplace_back(
       Held{name, best ? best->pid() : Pid{}, best ? best->entry->metadata : Value{}});
+}
+
+/// The same, when the claim of `node`, which counts, is what has changed. Most names are claimed by
+/// one node: then there is nothing to judge.
+void NameLog::settle(NodeId node, const NameOrigin::Touched& touched) {
+  bool disputed = touched.entry != nullptr && touched.entry->state != NameState::held;
+  claims_.for_each(std::hash<std::string>{}(touched.name),
+                   [&](NodeId other) { disputed = disputed || other != node; });
+  if (disputed) return settle(touched.name);
+  if (const NameEntry* entry = touched.entry) {
+    actions_.emplace_back(Held{touched.name, Claim{node, entry}.pid(), entry->metadata});
+  } else {
+    actions_.emplace_back(Held{touched.name, {}, {}});
+  }
 }
 
 /// Each node does this for its own claim alone. Freed, not gone, until the other node is seen to
@@ -152,20 +167,24 @@ void NameLog::defend(const std::string& name, const Claim& mine, const std::vect
   if (!mine.held()) {
     if (still_claimed) return;
     record.state = NameState::gone;
-    change_own(std::move(record));
+    change_own(record);
   } else if (winner || disputed) {
     const Pid kept = winner ? winner->pid() : Pid{};
     const bool silent = winner && winner->entry->replaces == pid;
     own_.erase(pid);
     record.state = winner ? NameState::gone : NameState::freed;
-    change_own(std::move(record));
+    change_own(record);
     fail_waiters(name, kept);
     if (!silent) actions_.emplace_back(Lost{name, pid, kept});
   }
 }
 
 /// A new version of this node's names. Does not settle().
-void NameLog::change_own(NameRecord record) { index(self_, own().log.change(std::move(record))); }
+NameOrigin::Touched NameLog::change_own(const NameRecord& record) {
+  const NameOrigin::Touched touched = own().log.change(record);
+  index(self_, touched);
+  return touched;
+}
 
 // -- this node's processes ------------------------------------------------------------------
 
@@ -198,11 +217,11 @@ Result<void> NameLog::add(const NewName& request, std::uint64_t wall_micros) {
     if (holds && holds->pid.node != self_) record.replaces = holds->pid;
   }
   own_[request.pid] = request.name;
-  change_own(std::move(record));
+  const NameOrigin::Touched touched = change_own(record);
   if (request.ack.kind != global::NameAck::Kind::none) {
     waiters_.push_back({request.token, own().log.version(), request.name, request.ack});
   }
-  settle(request.name);
+  settle(self_, touched);
   return {};
 }
 
@@ -212,9 +231,9 @@ bool NameLog::remove(const std::string& name, bool anywhere) {
     NameRecord record = record_of(name, *mine);
     record.state = NameState::gone;
     own_.erase(pid);
-    change_own(std::move(record));
+    const NameOrigin::Touched touched = change_own(record);
     fail_waiters(name, {});
-    settle(name);
+    settle(self_, touched);
     return true;
   }
   const auto holds = anywhere ? find(name) : std::nullopt;

@@ -15,6 +15,7 @@
 #include "grove/core/result.hpp"
 #include "grove/node/cluster_names.hpp"
 
+#include "claim_index.hpp"
 #include "name_messages.hpp"
 #include "name_origin.hpp"
 
@@ -150,9 +151,10 @@ class NameLog {
   [[nodiscard]] std::optional<Claim> holder(const std::string& name,
                                             const std::vector<Claim>& claims) const;
   void settle(const std::string& name);
+  void settle(NodeId node, const NameOrigin::Touched& touched);
   void defend(const std::string& name, const Claim& mine, const std::vector<Claim>& claims);
   void settle_all(const Origin& origin);
-  void change_own(NameRecord record);
+  NameOrigin::Touched change_own(const NameRecord& record);
   void index(NodeId node, const NameOrigin::Touched& touched);
   void fail_waiters(const std::string& name, const Pid& winner);
   void answer_waiters();
@@ -179,11 +181,11 @@ class NameLog {
   NodeId self_;
   NamesConfig rules_;
   std::uint64_t hybrid_time_ = 0;
-  std::map<NodeId, Origin> origins_;                     // of this node and all members
-  std::map<std::string, NodeId> members_;                // the others that are present, by name
-  std::map<std::string, Peer> peers_;                    // with a session, by name
-  std::unordered_multimap<std::size_t, NodeId> claims_;  // by the name's hash: who claims it
-  std::unordered_map<Pid, std::string> own_;             // which name a process of this node has
+  std::map<NodeId, Origin> origins_;          // of this node and all members
+  std::map<std::string, NodeId> members_;     // the others that are present, by name
+  std::map<std::string, Peer> peers_;         // with a session, by name
+  ClaimIndex claims_;                         // by the name's hash: who claims it
+  std::unordered_map<Pid, std::string> own_;  // which name a process of this node has
   std::vector<Waiter> waiters_;
   std::uint64_t told_ = 0;  // version of our names
   std::string last_asked_;  // peer, by on_tick()

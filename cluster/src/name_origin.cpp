@@ -73,22 +73,22 @@ NameRecord record_of(const std::string& name, const NameEntry& entry) {
 // -- changes --------------------------------------------------------------------------------
 
 NameOrigin::Touched NameOrigin::set(const NameRecord& record) {
-  const auto place = names_.find(record.name);
-  Touched touched{record.name, place != names_.end(), record.state != NameState::gone};
-  if (touched.was_there) hash_ ^= hash_of(place->first, place->second);
-  if (!touched.is_there) {
-    if (touched.was_there) names_.erase(place);
-    return touched;
+  auto place = names_.lower_bound(record.name);
+  const bool was_there = place != names_.end() && place->first == record.name;
+  if (was_there) hash_ ^= hash_of(place->first, place->second);
+  if (record.state == NameState::gone) {
+    if (was_there) names_.erase(place);
+    return {record.name, was_there, nullptr};
   }
   NameEntry entry{record.index, record.generation, record.at,      record.state,
                   record.mode,  record.metadata,   record.replaces};
   hash_ ^= hash_of(record.name, entry);
-  if (touched.was_there) {
+  if (was_there) {
     place->second = std::move(entry);
   } else {
-    names_.emplace(record.name, std::move(entry));
+    place = names_.emplace_hint(place, record.name, std::move(entry));
   }
-  return touched;
+  return {record.name, was_there, &place->second};
 }
 
 /// So many that who was away for a moment need not be told everything, and few beside the names.
@@ -97,16 +97,15 @@ void NameOrigin::remember(NameRecord record) {
   while (history_.size() > 256 + names_.size() / 8) history_.pop_front();
 }
 
-NameOrigin::Touched NameOrigin::change(NameRecord record) {
+NameOrigin::Touched NameOrigin::change(const NameRecord& record) {
   ++version_;
-  Touched touched = set(record);
-  remember(std::move(record));
-  return touched;
+  remember(record);
+  return set(record);
 }
 
 // -- copies ---------------------------------------------------------------------------------
 
-NameOrigin::Taken NameOrigin::apply(const NamesPart& part, std::vector<Touched>& touched) {
+NameOrigin::Taken NameOrigin::apply(const NamesPart& part, const OnTouched& touched) {
   const bool from_the_start = part.ranged && part.after.empty();
   // Never back: this is what keeps a removed name removed.
   if (part.version < version_ || part.version == 0) return Taken::old;
@@ -128,7 +127,7 @@ NameOrigin::Taken NameOrigin::apply(const NamesPart& part, std::vector<Touched>&
   }
   for (std::size_t i = version_ - part.from; i < part.changes.size(); ++i) {
     const NameRecord& record = part.changes[i];
-    if (!cursor_ || record.name <= *cursor_) touched.push_back(set(record));
+    if (!cursor_ || record.name <= *cursor_) touched(set(record));
     remember(record);
   }
   version_ = part.version;
@@ -137,7 +136,7 @@ NameOrigin::Taken NameOrigin::apply(const NamesPart& part, std::vector<Touched>&
 }
 
 /// What the part has between the cursor and its end is all there is.
-void NameOrigin::replace_range(const NamesPart& part, std::vector<Touched>& touched) {
+void NameOrigin::replace_range(const NamesPart& part, const OnTouched& touched) {
   auto named = part.names.begin();
   std::vector<std::string> gone;
   for (auto place = names_.upper_bound(part.after);
@@ -148,9 +147,9 @@ void NameOrigin::replace_range(const NamesPart& part, std::vector<Touched>& touc
   for (std::string& name : gone) {
     NameRecord record;
     record.name = std::move(name);
-    touched.push_back(set(record));
+    touched(set(record));
   }
-  for (const NameRecord& record : part.names) touched.push_back(set(record));
+  for (const NameRecord& record : part.names) touched(set(record));
   if (part.until.empty()) {
     cursor_.reset();
   } else {

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -43,22 +44,25 @@ class NameOrigin {
  public:
   using Names = std::map<std::string, NameEntry, std::less<>>;
 
-  /// One name that a change or a part has touched.
+  /// One name that a change or a part has touched. Valid until the next one is.
   struct Touched {
-    std::string name;
+    const std::string& name;
     bool was_there = false;
-    bool is_there = false;
+    const NameEntry* entry = nullptr;  // null: it is not there now
   };
+  using OnTouched = std::function<void(const Touched&)>;
 
   /// The owner changes a name: a new version. `state` gone: it has it no more.
-  Touched change(NameRecord record);
+  /// Returns: with the record's name.
+  Touched change(const NameRecord& record);
 
   enum class Taken : std::uint8_t {
     old,      // it has that, or is filled from elsewhere: nothing was changed
     applied,  // it is at the part's version now
     gap,      // the part begins after its version: more must be asked for first
   };
-  Taken apply(const NamesPart& part, std::vector<Touched>& touched);
+  /// `touched` hears of each change, in order, as soon as it is made.
+  Taken apply(const NamesPart& part, const OnTouched& touched);
 
   /// What a copy that is where `pull` says needs next: at most about k_part_bytes.
   [[nodiscard]] NamesPart part_for(const NamesPull& pull) const;
@@ -82,7 +86,7 @@ class NameOrigin {
 
  private:
   Touched set(const NameRecord& record);
-  void replace_range(const NamesPart& part, std::vector<Touched>& touched);
+  void replace_range(const NamesPart& part, const OnTouched& touched);
   void remember(NameRecord record);
   [[nodiscard]] NamesPart range_after(const std::string& after) const;
 

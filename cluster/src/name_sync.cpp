@@ -42,7 +42,7 @@ void NameLog::forget(NodeId node) {
   const Origin origin = std::move(place->second);
   if (origin.asked != NodeId{}) --pulls_;
   const bool counted = counts(node, origin);
-  for (const auto& [name, entry] : origin.log.names()) index(node, {name, true, false});
+  for (const auto& [name, entry] : origin.log.names()) index(node, {name, true, nullptr});
   origins_.erase(place);
   if (counted) settle_all(origin);
 }
@@ -233,16 +233,14 @@ void NameLog::on_message(NodeId from, const NamesPart& part) {
   }
   if (origin->refused) return;
   origin->acknowledge = origin->acknowledge || part.acknowledge;
-  std::vector<NameOrigin::Touched> touched;
-  const NameOrigin::Taken taken = origin->log.apply(part, touched);
   for (const NameRecord& record : part.changes) hybrid_time_ = std::max(hybrid_time_, record.at);
   for (const NameRecord& record : part.names) hybrid_time_ = std::max(hybrid_time_, record.at);
-  for (const auto& each : touched) index(node, each);
-  if (counts(node, *origin)) {
-    for (const auto& each : touched) settle(each.name);
-  }
+  const bool counted = counts(node, *origin);
+  const NameOrigin::Taken taken = origin->log.apply(part, [&](const NameOrigin::Touched& touched) {
+    index(node, touched);
+    if (counted) settle(node, touched);
+  });
   if (origin->log.names().size() > rules_.per_node_max) {
-    const bool counted = counts(node, *origin);
     origin->refused = true;
     actions_.emplace_back(Refused{node});
     if (counted) settle_all(*origin);

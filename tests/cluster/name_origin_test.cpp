@@ -27,8 +27,7 @@ NamesPull pull_of(const NameOrigin& copy) {
 }
 NameOrigin::Taken apply(NameOrigin& copy, const NamesPart& part) {
   EXPECT_TRUE(is_well_formed(part));
-  std::vector<NameOrigin::Touched> touched;
-  return copy.apply(part, touched);
+  return copy.apply(part, [](const NameOrigin::Touched&) {});
 }
 
 TEST(NameOrigin, ACopyFollowsByChangesAndHasTheSameHash) {
