@@ -189,10 +189,13 @@ NameOrigin::Touched NameLog::change_own(const NameRecord& record) {
 // -- this node's processes ------------------------------------------------------------------
 
 Result<void> NameLog::add(const NewName& request, std::uint64_t wall_micros) {
-  const NameEntry* const mine = own().log.find(request.name);
-  const auto holds = find(request.name);
+  const std::vector<Claim> claims = claims_of(request.name);  // in no tree, when there are none
+  const auto own_claim = std::find_if(claims.begin(), claims.end(),
+                                      [this](const Claim& claim) { return claim.origin == self_; });
+  const NameEntry* const mine = own_claim == claims.end() ? nullptr : own_claim->entry;
+  const auto holds = holder(request.name, claims);
   if (!request.replaces && (holds || mine != nullptr)) {
-    return Error{Errc::name_taken, holds ? to_string(holds->pid) : "two claim it"};
+    return Error{Errc::name_taken, holds ? to_string(holds->pid()) : "two claim it"};
   }
   const auto other = own_.find(request.pid);
   if (other != own_.end() && other->second != request.name) {
@@ -214,7 +217,7 @@ Result<void> NameLog::add(const NewName& request, std::uint64_t wall_micros) {
   } else {
     record.at = hybrid_time_ = std::max(wall_micros, hybrid_time_ + 1);
     if (mine != nullptr) own_.erase(Pid{self_, mine->index, mine->generation});
-    if (holds && holds->pid.node != self_) record.replaces = holds->pid;
+    if (holds && holds->origin != self_) record.replaces = holds->pid();
   }
   own_[request.pid] = request.name;
   const NameOrigin::Touched touched = change_own(record);
