@@ -49,7 +49,7 @@ void ProcessTable::release(Process& process, unsigned worker) noexcept {
   Stock& stock = stocks_[worker];
   if (stock.free.size() >= k_stock) {
     const std::lock_guard lock{lock_};
-    move_some(stock, common_);
+    give_some(stock);
   }
   if (!spent) stock.free.push_back(process.index_);
   count(stock.released);
@@ -58,15 +58,18 @@ void ProcessTable::release(Process& process, unsigned worker) noexcept {
 void ProcessTable::refill(Stock& stock) {
   const std::lock_guard lock{lock_};
   if (common_.free.size() < k_batch) grow();
-  move_some(common_, stock);
+  std::vector<std::uint32_t>& all = common_.free;
+  const auto some = static_cast<std::ptrdiff_t>(std::min<std::size_t>(k_batch, all.size()));
+  stock.free.insert(stock.free.begin(), all.end() - some, all.end());
+  all.resize(all.size() - static_cast<std::size_t>(some));
 }
 
-/// The oldest ones: those that were free longest are not about to be claimed here.
-void ProcessTable::move_some(Stock& from, Stock& to) {
-  const auto end =
-      from.free.begin() + static_cast<long>(std::min<std::size_t>(k_batch, from.free.size()));
-  to.free.insert(to.free.begin(), from.free.begin(), end);
-  from.free.erase(from.free.begin(), end);
+/// The oldest ones of `stock`: those that were free longest are not about to be claimed there. To
+/// and from the end of the common stock, which may be of any length.
+void ProcessTable::give_some(Stock& stock) noexcept {
+  const auto end = stock.free.begin() + k_batch;
+  common_.free.insert(common_.free.end(), stock.free.begin(), end);
+  stock.free.erase(stock.free.begin(), end);
 }
 
 void ProcessTable::grow() {

@@ -108,7 +108,7 @@ class ProcessTable {
   template <class T>
   T& beside(std::atomic<T*> Chunk::*column, std::uint32_t index);
   void refill(Stock& stock);
-  static void move_some(Stock& from, Stock& to);
+  void give_some(Stock& stock) noexcept;
   void grow();
 
   Node& node_;
