@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "incoming.hpp"
 
+#include "grove/core/submit_together.hpp"
+
 #include "remote_signals.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -14,15 +17,28 @@ bool has_message(const transport::Record& record) {
   return carries_message(static_cast<SignalKind>(record.kind));
 }
 
+/// Whether nobody notices that what came before it waits for it: the others may take their time, or
+/// run the program's code.
+bool is_quick(const transport::Record& record) {
+  return record.kind != k_control && record.kind != k_fragment &&
+         record.kind != static_cast<std::uint8_t>(SignalKind::spawn);
+}
+
 }  // namespace
 
 bool Incoming::deliver(const PeerLinkPtr& link, const transport::Frame& batch) {
   std::size_t offset = transport::k_session_header_bytes;
   bool malformed = false;
+  std::optional<SubmitTogether> together;
   for (;;) {
     const std::size_t at = offset;
     const auto record = transport::next_record(batch.bytes, offset, malformed, batch.tail.size());
     if (!record) return !malformed;
+    if (!is_quick(*record)) {
+      together.reset();
+    } else if (!together) {
+      together.emplace();
+    }
     const std::byte* start = batch.bytes.data() + at;
     const bool continued = offset == batch.bytes.size() && !batch.tail.empty();
     bool good = false;

@@ -73,6 +73,12 @@ class RunQueue {
     }
     publish();
   }
+  /// As push_new() for each, all at once, all of them normal work.
+  void push_new(RunList& works) noexcept {
+    const std::lock_guard lock{lock_};
+    while (Runnable* work = works.pop_front()) list(Priority::normal).push_front(*work);
+    publish();
+  }
   void push_old(Runnable& work) noexcept {
     const std::lock_guard lock{lock_};
     list(work.run_priority()).push_back(work);

@@ -2,6 +2,7 @@
 #include "thread_scheduler.hpp"
 
 #include "grove/core/check.hpp"
+#include "grove/core/submit_together.hpp"
 
 #include <algorithm>
 
@@ -13,7 +14,18 @@ constexpr unsigned k_inject_turn = 16;    // what came from outside goes first,
 constexpr unsigned k_queue_turn = 64;     // or the queue's old end
 constexpr unsigned k_search_rounds = 50;  // looks at all queues before a worker sleeps
 
+// Some 10 us of what the net thread submits: so much later a worker begins, at most.
+constexpr std::size_t k_held_max = 32;
+
 thread_local WorkerThread* t_thread = nullptr;
+
+/// What a thread that is no worker holds back.
+struct Held {
+  bool holds = false;
+  ThreadScheduler* from = nullptr;  // of all of these; null: there are none
+  RunList works;
+};
+thread_local Held t_held;
 
 }  // namespace
 
@@ -44,7 +56,7 @@ void ThreadScheduler::stop() {
 
 void ThreadScheduler::submit(Runnable& work) noexcept {
   WorkerThread* self = t_thread;
-  if (self == nullptr || self->scheduler != this) return queue_up(injected_, work);
+  if (self == nullptr || self->scheduler != this) return submit_from_outside(work);
   if (self->in_user_code()) return submit_from_user_code(*self, work);
   Seat* seat = self->seat();
   if (seat == nullptr) return queue_up(injected_, work);
@@ -56,6 +68,23 @@ void ThreadScheduler::submit(Runnable& work) noexcept {
 void ThreadScheduler::submit_from_user_code(Turn& turn, Runnable& work) {
   const RuntimeSection section{turn};
   submit(work);
+}
+
+void ThreadScheduler::submit_from_outside(Runnable& work) {
+  const bool first = t_held.from == nullptr;
+  if (!t_held.holds || !(first || t_held.from == this) || work.run_priority() != Priority::normal) {
+    return queue_up(injected_, work);
+  }
+  t_held.from = this;
+  t_held.works.push_back(work);
+  if (t_held.works.size() >= k_held_max) let_go();
+}
+
+void ThreadScheduler::let_go() {
+  ThreadScheduler* const from = std::exchange(t_held.from, nullptr);
+  if (from == nullptr) return;
+  from->injected_.push_new(t_held.works);
+  from->wake_one();
 }
 
 void ThreadScheduler::queue_up(RunQueue& queue, Runnable& work) {
@@ -183,6 +212,14 @@ bool ThreadScheduler::wait_for_seat(WorkerThread& self) {
 }
 
 }  // namespace detail
+
+SubmitTogether::SubmitTogether() noexcept : outer_{!std::exchange(detail::t_held.holds, true)} {}
+
+SubmitTogether::~SubmitTogether() {
+  if (!outer_) return;
+  detail::t_held.holds = false;
+  detail::ThreadScheduler::let_go();
+}
 
 std::unique_ptr<Scheduler> make_thread_scheduler(ThreadSchedulerOptions options) {
   if (options.workers == 0) options.workers = std::max(1U, std::thread::hardware_concurrency());

@@ -41,6 +41,8 @@ class ThreadScheduler final : public Scheduler {
   ~ThreadScheduler() override { stop(); }
 
   void submit(Runnable& work) noexcept override;
+  /// Hands over what this thread has held back; see SubmitTogether.
+  static void let_go();
   bool running() const noexcept override { return !stopping_.load(); }
   void stop() override;
   void run_blocking(std::function<void()> job) override { blocking_.run(std::move(job)); }
@@ -51,6 +53,7 @@ class ThreadScheduler final : public Scheduler {
 
   // -- workers --
   void submit_from_user_code(Turn& turn, Runnable& work);
+  void submit_from_outside(Runnable& work);
   void work(WorkerThread& self);
   void put_back(WorkerThread& self, Runnable& work);
   void queue_up(RunQueue& queue, Runnable& work);
