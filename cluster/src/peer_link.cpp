@@ -24,14 +24,23 @@ void PeerLink::suspend(const Pid& process) {
 void PeerLink::flush() {
   const std::lock_guard lock{mutex_};
   if (!open_) return;
-  while (auto frame = queue_.next()) {
-    header_.sequence = frame->sequence;
-    transport::encode(transport::FrameKind::batch, header_, frame->head);
-    if (transport_.send(link_, std::move(frame->head), frame->tail) !=
-        transport::SendResult::sent) {
-      return;  // its end is on the way to us
-    }
+  while (send_next()) {
   }
+}
+
+void PeerLink::send_full_batches() {
+  while (queue_.has_full_batch() && send_next()) {
+  }
+}
+
+/// Returns: false when nothing may go now.
+bool PeerLink::send_next() {
+  auto frame = queue_.next();
+  if (!frame) return false;
+  header_.sequence = frame->sequence;
+  transport::encode(transport::FrameKind::batch, header_, frame->head);
+  // Not sent: its end is on the way to us.
+  return transport_.send(link_, std::move(frame->head), frame->tail) == transport::SendResult::sent;
 }
 
 std::optional<std::vector<Pid>> PeerLink::acknowledge(std::uint64_t sequence) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // PeerLink: one session's way out, and what has come over it in part. Signals of many processes
-// gather in its SendQueue; whoever ends its turn sends them, at once, from its own thread.
+// gather in its SendQueue; whoever fills a batch, or ends its turn, sends them, at once, from its
+// own thread.
 //
 // Threads: all members from any, unless they say otherwise; a lock per peer, none shared between
 // peers.
@@ -73,6 +74,8 @@ class PeerLink {
     if (!written) buffer.resize(at);
     if (!written || !queue_.finish(at, std::move(tail))) return Appended::unsendable;
     if (terms.watches) watchers_.insert(terms.process);
+    // The peer works on it while the rest of a long turn is still to come.
+    if (queue_.has_full_batch()) send_full_batches();
     if (!busy) return Appended::ok;
     suspend(terms.process);
     return Appended::crowded;
@@ -109,6 +112,8 @@ class PeerLink {
 
  private:
   void suspend(const Pid& process);
+  void send_full_batches();
+  bool send_next();
 
   transport::Transport& transport_;
   const transport::LinkId link_;

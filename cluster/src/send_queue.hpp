@@ -60,6 +60,8 @@ class SendQueue {
   };
   /// Takes the frame that goes next, when the window has room for one and there is one.
   std::optional<Frame> next();
+  /// Whether one waits that nothing more will be added to.
+  [[nodiscard]] bool has_full_batch() const noexcept { return !sealed_.empty(); }
   /// The peer has all frames up to `sequence`. Returns: false when that one was never taken.
   [[nodiscard]] bool acknowledge(std::uint64_t sequence);
   /// Lets go of all of it.

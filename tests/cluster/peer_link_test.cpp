@@ -95,6 +95,28 @@ TEST_F(PeerLinkTest, GivesRoomInTheOrderInWhichItWasAskedForAndOnce) {
   EXPECT_EQ(link.acknowledge(2), std::nullopt);  // it is not sent yet
 }
 
+TEST_F(PeerLinkTest, AFullBatchDoesNotWaitForTheEndOfTheTurn) {
+  constexpr std::size_t k_half = cluster::k_batch_bytes / 2;
+  EXPECT_EQ(append(process(1), k_half), Appended::ok);
+  EXPECT_EQ(append(process(2), 10), Appended::ok);
+  EXPECT_TRUE(wire.frames.empty());
+  EXPECT_EQ(append(process(1), k_half), Appended::ok);
+  EXPECT_EQ(wire.frames.size(), 1U);
+  EXPECT_EQ(append(process(1), 10), Appended::ok);
+  EXPECT_EQ(wire.frames.size(), 1U);
+  link.flush();
+  EXPECT_EQ(wire.frames.size(), 2U);
+}
+
+TEST_F(PeerLinkTest, SendsNoMoreThanTheWindowInOneTurn) {
+  constexpr std::size_t k_sent = cluster::k_window_bytes / cluster::k_batch_bytes;
+  for (std::size_t i = 0; i < k_sent + 10; ++i) append(process(1), cluster::k_batch_bytes);
+  EXPECT_EQ(wire.frames.size(), k_sent);
+  EXPECT_TRUE(link.acknowledge(1));
+  append(process(1), 10);
+  EXPECT_EQ(wire.frames.size(), k_sent + 1);
+}
+
 TEST_F(PeerLinkTest, KeepsNothingOfARecordThatCouldNotBeWritten) {
   transport::Record record;
   record.kind = 1;
