@@ -10,6 +10,7 @@ namespace grove::cluster {
 void NodeMonitors::subscribe(const Pid& subscriber, bool on) {
   const std::lock_guard lock{mutex_};
   if (on) {
+    used_.store(true, std::memory_order_relaxed);
     ++subscribers_[subscriber];
   } else {
     subscribers_.erase(subscriber);
@@ -19,6 +20,7 @@ void NodeMonitors::subscribe(const Pid& subscriber, bool on) {
 void NodeMonitors::watch(const Pid& watcher, const std::string& node, bool on) {
   const std::lock_guard lock{mutex_};
   if (on) {
+    used_.store(true, std::memory_order_relaxed);
     ++watchers_[node][watcher];
     return;
   }
@@ -30,6 +32,7 @@ void NodeMonitors::watch(const Pid& watcher, const std::string& node, bool on) {
 }
 
 void NodeMonitors::forget(const Pid& process) {
+  if (!used_.load(std::memory_order_relaxed)) return;  // each end of a process asks
   const std::lock_guard lock{mutex_};
   subscribers_.erase(process);
   for (auto place = watchers_.begin(); place != watchers_.end();) {

@@ -8,6 +8,7 @@
 #include "grove/node/node.hpp"
 #include "grove/transport/sessions.hpp"
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <string>
@@ -39,7 +40,8 @@ class NodeMonitors {
   [[nodiscard]] std::vector<Pid> take_watchers(const std::string& node);
 
   Node& node_;
-  mutable std::mutex mutex_;  // guards the next; not held while somebody is told
+  std::atomic<bool> used_{false};  // somebody has ever asked; seen by who asked, wherever it ends
+  mutable std::mutex mutex_;       // guards the next; not held while somebody is told
   Counts subscribers_;
   std::map<std::string, Counts> watchers_;  // by node
 };

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "peer_link.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace grove::cluster {
 
 void PeerLink::watch(const Pid& local) {
   const std::lock_guard lock{mutex_};
-  watchers_.insert(local);
+  add_watcher(local);
 }
 
 void PeerLink::forget(const Pid& local) {
   const std::lock_guard lock{mutex_};
-  watchers_.erase(local);
+  watchers_.erase(transport::local_id(local));
 }
 
 void PeerLink::suspend(const Pid& process) {
@@ -65,8 +66,13 @@ PeerLink::Closed PeerLink::close() {
   const std::lock_guard lock{mutex_};
   open_ = false;
   queue_.clear();
-  const std::set<Pid> watchers = std::exchange(watchers_, {});
-  return {{watchers.begin(), watchers.end()}, std::exchange(waiting_, {})};
+  Closed closed{.watchers = {}, .waiting = std::exchange(waiting_, {})};
+  closed.watchers.reserve(watchers_.size());
+  watchers_.for_each(
+      [&](std::uint64_t local) { closed.watchers.push_back(transport::pid_of(here_, local)); });
+  watchers_ = {};
+  std::sort(closed.watchers.begin(), closed.watchers.end());
+  return closed;
 }
 
 }  // namespace grove::cluster

@@ -14,6 +14,7 @@
 #include "grove/transport/sessions.hpp"
 
 #include "assembly.hpp"
+#include "process_set.hpp"
 #include "send_queue.hpp"
 
 #include <algorithm>
@@ -21,7 +22,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <vector>
 
 namespace grove::cluster {
@@ -73,7 +73,7 @@ class PeerLink {
     }
     if (!written) buffer.resize(at);
     if (!written || !queue_.finish(at, std::move(tail))) return Appended::unsendable;
-    if (terms.watches) watchers_.insert(terms.process);
+    if (terms.watches) add_watcher(terms.process);
     // The peer works on it while the rest of a long turn is still to come.
     if (queue_.has_full_batch()) send_full_batches();
     if (!busy) return Appended::ok;
@@ -112,6 +112,10 @@ class PeerLink {
 
  private:
   void suspend(const Pid& process);
+  void add_watcher(const Pid& local) {
+    here_ = local.node;
+    watchers_.insert(transport::local_id(local));
+  }
   void send_full_batches();
   bool send_next();
 
@@ -121,7 +125,8 @@ class PeerLink {
   std::atomic<bool> open_ = true;  // a hint for whoever has no lock
   transport::SessionHeader header_;
   SendQueue queue_;
-  std::set<Pid> watchers_;
+  ProcessSet watchers_;
+  NodeId here_{};             // of all of them
   std::vector<Pid> waiting_;  // for room
 };
 using PeerLinkPtr = std::shared_ptr<PeerLink>;
