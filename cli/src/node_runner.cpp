@@ -106,6 +106,14 @@ int code_of(const Error& error) {
   }
 }
 
+FlowConfig flow_of(const Settings& settings) {
+  FlowConfig flow;
+  flow.budget_bytes = std::size_t{settings.peer_budget} << 20U;
+  if (settings.when_busy == "fail") flow.when_busy = BusyPolicy::fail;
+  if (settings.when_busy == "drop") flow.when_busy = BusyPolicy::drop;
+  return flow;
+}
+
 }  // namespace
 
 int run_node(const Settings& settings, const App& app) {
@@ -125,6 +133,7 @@ int run_node(const Settings& settings, const App& app) {
   if (const auto good = set_membership(settings, config); !good) {
     return fail(k_usage, good.error().detail);
   }
+  config.flow = flow_of(settings);
   const auto found = find_cookie(settings.cookie_file);
   if (!found) return fail(k_config, found.error().detail);
   if (const auto made = make_run_dir(settings.run_dir); !made) {

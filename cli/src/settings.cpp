@@ -49,6 +49,7 @@ std::vector<std::string> list_from_environment(const char* name) {
 
 constexpr unsigned k_workers_max = 1024;
 constexpr unsigned k_stable_max = 24 * 60 * 60;
+constexpr unsigned k_peer_budget_max = 64 * 1024;
 
 /// A sentence for what the parser could not make sense of.
 int usage_error(const CLI::App& line, const CLI::ParseError& error, int argc, char** argv) {
@@ -94,6 +95,7 @@ Parsed parse(int argc, char** argv, const App& app) {
   to.seeds_file = from_environment("GROVE_SEEDS_FILE");
   to.partition = from_environment("GROVE_PARTITION", "continue");
   to.minority = from_environment("GROVE_MINORITY", "stay");
+  to.when_busy = "suspend";
   const CLI::Option* name_flag =
       run->add_option("--name", to.name, "this node's name, [a-z0-9_-]{1,63}(@host)?")
           ->capture_default_str();
@@ -127,6 +129,14 @@ Parsed parse(int argc, char** argv, const App& app) {
       ->capture_default_str();
   run->add_option("--minority", to.minority,
                   "what this node does in such a minority: stay, or stop (exit code 75)")
+      ->capture_default_str();
+  run->add_option("--peer-budget", to.peer_budget,
+                  "MiB that are kept for a node that takes less than it is sent")
+      ->check(CLI::Range(1U, k_peer_budget_max))
+      ->capture_default_str();
+  run->add_option("--when-busy", to.when_busy,
+                  "what becomes of a message beyond that: suspend its sender, fail in it, or drop")
+      ->check(CLI::IsMember({"suspend", "fail", "drop"}))
       ->capture_default_str();
   run->add_option("--cluster", to.cluster, "only nodes of one cluster name talk to each other")
       ->capture_default_str();

@@ -46,6 +46,8 @@ struct Settings {
   std::string partition;          // a policy's name
   std::string minority;           // what to do in one: stay, stop
   unsigned stable_after = 20;     // seconds, before the policy is asked
+  unsigned peer_budget = 64;      // MiB
+  std::string when_busy;          // and what then: suspend, fail, drop
   std::string cluster;
   std::string cookie_file;
   LogLevel log_level = LogLevel::info;

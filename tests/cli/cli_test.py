@@ -192,6 +192,9 @@ class Usage(CliTest):
             self.refused(USAGE, "nobody can reach", "run", "--advertise", address)
         for number in ("-1", "abc", "100000", "99999999999"):
             self.refused(USAGE, "--workers", "run", "--workers", number)
+        for budget in ("0", "-1", "64GB", "65537"):
+            self.refused(USAGE, "--peer-budget", "run", "--peer-budget", budget)
+        self.refused(USAGE, "suspend,fail,drop", "run", "--when-busy", "wait")
         self.refused(USAGE, "no log level", "run", "--log", "loud")
         for cluster in ("a b", "a\nb", "c" * 3000):
             self.refused(USAGE, "no cluster name", "run", "--cluster", cluster)
