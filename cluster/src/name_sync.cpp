@@ -3,6 +3,8 @@
 // Who knows what: sessions, digests, and asking for what is missing.
 #include "name_log.hpp"
 
+#include "grove/core/mark.hpp"
+
 #include <algorithm>
 #include <sstream>
 #include <utility>
@@ -245,12 +247,14 @@ void NameLog::on_message(NodeId from, const NamesPart& part) {
     actions_.emplace_back(Refused{node});
     if (counted) settle_all(*origin);
   } else if (taken == NameOrigin::Taken::gap) {
+    GROVE_MARK("names.news_after_a_gap");
     origin->wanted = std::max(origin->wanted, part.version);
     origin->source = from;
   } else if (origin->log.complete() && origin->log.version() >= origin->wanted) {
     origin->source = {};
     caught_up(node, *origin);
   } else if (answer && taken == NameOrigin::Taken::old) {
+    GROVE_MARK("names.answer_is_old");
     origin->source = {};  // it cannot help; the next digest says who can
   } else {
     origin->source = from;
@@ -278,6 +282,7 @@ void NameLog::tell_news() {
   for (; !all.empty() && has_news();) {
     auto news = log.changes_after(told_);
     if (!news) {  // too many: they shall ask for them
+      GROVE_MARK("names.news_forgotten");
       actions_.emplace_back(Tell{all, NamesDigest{summary(), false, {row_of(self_, log)}, 0}});
       break;
     }
