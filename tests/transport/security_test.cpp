@@ -5,6 +5,7 @@
 #include "grove/transport/handshake_limit.hpp"
 
 #include "curve.hpp"
+#include "gate.hpp"
 #include "handshake_watch.hpp"
 #include "zap_handler.hpp"
 
@@ -12,6 +13,7 @@
 #include <sodium.h>
 #include <zmq.h>
 
+#include <cerrno>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -194,6 +196,36 @@ TEST_F(Watch, DamagedFramesOfAPeerAreReported) {
   watch.spoke(7);
   watch.failed(ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC);
   EXPECT_EQ(text(watch.ended(7)), "10.0.0.1: its frames were tampered with");
+}
+
+// -- what who dials is told ------------------------------------------------------------------
+
+// Seen of libzmq 4.3.4, dialling without a cookie: a node with one is a mechanism that does not fit
+// or, more often, hangs up first; one that is stopped leaves EAGAIN in the event's value.
+TEST(WhyALinkCameToNothing, SilenceIsToldFromACookie) {
+  const Gate gate;
+  const auto why = [&gate](std::uint16_t kind, std::uint32_t value) {
+    return gate.why_lost({kind, value}, false).value_or("");
+  };
+  const std::string cookie =
+      "handshake refused: it has a cookie (set the same GROVE_COOKIE on both nodes), or is no node";
+  EXPECT_EQ(why(ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL, ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH),
+            cookie);
+  EXPECT_EQ(why(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, EPIPE), cookie);
+  EXPECT_EQ(why(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, ECONNRESET), cookie);
+  EXPECT_EQ(why(ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, EAGAIN),
+            "no answer to the handshake in time");
+}
+
+TEST(WhyALinkCameToNothing, WithACookieThatMayAlwaysBeIt) {
+  zmq::context_t context;
+  Gate gate;
+  ASSERT_TRUE(gate.set_cookie(context, Cookie{"secret"}));
+  for (const std::uint32_t value : {EPIPE, EAGAIN}) {
+    EXPECT_EQ(gate.why_lost({ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL, value}, false),
+              "handshake refused, probably the cookie (set the same GROVE_COOKIE on both nodes)");
+  }
+  gate.close();
 }
 
 // -- the limit ------------------------------------------------------------------------------

@@ -168,5 +168,99 @@ TEST(RefusedList, HoldsTheLatestOfManyStrangers) {
   EXPECT_EQ(a.count(What::refused), 100);
 }
 
+TEST(RefusedList, HasARowForEachReason) {
+  SessionNet net;
+  SessionHost& a = net.add("a", 10, {});
+  for (const char* why : {"wrong cookie", "it has no cookie", "wrong cookie"}) {
+    net.perform(a, a.sessions.on_handshake_failed(true, "10.0.0.1", why, net.now));
+  }
+  const auto refused = a.sessions.refused();
+  ASSERT_EQ(refused.size(), 2U);
+  EXPECT_EQ(refused[0].why, "it has no cookie");
+  EXPECT_EQ(refused[0].times, 1U);
+  EXPECT_EQ(refused[1].why, "wrong cookie");
+  EXPECT_EQ(refused[1].times, 2U);
+}
+
+TEST(RefusedList, NamesTheSourceOfAHelloThatCannotBeRead) {
+  SessionNet net;
+  SessionHost& a = net.add("a", 10, {});
+  Buffer other_layout = encode(Hello{});
+  other_layout[2] = std::byte{9};
+  Buffer cut_off = encode(Hello{});
+  cut_off.resize(20);
+  for (const Buffer& hello : {other_layout, cut_off}) {
+    Frame frame = Frame::own(hello);
+    frame.source = "10.0.0.1";
+    net.perform(a, a.sessions.on_frame("route", frame, net.now));
+  }
+  EXPECT_TRUE(a.has_said("a stranger at 10.0.0.1: no common protocol version"));
+  EXPECT_EQ(a.says.size(), 2U);
+  ASSERT_EQ(a.sessions.refused().size(), 2U);
+  for (const auto& refused : a.sessions.refused()) EXPECT_EQ(refused.address, "10.0.0.1");
+}
+
+TEST(RefusedList, ForgetsAllAddressesOfAPeerThatCameIn) {
+  SessionNet net;
+  const Options here{.local = "/run/a.ipc", .machine = "m1"};
+  SessionHost& a = net.add("a", 10, here);
+  net.also_at("ipc:///run/a.ipc", a);
+  net.also_at("10.0.0.1:1", a);
+  SessionHost& b =
+      net.add("b", 20, {.seeds = {"10.0.0.1:1"}, .local = "/run/b.ipc", .machine = "m1"});
+  for (const char* address : {"a:1", "ipc:///run/a.ipc", "10.0.0.1:1", "c:1"}) {
+    net.perform(b, b.sessions.on_handshake_failed(false, address, "no answer", net.now));
+  }
+  net.pass(1s);
+  ASSERT_TRUE(b.is_up());
+  ASSERT_EQ(b.sessions.refused().size(), 1U);
+  EXPECT_EQ(b.sessions.refused()[0].address, "c:1");
+}
+
+// -- the log --------------------------------------------------------------------------------
+
+class ManyStrangers : public testing::Test {
+ protected:
+  /// Each of another address.
+  void come(int count) {
+    for (; count > 0; --count) {
+      const std::string address = "stranger-" + std::to_string(++last);
+      net.perform(a, a.sessions.on_handshake_failed(true, address, "wrong cookie", net.now));
+    }
+  }
+  SessionNet net;
+  SessionHost& a = net.add("a", 10, {});
+  int last = 0;
+};
+
+TEST_F(ManyStrangers, AreLoggedOnlySoOftenAMinute) {
+  come(1000);
+  EXPECT_EQ(a.says.size(), 256U);
+  net.pass(59s);
+  come(1000);
+  EXPECT_EQ(a.says.size(), 256U);
+  EXPECT_EQ(a.count(What::refused), 2000) << "and all counted";
+}
+
+TEST_F(ManyStrangers, DoNotKeepLaterOnesOutOfTheLog) {
+  come(1000);
+  net.pass(1min);
+  come(1);
+  EXPECT_TRUE(a.has_said("stranger-1001: wrong cookie"));
+  come(1000);
+  EXPECT_EQ(a.says.size(), 2 * 256U);
+  net.pass(1h);
+  come(1);
+  EXPECT_TRUE(a.has_said("stranger-2002: wrong cookie"));
+}
+
+TEST_F(ManyStrangers, AreRememberedForEverWhileTheyAreFew) {
+  come(200);
+  net.pass(1h);
+  last = 0;
+  come(200);
+  EXPECT_EQ(a.says.size(), 200U) << "once each";
+}
+
 }  // namespace
 }  // namespace grove::transport

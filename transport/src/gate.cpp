@@ -2,6 +2,7 @@
 #include "gate.hpp"
 
 #include <arpa/inet.h>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <netinet/in.h>
@@ -30,6 +31,13 @@ std::string address_of(int fd) {
     if (inet_ntop(peer.ss_family, host, text, sizeof text) != nullptr) return text;
   }
   return {};
+}
+
+/// A handshake that failed without a detail either ran out of time or was hung up on, as by a node
+/// with a cookie, which often goes before it has said so. That leaves these two in errno's place.
+bool ran_out_of_time(const MonitorEvent& event) {
+  return event.kind == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL && event.value != EPIPE &&
+         event.value != ECONNRESET;
 }
 
 }  // namespace
@@ -106,9 +114,11 @@ std::optional<std::string> Gate::why_lost(const MonitorEvent& event, bool up) co
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
       if (up) return "its frames were tampered with";
-      return keys_
-                 ? "handshake refused, probably the cookie (set the same GROVE_COOKIE on both "
-                   "nodes)"
+      if (keys_) {
+        return "handshake refused, probably the cookie (set the same GROVE_COOKIE on both nodes)";
+      }
+      return ran_out_of_time(event)
+                 ? "no answer to the handshake in time"
                  : "handshake refused: it has a cookie (set the same GROVE_COOKIE on both nodes), "
                    "or is no node";
     case ZMQ_EVENT_DISCONNECTED:

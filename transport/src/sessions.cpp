@@ -10,7 +10,9 @@
 namespace grove::transport {
 namespace {
 
-constexpr std::size_t k_warnings_max = 256;  // texts remembered, so that strangers cannot fill us
+// Texts remembered, and said within that time: strangers can fill neither us nor our log.
+constexpr std::size_t k_warnings_max = 256;
+constexpr auto k_warnings_time = std::chrono::minutes{1};
 
 }  // namespace
 
@@ -24,8 +26,11 @@ Sessions::Actions Sessions::take() {
   return std::exchange(actions_, {});
 }
 
-/// Both sides try again for ever: once is enough, until something changes.
-void Sessions::warn_once(const std::string& text) {
+/// Both sides try again for ever: once is enough, until something changes. Many strangers may have
+/// said all that can be remembered: then it is forgotten, in time, and others are heard of again.
+void Sessions::warn_once(const std::string& text, Clock::TimePoint now) {
+  if (warned_.size() == k_warnings_max && now - warned_since_ >= k_warnings_time) warned_.clear();
+  if (warned_.empty()) warned_since_ = now;
   if (warned_.size() < k_warnings_max && warned_.insert(text).second) say(true, text);
 }
 
@@ -68,7 +73,10 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
   warned_.clear();
   const std::string& over = outbound_.at(peer.link).address;
   std::erase_if(refused_, [&](const RefusedView& refused) {
-    return refused.name == name || refused.address == peer.address || refused.address == over;
+    const std::string& at = refused.address;
+    const auto alias = aliases_.find(at);
+    return refused.name == name || at == peer.address || at == over ||
+           (!at.empty() && at == peer.local) || (alias != aliases_.end() && alias->second == name);
   });
   peer.expected = 1;
   peer.unacknowledged = 0;

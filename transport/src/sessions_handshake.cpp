@@ -88,6 +88,7 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   requests_answered(out.seed, welcome.name);  // from here on they follow the peer
   if (is_local(peer) && out.address != peer.local) {
     const std::string seed = out.seed;
+    aliases_[out.address] = welcome.name;
     abandon(link);
     reach(welcome.name, peer, seed, now);
     return;
@@ -148,26 +149,29 @@ void Sessions::on_hello(const Route& route, const Frame& frame, Clock::TimePoint
   if (!limit_.allow(frame.source, now) || inbound_.size() >= k_handshakes_max) {
     act(Count{Count::What::refused});  // a flood: silence, and it times out
     warn_once("too many handshakes" + (frame.source.empty() ? "" : " from " + frame.source) +
-              "; some are not answered");
+                  "; some are not answered",
+              now);
     return;
   }
+  Hello stranger;  // of whom no more is known
+  stranger.address = frame.source;
   if (!is_handshake(frame.bytes)) {
-    refuse(route, Refusal::version, nullptr, now);
+    refuse(route, Refusal::version, stranger, now);
     return;
   }
   const auto hello = parse_hello(frame.bytes);
   if (!hello) {
     act(Count{Count::What::malformed});
-    refuse(route, Refusal::malformed, nullptr, now);
+    refuse(route, Refusal::malformed, stranger, now);
     return;
   }
   const auto version = common_version(hello->versions, config_.versions);
   if (!version) {
-    refuse(route, Refusal::version, &*hello, now);
+    refuse(route, Refusal::version, *hello, now);
     return;
   }
   if (hello->cluster != config_.cluster) {
-    refuse(route, Refusal::cluster, &*hello, now);
+    refuse(route, Refusal::cluster, *hello, now);
     return;
   }
   Welcome welcome;
@@ -202,16 +206,16 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
   Inbound& inbound = place->second;
   const std::string name = inbound.hello.name;
   if (!config_.cookie.verify(*proof, "auth", inbound.hello_bytes, inbound.welcome_bytes)) {
-    refuse(route, Refusal::cookie, &inbound.hello, now);
+    refuse(route, Refusal::cookie, inbound.hello, now);
     return;
   }
   if (name == config_.name) {  // ourselves are told by the welcome, and never get here
-    refuse(route, Refusal::name_in_use, &inbound.hello, now);
+    refuse(route, Refusal::name_in_use, inbound.hello, now);
     return;
   }
   Peer& peer = peers_[name];
   if (inbound.hello.life < peer.life) {
-    refuse(route, Refusal::older_life, &inbound.hello, now);
+    refuse(route, Refusal::older_life, inbound.hello, now);
     return;
   }
   if (!peer.route.empty()) {

@@ -34,10 +34,12 @@ void Sessions::note_refusal(RefusedView refused) {
   act(Count{Count::What::refused});
   const std::string who = (refused.name.empty() ? "a stranger" : refused.name) +
                           (refused.address.empty() ? "" : " at " + refused.address);
-  warn_once(refused.by_us ? "refused " + who + ": " + refused.why
-                          : who + " refused us: " + refused.why);
+  warn_once(
+      refused.by_us ? "refused " + who + ": " + refused.why : who + " refused us: " + refused.why,
+      refused.last);
   const auto known = std::find_if(refused_.begin(), refused_.end(), [&](const RefusedView& one) {
-    return one.name == refused.name && one.address == refused.address && one.by_us == refused.by_us;
+    return one.name == refused.name && one.address == refused.address &&
+           one.by_us == refused.by_us && one.why == refused.why;
   });
   if (known != refused_.end()) {
     refused.times = known->times;
@@ -49,11 +51,9 @@ void Sessions::note_refusal(RefusedView refused) {
   refused_.push_back(std::move(refused));
 }
 
-void Sessions::refuse(const Route& route, Refusal reason, const Hello* hello,
+void Sessions::refuse(const Route& route, Refusal reason, const Hello& hello,
                       Clock::TimePoint now) {
-  const bool said = hello != nullptr;
-  note_refusal(
-      {said ? hello->name : "", said ? hello->address : "", true, explain(reason), 0, now});
+  note_refusal({hello.name, hello.address, true, explain(reason), 0, now});
   act(Answer{route, encode(RefuseFrame{reason, config_.name})});
   inbound_.erase(route);
 }

@@ -28,6 +28,11 @@ namespace {
 constexpr std::size_t k_copied_bytes_max = std::size_t{16} << 10U;  // longer parts are handed over
 constexpr std::int64_t k_zmq_message_bytes_max = k_frame_bytes_max + 64;  // CURVE adds 33
 constexpr int k_backlog = 1024;  // connections that the system holds until ZeroMQ looks
+// A connection that has been quiet for so long is asked so often, in such intervals, whether its
+// other end is still there.
+constexpr std::chrono::seconds k_keepalive_idle{60};
+constexpr std::chrono::seconds k_keepalive_interval{10};
+constexpr int k_keepalive_probes = 3;
 constexpr auto k_tick_max = std::chrono::seconds{1};
 // Over a shared link only a good-bye comes back. Looking for it after every frame would have the
 // net thread and the senders wait for each other. A sender may also take the sign of it from the
@@ -119,6 +124,11 @@ class ZmqTransport final : public Transport {
       router_.set(zmq::sockopt::maxmsgsize, k_zmq_message_bytes_max);
       router_.set(zmq::sockopt::handshake_ivl, 3000);
       router_.set(zmq::sockopt::backlog, k_backlog);
+      router_.set(zmq::sockopt::tcp_keepalive, 1);  // else who vanished keeps a descriptor
+      router_.set(zmq::sockopt::tcp_keepalive_idle, static_cast<int>(k_keepalive_idle.count()));
+      router_.set(zmq::sockopt::tcp_keepalive_intvl,
+                  static_cast<int>(k_keepalive_interval.count()));
+      router_.set(zmq::sockopt::tcp_keepalive_cnt, k_keepalive_probes);
       router_.set(zmq::sockopt::rcvhwm, 0);  // bounded by the senders' own limits
       gate_.guard(context_, router_);
     }

@@ -196,7 +196,8 @@ class Sessions {
     bool listed = false;      // by set_listed_seeds()
   };
   [[nodiscard]] std::vector<SeedView> seeds() const;
-  /// Who did not come in, here or there. At most 64; those of longest ago are forgotten.
+  /// Who did not come in, here or there, and why: each reason has a row of its own. At most 64;
+  /// those of longest ago are forgotten.
   struct RefusedView {
     std::string name;  // as it said; empty: it did not
     std::string address;
@@ -287,8 +288,8 @@ class Sessions {
   void on_auth(const Route& route, const Frame& frame, Clock::TimePoint now);
   void on_session_frame(const Route& route, FrameKind kind, const Frame& frame,
                         Clock::TimePoint now);
-  /// Whoever dialled us does not come in; `hello`: what it said, or nothing.
-  void refuse(const Route& route, Refusal reason, const Hello* hello, Clock::TimePoint now);
+  /// Whoever dialled us does not come in; `hello`: what is known of it.
+  void refuse(const Route& route, Refusal reason, const Hello& hello, Clock::TimePoint now);
   /// Whoever answers what we dialled is not let in.
   void refuse(LinkId link, Refusal reason, const std::string& name, Clock::TimePoint now);
   /// Said once, counted each time, and shown until a session comes of it.
@@ -322,7 +323,7 @@ class Sessions {
   void act(A action) {
     actions_.emplace_back(std::move(action));
   }
-  void warn_once(const std::string& text);
+  void warn_once(const std::string& text, Clock::TimePoint now);
   void say(bool warning, std::string text) { act(Say{warning, std::move(text)}); }
 
   SessionsConfig config_;
@@ -336,6 +337,7 @@ class Sessions {
   std::map<LinkId, Outbound> outbound_;
   std::unordered_map<Route, Inbound> inbound_;
   std::set<std::string> warned_;
+  Clock::TimePoint warned_since_{};  // when the first of them was said
   HandshakeLimit limit_;
   std::vector<RefusedView> refused_;  // by time, the latest last
   LinkId last_link_ = 0;
