@@ -24,6 +24,8 @@ using transport::Cookie;
 using transport::FrameKind;
 
 constexpr const char* k_cookie = "integration";
+constexpr std::uint8_t k_fragment = 65;  // see docs/wire.md
+constexpr std::uint8_t k_last_piece = 1;
 const std::string k_null_greeting =
     std::string("\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL", 16) + std::string(48, '\0');
 
@@ -209,6 +211,69 @@ TEST_F(Strangers, AreToldFromMembersWhoseBodiesAreUnpacked) {
   played.send(marked_batch(played.header(1)));
   EXPECT_TRUE(a->wait_for_count(Metric::frames_malformed, 1));
   EXPECT_EQ(marks_unpacked(), marks_before + 1) << "the counter counts";
+  EXPECT_TRUE(a->wait_for_sessions(1));
+  exchange();
+}
+
+// -- members that send nonsense -------------------------------------------------------------
+
+struct Nonsense {
+  const char* name;
+  Buffer (*batch)(const transport::SessionHeader& header);
+};
+
+Buffer batch_with(const transport::SessionHeader& header, const transport::Record& record,
+                  std::string_view body) {
+  Buffer batch(transport::k_session_header_bytes);
+  transport::encode(FrameKind::batch, header, batch);
+  const std::size_t at = transport::begin_record(batch, record);
+  for (const char c : body) batch.push_back(static_cast<std::byte>(c));
+  transport::finish_record(batch, at);
+  return batch;
+}
+
+const Nonsense k_nonsense[]{
+    // Arrays inside arrays, each of four thousand million items.
+    {"a_bomb",
+     [](const transport::SessionHeader& header) {
+       transport::Record record;
+       record.kind = static_cast<std::uint8_t>(SignalKind::exit);
+       std::string body;
+       for (int i = 0; i < 30; ++i) body += "\xdd\xff\xff\xff\xff";
+       return batch_with(header, record, body);
+     }},
+    // The last piece of a stream comes before the record that it promised is whole.
+    {"a_truncated_fragment",
+     [](const transport::SessionHeader& header) {
+       transport::Record record;
+       record.kind = k_fragment;
+       record.flags = k_last_piece;
+       record.serial = 1;
+       record.type = 1000;
+       return batch_with(header, record, "only this");
+     }},
+    // The record claims more than the frame has.
+    {"a_truncated_batch", [](const transport::SessionHeader& header) {
+       Buffer batch = marked_batch(header);
+       batch.resize(batch.size() - 1);
+       return batch;
+     }}};
+
+class NonsenseOfAMember : public Strangers, public testing::WithParamInterface<Nonsense> {};
+INSTANTIATE_TEST_SUITE_P(Strangers, NonsenseOfAMember, testing::ValuesIn(k_nonsense),
+                         [](const auto& row) { return std::string{row.param.name}; });
+
+TEST_P(NonsenseOfAMember, EndsItsSessionAndNoOther) {
+  meet(k_cookie);
+  PlayedNode played{context, *a};
+  ASSERT_TRUE(a->wait_for_sessions(2));
+  played.send(GetParam().batch(played.header(1)));
+  EXPECT_TRUE(a->wait_for_sessions(1));
+  EXPECT_EQ(a->count(Metric::frames_malformed), 1U);
+  EXPECT_TRUE(a->has_logged("node played is down: sent a malformed batch"))
+      << a->last_logged("node played is down");
+  EXPECT_EQ(marks_unpacked(), marks_before);
+  exchange();
 }
 
 TEST_F(Strangers, ABatchThatComesTwiceEndsItsSessionAndIsCounted) {

@@ -5,7 +5,9 @@
 #include "grove/transport/frame.hpp"
 
 #include "remote_signals.hpp"
+#include "send_queue.hpp"
 #include "transport/recorded.hpp"
+#include "transport/wire_behaviours.hpp"
 #include "transport/wire_messages.hpp"
 
 #include <gtest/gtest.h>
@@ -39,17 +41,20 @@ void for_each_damage(const Buffer& whole, const std::function<void(const Damaged
 }
 
 /// Reads all records as a node does. Returns: false when one is malformed.
-bool read_records(const Buffer& bytes) {
+bool read_records(const Buffer& bytes, const Buffer& tail) {
   const Frame frame = Frame::own(bytes);
   std::size_t offset = k_session_header_bytes;
   bool malformed = false;
   for (;;) {
     const std::size_t at = offset;
-    const auto record = next_record(frame.bytes, offset, malformed);
+    const auto record = next_record(frame.bytes, offset, malformed, tail.size());
     if (!record) return !malformed;
+    const bool continued = offset == frame.bytes.size() && !tail.empty();
     const auto signal = cluster::signal_of(
         intern_node("peer", Life{1}), 1, *record,
-        Message::make<grove::detail::Packed>(frame.owner, frame.bytes.data() + at));
+        continued ? Message::make<grove::detail::PackedBlob>(
+                        Bytes{frame.owner, frame.bytes.subspan(at)}, Bytes::copy(tail))
+                  : Message::make<grove::detail::Packed>(frame.owner, frame.bytes.data() + at));
     if (signal == nullptr || !cluster::carries_message(signal->kind())) continue;
     std::uint64_t wire_id = 0;
     (void)cluster::unpack_message(*signal, wire_id);
@@ -97,20 +102,20 @@ void damage(const TranscriptNode& before, const std::vector<Line>& lines, std::s
   const Line* auth = kind == FrameKind::hello ? auth_after(lines, event) : nullptr;
   for_each_damage(step.frame, [&](const Damaged& damaged) {
     TranscriptNode node = before;
-    const Done did = done(node.hear(step.words, damaged.bytes));
+    const Done did = done(node.hear({step.words, damaged.bytes, step.tail}));
     const auto where = [&] {
       return "line " + std::to_string(lines[event].number) + ", byte " + std::to_string(damaged.at);
     };
     EXPECT_FALSE(did.sent_auth || did.sent_accept || did.dialled || did.up) << where();
     if (auth != nullptr) {  // its proof was for the HELLO that was sent
-      const Done then = done(node.hear(auth->step.words, auth->step.frame));
+      const Done then = done(node.hear(auth->step));
       EXPECT_FALSE(then.sent_accept || then.dialled || then.up) << where();
     }
     const bool unread = damaged.at >= 4 && damaged.at < 8 && damaged.bytes.size() > damaged.at;
     if (is_session && damaged.at < k_session_header_bytes && !unread) {
       EXPECT_FALSE(did.delivered) << where();
     }
-    if (did.delivered) (void)read_records(damaged.bytes);
+    if (did.delivered) (void)read_records(damaged.bytes, step.tail);
   });
 }
 
@@ -129,7 +134,7 @@ TEST_P(Damage, OfAHandshakeLetsNobodyInAndOfABatchIsRefused) {
       damage(*node, lines, i);
       ++damaged;
     }
-    (void)node->hear(lines[i].step.words, lines[i].step.frame);
+    (void)node->hear(lines[i].step);
   }
   EXPECT_GT(damaged, 10);
 }
@@ -137,14 +142,17 @@ TEST_P(Damage, OfAHandshakeLetsNobodyInAndOfABatchIsRefused) {
 TEST_P(Damage, ACutBatchIsMalformedUnlessItEndsBetweenRecords) {
   for (const Line& line : lines_of(GetParam())) {
     const Buffer& whole = line.step.frame;
+    const Buffer& tail = line.step.tail;
     if (kind_of(whole) != FrameKind::batch) continue;
     std::set<std::size_t> ends{k_session_header_bytes};
     std::size_t offset = k_session_header_bytes;
     bool malformed = false;
-    while (next_record(whole, offset, malformed)) ends.insert(offset);
+    while (next_record(whole, offset, malformed, tail.size())) ends.insert(offset);
+    if (!tail.empty()) ends = {whole.size()};  // it continues the last record, and no other
     for (std::size_t size = k_session_header_bytes; size <= whole.size(); ++size) {
       const Buffer cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
-      EXPECT_EQ(read_records(cut), ends.contains(size)) << "line " << line.number << ' ' << size;
+      EXPECT_EQ(read_records(cut, tail), ends.contains(size))
+          << "line " << line.number << ' ' << size;
     }
   }
 }
@@ -155,7 +163,9 @@ TEST_P(Damage, ACutBodyIsRefused) {
     if (kind_of(line.step.frame) != FrameKind::batch) continue;
     std::size_t offset = k_session_header_bytes;
     bool malformed = false;
-    while (const auto record = next_record(line.step.frame, offset, malformed)) {
+    const std::size_t tail_bytes = line.step.tail.size();
+    while (const auto record = next_record(line.step.frame, offset, malformed, tail_bytes)) {
+      if (record->kind == cluster::k_fragment) continue;  // no body, but a piece of one
       for (std::size_t size = 0; size < record->body.size(); ++size) {
         const Buffer cut(record->body.begin(),
                          record->body.begin() + static_cast<std::ptrdiff_t>(size));

@@ -131,11 +131,14 @@ std::string meaning_of(const SessionHeader& header) {
          '>' + std::to_string(header.to_epoch) + " sequence=" + std::to_string(header.sequence);
 }
 
-std::string meaning_of_batch(std::span<const std::byte> frame) {
+std::string meaning_of_batch(std::span<const std::byte> frame, std::span<const std::byte> tail) {
   std::string text;
   std::size_t offset = k_session_header_bytes;
   bool malformed = false;
-  while (const auto record = next_record(frame, offset, malformed)) {
+  while (auto record = next_record(frame, offset, malformed, tail.size())) {
+    Buffer body{record->body.begin(), record->body.end()};
+    if (offset == frame.size()) body.insert(body.end(), tail.begin(), tail.end());
+    record->body = body;
     text += '\n' + meaning_of(*record);
   }
   return malformed ? text + "\nmalformed" : text;
@@ -180,7 +183,7 @@ Buffer batch_again(std::span<const std::byte> frame, const SessionHeader& header
 
 }  // namespace
 
-std::string meaning_of(std::span<const std::byte> frame) {
+std::string meaning_of(std::span<const std::byte> frame, std::span<const std::byte> tail) {
   const auto kind = kind_of(frame);
   if (!kind) return "malformed";
   switch (*kind) {
@@ -200,7 +203,7 @@ std::string meaning_of(std::span<const std::byte> frame) {
     case FrameKind::bye: return "bye";
     case FrameKind::heartbeat: return "heartbeat " + meaning_of(parse_session_header(frame));
     case FrameKind::batch:
-      return "batch " + meaning_of(parse_session_header(frame)) + meaning_of_batch(frame);
+      return "batch " + meaning_of(parse_session_header(frame)) + meaning_of_batch(frame, tail);
   }
   return "malformed";
 }

@@ -13,8 +13,10 @@
 
 namespace grove::testkit {
 
-/// What the parsers make of a frame; "malformed" in place of what they refuse.
-[[nodiscard]] std::string meaning_of(std::span<const std::byte> frame);
+/// What the parsers make of a frame, of which `tail` is the second part; "malformed" in place of
+/// what they refuse.
+[[nodiscard]] std::string meaning_of(std::span<const std::byte> frame,
+                                     std::span<const std::byte> tail = {});
 /// Parsed and encoded again, bodies too; nothing when it cannot be parsed.
 [[nodiscard]] transport::Buffer encoded_again(std::span<const std::byte> frame);
 

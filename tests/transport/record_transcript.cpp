@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How the transcripts came to be: `record_transcript session`, `refusals` or `control` prints one,
-// as this build speaks. What is recorded is never recorded anew: a later version is a folder of its
-// own, and what version 1 learns is appended by hand, from what this prints then.
+// How the transcripts came to be: `record_transcript session`, or another of their names, prints
+// one as this build speaks. What is recorded is never recorded anew: a later version is a folder of
+// its own, and what version 1 learns is appended by hand, from what this prints then.
 #include "grove/core/check.hpp"
 #include "grove/node/envelope.hpp"
+#include "grove/node/inspect.hpp"
+#include "grove/node/sys.hpp"
 #include "grove/transport/codec.hpp"
 
 #include "control.hpp"
@@ -12,8 +14,10 @@
 #include "member_claim.hpp"
 #include "name_messages.hpp"
 #include "remote_signals.hpp"
+#include "send_queue.hpp"
 #include "transport/frame_text.hpp"
 #include "transport/transcript.hpp"
+#include "transport/wire_behaviours.hpp"
 #include "transport/wire_messages.hpp"
 
 #include <cstdio>
@@ -156,6 +160,118 @@ Buffer members_control() {
                                      {"d", 4000, 0, MemberState::left, "d:1", ""}}});
   return batch;
 }
+/// What nodes have each other run, and ask about what runs there.
+Buffer remote_signals() {
+  using Kind = SignalKind;
+  using grove::detail::SpawnTerms;
+  using Mark = grove::detail::SpawnMark;
+  using Action = grove::detail::SysRequest::Action;
+  const std::uint64_t to = local_id(theirs(5));
+  const auto message = [](auto value) { return Message::make<decltype(value)>(std::move(value)); };
+  const auto down = [](ExitReason reason) {
+    return Message::make<grove::detail::DownSignal>(std::move(reason));
+  };
+  Buffer batch(k_session_header_bytes);
+  const auto spawn = [&batch](std::uint64_t serial, grove::detail::Order order) {
+    append(batch, {Kind::spawn, ours(1), serial, std::move(order.message)}, 0);
+  };
+  const SpawnTerms process{.link = true, .monitor = true, .label = "tracker"};
+  spawn(90, grove::detail::order_of<wire_test::track>(process, "txn-1", 3));
+  spawn(0, grove::detail::order_of<wire_test::track>(SpawnTerms{}, "nobody waits", -1));
+  const SpawnTerms server{.purpose = SpawnTerms::Purpose::server,
+                          .trap_exit = true,
+                          .priority = Priority::high,
+                          .mailbox_messages = 100,
+                          .mailbox_policy = MailboxPolicy::fail,
+                          .name = Value::tuple({Value::symbol("global"), "counter"}),
+                          .hibernate_after = std::chrono::milliseconds{1500}};
+  spawn(91, grove::detail::order_of<wire_test::Counter>(server, 5));
+  const SpawnTerms call{.purpose = SpawnTerms::Purpose::call};
+  spawn(92, grove::detail::order_of<wire_test::add>(call, 2, -3));
+  constexpr std::uint8_t tied = Mark::k_link | Mark::k_watched;
+  append(batch, {Kind::spawned, ours(2), 90, Message::make<Mark>(tied)}, to);
+  append(batch, {Kind::spawned, ours(3), 91, Message::make<Mark>(Mark::k_unwanted)}, to);
+  append(batch, {Kind::reply, ours(3), 91, message(grove::detail::StartAck{{}, ours(3)})}, to);
+  using Sum = grove::detail::CallAnswer<wire_test::add>;
+  append(batch, {Kind::reply, ours(4), 92, message(Sum{.value = -1})}, to);
+  append(batch,
+         {Kind::reply, ours(4), 93,
+          message(Sum{grove::detail::CallEnd::exception, ExitReason::error("type", "what")})},
+         to);
+  append(batch, {Kind::down, Pid{}, 94, down(ExitReason::symbol("system_limit"))}, to);
+  append(batch, {Kind::inspect, ours(1), 95, message(grove::detail::AliveRequest{})}, to);
+  append(batch, {Kind::inspect, ours(1), 96, message(grove::detail::InfoRequest{})}, to);
+  append(batch, {Kind::reply, ours(2), 95, message(grove::detail::Ok{})}, to);
+  ProcessInfo info;
+  info.pid = ours(2);
+  info.name = "tracker";
+  info.parent = theirs(5);
+  info.ancestors = {theirs(5)};
+  info.status = "waiting";
+  info.handling_since = std::chrono::milliseconds{20};
+  info.reductions = 1234;
+  info.monitors = {theirs(5)};
+  info.monitor_names = {"a_name"};
+  append(batch, {Kind::reply, ours(2), 96, message(std::move(info))}, to);
+  const auto asks = [&](Action action) { return message(grove::detail::SysRequest{action}); };
+  append(batch, {Kind::system, ours(1), 97, asks(Action::show_state)}, to);
+  append(batch, {Kind::system, ours(1), 98, asks(Action::suspend)}, to);
+  append(batch, {Kind::system, ours(1), 99, asks(Action::resume)}, 0, "a_name");
+  return batch;
+}
+
+// -- what is large ---------------------------------------------------------------------------
+
+/// A batch, and the part that its last record ends with.
+struct Parts {
+  Buffer batch = Buffer(k_session_header_bytes);
+  Buffer tail = {};
+};
+/// A piece of `whole`, of which `tail_bytes` are the second part.
+void append_piece(Parts& parts, std::uint64_t stream, const Buffer& whole, std::size_t from,
+                  std::size_t to, std::size_t tail_bytes = 0) {
+  Record piece;
+  piece.kind = cluster::k_fragment;
+  piece.serial = stream;
+  if (from == 0) piece.type = whole.size();
+  if (to == whole.size()) piece.flags = cluster::k_flag_last_piece;
+  const std::size_t at = begin_record(parts.batch, piece);
+  const auto place = [&whole](std::size_t offset) {
+    return whole.begin() + static_cast<std::ptrdiff_t>(offset);
+  };
+  parts.batch.insert(parts.batch.end(), place(from), place(to - tail_bytes));
+  parts.tail.assign(place(to - tail_bytes), place(to));
+  finish_record(parts.batch, at, tail_bytes);
+}
+/// Shorter ones than this build would cut, or give a part of its own.
+std::vector<Parts> large_records() {
+  const std::uint64_t to = local_id(theirs(5));
+  const auto message = [](auto value) { return Message::make<decltype(value)>(std::move(value)); };
+  Buffer first;  // a message of process 1
+  append(first, {SignalKind::cast, ours(1), 0, message(std::string(100, 's'))}, to);
+  Buffer second;  // what the node says
+  append_control(second, cluster::NamesPull{"c", 3000, 4, false, std::string(60, 'n')});
+  std::vector<Parts> all(4);
+  append_piece(all[0], 1, first, 0, 50);
+  append_piece(all[0], 2, second, 0, 70);
+  append(all[1].batch, {SignalKind::info, ours(2), 0, message(std::int64_t{-5})}, to);
+  append_piece(all[1], 1, first, 50, 100, 40);
+  append_piece(all[2], 1, first, 100, first.size());
+  append_piece(all[2], 2, second, 70, second.size());
+
+  Record picture;
+  picture.kind = static_cast<std::uint8_t>(SignalKind::info);
+  picture.from = local_id(ours(1));
+  picture.to = to;
+  picture.type = k_message_type<wire_test::Picture>.wire_id;
+  const Buffer body = hex("92 a7 74 68 65 20 73 65 61 c6 00 00 00 08");  // ["the sea", bin 32
+  all[3].tail = hex("00 11 22 33 44 55 66 77");
+  append(all[3].batch, {SignalKind::cast, ours(1), 0, message(std::int64_t{5})}, to);
+  const std::size_t at = begin_record(all[3].batch, picture);
+  all[3].batch.insert(all[3].batch.end(), body.begin(), body.end());
+  finish_record(all[3].batch, at, all[3].tail.size());
+  return all;
+}
 /// What a later release may send: an unknown type, a longer message, an unknown control message.
 Buffer of_a_later_release() {
   const auto body = hex("93 05 a4 6d 6f 72 65 c0");  // [5, "more", nil]
@@ -189,18 +305,18 @@ class Recorder {
     sides_[side]->log << "# " << text << '\n';
   }
   std::vector<Step> happens(std::size_t side, const std::string& event, const Buffer& frame = {}) {
-    return happens(*sides_[side], event, frame);
+    return happens(*sides_[side], {event, frame});
   }
   void pump() {
     for (; !events_.empty(); events_.pop_front()) events_.front()();
   }
-  /// Sends a batch in the session that `side` is in.
-  void send(std::size_t side, Buffer batch) {
+  /// Sends a batch in the session that `side` is in; with a `tail` it has two parts.
+  void send(std::size_t side, Buffer batch, const Buffer& tail = {}) {
     Side& from = *sides_[side];
     ++from.up.header.sequence;
     encode(FrameKind::batch, from.up.header, batch);
     const auto& [to, route] = links_.at({&from, from.up.link});
-    happens(*to, "frame " + route, batch);
+    happens(*to, {(tail.empty() ? "frame " : "parts ") + route, batch, tail});
   }
 
  private:
@@ -217,14 +333,15 @@ class Recorder {
   static void write(Side& side, const char* mark, const Step& step) {
     side.log << mark << step.words;
     if (!step.frame.empty()) side.log << ' ' << hex_word(step.frame);
+    if (!step.tail.empty()) side.log << ' ' << hex_word(step.tail);
     side.log << '\n';
     if (step.frame.empty()) return;
-    std::istringstream meaning{meaning_of(step.frame)};
+    std::istringstream meaning{meaning_of(step.frame, step.tail)};
     for (std::string line; std::getline(meaning, line);) side.log << "= " << line << '\n';
   }
-  std::vector<Step> happens(Side& side, const std::string& event, const Buffer& frame) {
-    write(side, "> ", {event, frame});
-    const Sessions::Actions actions = side.node.hear(event, frame);
+  std::vector<Step> happens(Side& side, const Step& event) {
+    write(side, "> ", event);
+    const Sessions::Actions actions = side.node.hear(event);
     std::vector<Step> steps = steps_of(actions);
     for (const Step& step : steps) write(side, "< ", step);
     for (const auto& action : actions) act(side, action);
@@ -253,7 +370,7 @@ class Recorder {
   }
   void later(Side& side, std::string event, Buffer frame) {
     events_.push_back([this, &side, event = std::move(event), frame = std::move(frame)] {
-      happens(side, event, frame);
+      happens(side, {event, frame});
     });
   }
 
@@ -311,6 +428,15 @@ void record_control() {
     for (const Buffer& batch : {names_control(), groups_control(), members_control()}) {
       both.send(side, batch);
     }
+  }
+}
+
+void record_remote() {
+  Recorder both;
+  meet(both, "What nodes have each other run, and what is large.", k_b);
+  for (const std::size_t side : {1U, 0U}) {
+    both.send(side, remote_signals());
+    for (const Parts& parts : large_records()) both.send(side, parts.batch, parts.tail);
   }
 }
 
@@ -390,8 +516,10 @@ int main(int argc, char** argv) {
     grove::record_refusals();
   } else if (what == "control") {
     grove::record_control();
+  } else if (what == "remote") {
+    grove::record_remote();
   } else {
-    std::fputs("usage: record_transcript session|refusals|control\n", stderr);
+    std::fputs("usage: record_transcript session|refusals|control|remote\n", stderr);
     return 64;
   }
   return 0;

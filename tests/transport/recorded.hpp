@@ -25,6 +25,13 @@ struct Line {
 [[nodiscard]] inline bool has_frame(std::string_view words) {
   return words.starts_with("frame ") || words.starts_with("send ") || words.starts_with("answer ");
 }
+/// Takes the last of the words, which is bytes.
+[[nodiscard]] inline transport::Buffer take_bytes(std::string& words) {
+  const auto at = words.rfind(' ');
+  transport::Buffer bytes = hex(std::string_view{words}.substr(at));
+  words.resize(at);
+  return bytes;
+}
 
 /// The lines of a transcript, without its remarks.
 [[nodiscard]] inline std::vector<Line> lines_of(const std::filesystem::path& path) {
@@ -40,11 +47,9 @@ struct Line {
       continue;
     }
     Line line{text[0], {text.substr(text.find(' ') + 1), {}}, {}, number};
-    if (has_frame(line.step.words)) {
-      const auto at = line.step.words.rfind(' ');
-      line.step.frame = hex(line.step.words.substr(at));
-      line.step.words.resize(at);
-    }
+    const bool two_parts = line.step.words.starts_with("parts ");
+    if (two_parts) line.step.tail = take_bytes(line.step.words);
+    if (two_parts || has_frame(line.step.words)) line.step.frame = take_bytes(line.step.words);
     lines.push_back(std::move(line));
   }
   return lines;

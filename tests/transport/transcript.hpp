@@ -4,6 +4,7 @@
 //
 //   node NAME LIFE ADDRESS CLUSTER COOKIE MIN MAX   a node, from its start
 //   > EVENT WORDS [FRAME]                           what happens to it
+//   > parts ROUTE FRAME TAIL                        a frame of two parts comes
 //   < ACTION WORDS [FRAME]                          what it does thereupon
 //   = MEANING                                       of the frame above
 //   # what the reader should know
@@ -25,10 +26,11 @@
 
 namespace grove::testkit {
 
-/// A line of a transcript, without its frame.
+/// A line of a transcript.
 struct Step {
   std::string words;
   transport::Buffer frame;
+  transport::Buffer tail = {};  // the second part of one that has two
   friend bool operator==(const Step&, const Step&) = default;
 };
 
@@ -84,8 +86,8 @@ class TranscriptNode {
   explicit TranscriptNode(const std::string& words) : sessions_{config_of(words)} {}
 
   /// Names stand for themselves, and are looked up at once.
-  Sessions::Actions hear(const std::string& event, const transport::Buffer& frame) {
-    Sessions::Actions actions = begin(event, frame);
+  Sessions::Actions hear(const Step& event) {
+    Sessions::Actions actions = begin(event);
     for (std::size_t i = 0; i < actions.size(); ++i) {  // what was done comes in its place
       const auto* resolve = std::get_if<Sessions::Resolve>(&actions[i]);
       if (resolve == nullptr) continue;
@@ -98,8 +100,8 @@ class TranscriptNode {
   }
 
  private:
-  Sessions::Actions begin(const std::string& event, const transport::Buffer& frame) {
-    std::istringstream words{event};
+  Sessions::Actions begin(const Step& event) {
+    std::istringstream words{event.words};
     std::string what;
     std::string who;
     std::uint64_t number = 0;
@@ -110,17 +112,21 @@ class TranscriptNode {
       return sessions_.on_tick(now_);
     }
     if (what == "stop") return sessions_.stop(now_);
-    if (what == "frame" || what == "resolved" || what == "end") {
+    if (what == "frame" || what == "parts" || what == "resolved" || what == "end") {
       words >> who >> number;
-      if (what == "frame") return sessions_.on_frame(who, Frame::own(frame), now_);
+      if (what == "frame" || what == "parts") {
+        Frame frame = Frame::own(event.frame);
+        frame.tail = Bytes::copy(event.tail);
+        return sessions_.on_frame(who, std::move(frame), now_);
+      }
       if (what == "resolved") return sessions_.on_resolved(who, {who}, now_);
       return sessions_.end(intern_node(who, Life{number}), "it is told to", now_);
     }
     words >> number;
     if (what == "link-up") return sessions_.on_link_up(number, now_);
     if (what == "link-down") return sessions_.on_link_down(number, "lost", now_);
-    if (what == "answer") return sessions_.on_answer(number, Frame::own(frame), now_);
-    throw std::invalid_argument{"no such event: " + event};
+    if (what == "answer") return sessions_.on_answer(number, Frame::own(event.frame), now_);
+    throw std::invalid_argument{"no such event: " + event.words};
   }
 
   static constexpr Clock::TimePoint k_start{std::chrono::seconds{1000}};

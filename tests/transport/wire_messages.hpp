@@ -4,6 +4,7 @@
 // what was recorded is read by them for ever.
 #pragma once
 
+#include "grove/core/bytes.hpp"
 #include "grove/core/message.hpp"
 
 #include <chrono>
@@ -38,6 +39,11 @@ struct Rich {
   std::map<std::string, std::vector<std::optional<Leaf>>> by_name;
 };
 struct Empty {};
+/// What ends with a bin, which may be the second part of its frame.
+struct Picture {
+  std::string title;
+  grove::Bytes pixels;
+};
 
 // What nodes said of names before they asked third ones; they are skipped now.
 struct NameEntry {
@@ -62,6 +68,7 @@ GROVE_MESSAGE(wire_test::Leaf, "wire_test.leaf", number, text)
 GROVE_MESSAGE(wire_test::Rich, "wire_test.rich", yes, small, large, real, time, text, symbol, pid,
               ref, bytes, value, reason, maybe, leaves, by_name)
 GROVE_MESSAGE(wire_test::Empty, "wire_test.empty")
+GROVE_MESSAGE(wire_test::Picture, "wire_test.picture", title, pixels)
 GROVE_MESSAGE(wire_test::NameEntry, "grove.name_entry", name, pid, at)
 GROVE_MESSAGE(wire_test::NamesDelta, "grove.names_delta", version, added, removed)
 GROVE_MESSAGE(wire_test::NamesSnapshot, "grove.names_snapshot", version, names)
