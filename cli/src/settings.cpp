@@ -104,7 +104,7 @@ Parsed parse(int argc, char** argv, const App& app) {
                   "ipc:///PATH; port 0 takes a free one, none means 7400 (or GROVE_PORT)")
       ->capture_default_str();
   run->add_option("--advertise", to.advertise,
-                  "HOST[:PORT] under which others reach this node, behind NAT or in a container "
+                  "HOST[:PORT] or ipc:///PATH where others reach it, behind NAT or in a container "
                   "(default: where it listens; no port: the one bound)");
   run->add_option("--join", to.join,
                   "a node to join, tried until it answers: HOST[:PORT], ipc:///PATH, or NODE@HOST "
