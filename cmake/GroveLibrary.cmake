@@ -11,10 +11,9 @@ find_program(GROVE_CCACHE ccache)
 if(GROVE_CCACHE AND PROJECT_IS_TOP_LEVEL)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${GROVE_CCACHE}")
 endif()
-find_program(GROVE_LLD ld.lld)
-if(GROVE_LLD AND PROJECT_IS_TOP_LEVEL)
-  add_link_options(-fuse-ld=lld)
-endif()
+# Linked by GNU ld, not by lld, quick as that is. GCC 12 leaves parts of functions that are empty; when
+# one has the address of a function, lld 14 has its frame entry, which covers nothing, in the table
+# that exceptions find their way by, and not the function's: one that comes by ends the program.
 
 function(grove_library module)
   cmake_parse_arguments(arg "" "" "PUBLIC_DEPS;PRIVATE_DEPS;HEADERS;SOURCES" ${ARGN})
