@@ -35,6 +35,8 @@ class NameLog {
   // -- actions -------------------------------------------------------------------------------
   /// Over the session with each of these nodes.
   struct Tell {
+    template <class T>
+    Tell(std::vector<NodeId> nodes, T said) : to{std::move(nodes)}, message{std::move(said)} {}
     std::vector<NodeId> to;
     std::variant<NamesDigest, NamesPull, NamesPart, NamesDrop> message;
   };

@@ -230,7 +230,7 @@ std::vector<RegistryEntry> Registry::lookup(const Value& key) const {
   RegistryData& registry = data();
   std::vector<RegistryEntry> found;
   registry.shards().visit_key(key, [&](const RegistryNode*, const Pid& pid, const Value& value) {
-    if (registry.is_alive(pid)) found.emplace_back(pid, value);
+    if (registry.is_alive(pid)) found.push_back({pid, value});
   });
   return found;
 }
