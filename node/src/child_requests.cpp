@@ -66,7 +66,7 @@ Task<> end_child(Context& context, Pid pid, Shutdown how) {
   if (!co_await in_time) {
     context.exit(pid, ExitReason::kill());
     EndOf killed{context, ref, std::nullopt};
-    co_await killed;
+    (void)co_await killed;
   }
   context.unlink(pid);  // its Exit, if it is there, is a stranger's by the time it is handled
 }
