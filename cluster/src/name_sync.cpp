@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Who knows what: sessions, digests, and asking for what is missing.
-#include "name_log.hpp"
-
 #include "grove/core/mark.hpp"
+
+#include "name_log.hpp"
 
 #include <algorithm>
 #include <sstream>
