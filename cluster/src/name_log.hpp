@@ -189,7 +189,7 @@ class NameLog {
   ClaimIndex claims_;                         // by the name's hash: who claims it
   std::unordered_map<Pid, std::string> own_;  // which name a process of this node has
   std::vector<Waiter> waiters_;
-  std::uint64_t told_ = 0;  // version of our names
+  std::uint64_t told_ = 0;  // version of our names that peers were told
   std::string last_asked_;  // peer, by on_tick()
   std::size_t pulls_ = 0;   // under way
   Actions actions_;

@@ -60,7 +60,7 @@ struct CountChildren {
   using Reply = ChildCounts;
 };
 
-/// Whether the cluster takes no names of this node for now: it is in a minority.
+/// Whether it failed because its name was refused, as in a minority of a partition.
 [[nodiscard]] bool is_name_refused(const StartResult& result);
 /// Starts a child in the supervisor's process. A start that throws is a start that failed.
 Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildSpec> spec);

@@ -93,7 +93,7 @@ bool ServerBodyBase::take_name(Context& context) {
     context.stop(ExitReason::normal());
   } else {
     const Error& error = taken.error();
-    // Refused: for now, and no fault of the server's, so no crash either.
+    // Refused, as in a minority: no fault of the server's, so no crash either.
     context.stop(
         error.code == Errc::refused
             ? ExitReason::shutdown(Value::tuple({Value::symbol("name_refused"), error.detail}))

@@ -68,6 +68,13 @@ struct HugeAllocator {
 
 class RegistryIndex {
  public:
+  /// A key's first entry; none when nobody has the key.
+  struct Head {
+    const RegistryNode* first = nullptr;
+    Pid pid;
+    bool bare = false;  // it is the only one, and its value is nil
+  };
+
   class Slot {
    public:
     /// Null: a free slot.
@@ -82,7 +89,7 @@ class RegistryIndex {
     static_assert(alignof(RegistryNode) > k_marks);
 
     static std::uint64_t load(const Word& word) noexcept {
-      return word.load(std::memory_order_acquire);
+      return word.load(std::memory_order_seq_cst);  // as Readers wants it
     }
     static RegistryNode* node_of(std::uint64_t first) noexcept {
       return reinterpret_cast<RegistryNode*>(first & ~k_marks);
@@ -94,6 +101,10 @@ class RegistryIndex {
       const std::uint64_t place = load(node_and_index_);
       return {NodeId{static_cast<std::uint32_t>(place >> 32U)}, static_cast<std::uint32_t>(place),
               static_cast<std::uint32_t>(load(hash_and_generation_))};
+    }
+    [[nodiscard]] Head head() const noexcept {
+      const std::uint64_t first = load(first_);
+      return {node_of(first), pid(), (first & k_bare) != 0};
     }
     /// Bounds: `first` is what was read from this slot's.
     [[nodiscard]] bool has(std::uint64_t first, const Value& key) const noexcept {
@@ -136,13 +147,6 @@ class RegistryIndex {
   };
   static_assert(sizeof(Slot) == 32);
 
-  /// A key's first entry; none when nobody has the key.
-  struct Head {
-    const RegistryNode* first = nullptr;
-    Pid pid;
-    bool bare = false;  // it is the only one, and its value is nil
-  };
-
   RegistryIndex() = default;
   RegistryIndex(const RegistryIndex&) = delete;
   RegistryIndex& operator=(const RegistryIndex&) = delete;
@@ -153,7 +157,8 @@ class RegistryIndex {
     for (int tries = 0; tries < k_tries; ++tries) {
       const std::uint32_t before = sequence_.load(std::memory_order_acquire);
       if (before % 2 != 0) continue;
-      const Head head = look(hash, key);
+      const Slot* const slot = find(hash, key);
+      const Head head = slot == nullptr ? Head{} : slot->head();
       if (sequence_.load(std::memory_order_acquire) == before) return head;
     }
     return std::nullopt;
@@ -167,15 +172,18 @@ class RegistryIndex {
   [[nodiscard]] Slot* find(std::uint32_t hash, const Value& key) noexcept {
     return const_cast<Slot*>(std::as_const(*this).find(hash, key));
   }
+  /// Null: nobody has the key. Ends, and says nothing, while slots are half changed: see peek().
   [[nodiscard]] const Slot* find(std::uint32_t hash, const Value& key) const noexcept {
-    const Slots* const slots = slots_.load(std::memory_order_relaxed);
+    const Slots* const slots = slots_.load(std::memory_order_seq_cst);
     if (slots == nullptr) return nullptr;
-    for (std::size_t at = hash & slots->mask();; at = (at + 1) & slots->mask()) {
-      const Slot& slot = slots->at[at];
+    const std::size_t mask = slots->mask();
+    for (std::size_t step = 0; step <= mask; ++step) {
+      const Slot& slot = slots->at[(hash + step) & mask];
       const std::uint64_t first = Slot::load(slot.first_);
       if (first == 0) return nullptr;
       if (slot.hash() == hash && slot.has(first, key)) return &slot;
     }
+    return nullptr;
   }
   /// Makes room for one more key; slots may move.
   void reserve_one() {
@@ -241,21 +249,6 @@ class RegistryIndex {
   };
   static constexpr int k_tries = 4;
 
-  /// May read what is half changed; it ends even then.
-  [[nodiscard]] Head look(std::uint32_t hash, const Value& key) const noexcept {
-    const Slots* const slots = slots_.load(std::memory_order_seq_cst);
-    if (slots == nullptr) return {};
-    const std::size_t mask = slots->mask();
-    for (std::size_t step = 0; step <= mask; ++step) {
-      const Slot& slot = slots->at[(hash + step) & mask];
-      const std::uint64_t first = slot.first_.load(std::memory_order_seq_cst);
-      if (first == 0) return {};
-      if (slot.hash() == hash && slot.has(first, key)) {
-        return {Slot::node_of(first), slot.pid(), (first & Slot::k_bare) != 0};
-      }
-    }
-    return {};
-  }
   static Slot& free_slot(Slots& slots, std::uint32_t hash) noexcept {
     std::size_t at = hash & slots.mask();
     while (slots.at[at].first() != nullptr) at = (at + 1) & slots.mask();
