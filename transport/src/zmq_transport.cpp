@@ -12,9 +12,12 @@
 #include <zmq.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <mutex>
 #include <poll.h>
+#include <pthread.h>
 #include <shared_mutex>
 #include <sys/eventfd.h>
 #include <thread>
@@ -72,6 +75,28 @@ struct Link {
   std::string address;
 };
 using LinkPtr = std::shared_ptr<Link>;
+
+/// Signals are for the program's own threads, as ZeroMQ's have it too: here one would break off a
+/// call of ZeroMQ. Those that tell of a fault of the thread itself stay.
+void block_signals() noexcept {
+  sigset_t blocked;
+  sigfillset(&blocked);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) {
+    sigdelset(&blocked, fault);
+  }
+  pthread_sigmask(SIG_SETMASK, &blocked, nullptr);
+}
+
+/// Sends a part from a thread that may be interrupted by a signal. Throws: zmq::error_t.
+bool send_part(zmq::socket_t& socket, zmq::message_t& part, zmq::send_flags flags) {
+  for (;;) {
+    try {
+      return socket.send(part, flags).has_value();
+    } catch (const zmq::error_t& error) {
+      if (error.num() != EINTR) throw;
+    }
+  }
+}
 
 /// A message whose memory `keeper` holds until ZeroMQ has sent it.
 template <class T>
@@ -206,10 +231,10 @@ class ZmqTransport final : public Transport {
       zmq::message_t head = part_of(std::move(frame));
       const auto more = tail.empty() ? zmq::send_flags::none : zmq::send_flags::sndmore;
       // None of it waits for room: it is refused only when there is no connection.
-      if (!link->dealer.send(head, more | zmq::send_flags::dontwait)) return SendResult::gone;
+      if (!send_part(link->dealer, head, more | zmq::send_flags::dontwait)) return SendResult::gone;
       if (tail.empty()) return SendResult::sent;
       zmq::message_t rest = part_of(tail);
-      if (!link->dealer.send(rest, zmq::send_flags::dontwait)) return SendResult::gone;
+      if (!send_part(link->dealer, rest, zmq::send_flags::dontwait)) return SendResult::gone;
     } catch (const zmq::error_t&) {
       return SendResult::gone;
     }
@@ -271,6 +296,7 @@ class ZmqTransport final : public Transport {
   }
 
   void loop() {
+    block_signals();
     while (!stopped_.load(std::memory_order_acquire)) {
       const Clock::TimePoint next = events_->on_tick();
       // What on_tick or a callback before it dialled may have failed at once.
