@@ -22,6 +22,7 @@
 #include <cstdlib>
 #include <future>
 #include <iostream>
+#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -33,6 +34,25 @@ constexpr auto k_kill_wait = std::chrono::seconds{5};   // for killed processes 
 
 constexpr std::size_t k_cluster_name_bytes_max = 255;
 constexpr rlim_t k_descriptors_wanted = 4096;
+
+/// The signals that ask a program to end. They are caught for as long as this lives, and after it
+/// no longer reach the thread that had it: with their default back, one that comes while the
+/// program is on its way out would make a good end a bad one.
+struct EndSignals {
+  ~EndSignals() {
+    sigset_t both;
+    sigemptyset(&both);
+    sigaddset(&both, SIGINT);
+    sigaddset(&both, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &both, nullptr);
+  }
+  EndSignals() = default;
+  EndSignals(const EndSignals&) = delete;
+  EndSignals& operator=(const EndSignals&) = delete;
+
+  asio::io_context io{1};
+  asio::signal_set caught{io, SIGINT, SIGTERM};
+};
 
 /// What the root process learned when the tree ended.
 struct TreeEnd {
@@ -141,6 +161,8 @@ int run_node(const Settings& settings, const App& app) {
   }
   const rlim_t descriptors = raise_descriptor_limit();
   std::signal(SIGPIPE, SIG_IGN);  // a node outlives the reader of its log
+  EndSignals signals;
+  asio::io_context& io = signals.io;
 
   const auto log = make_stderr_log(settings.name, settings.log_level);
   warn_of_weakness(*log, descriptors, *found);
@@ -162,8 +184,6 @@ int run_node(const Settings& settings, const App& app) {
   config.random_seed = seed_from_system();
   Cluster cluster{node, *network, std::move(config)};
 
-  asio::io_context io{1};
-  asio::signal_set signals{io, SIGINT, SIGTERM};
   std::atomic<bool> stopping{false};
   auto started = std::make_shared<std::atomic<bool>>(false);
   auto root_pid = std::make_shared<std::promise<Pid>>();
@@ -208,29 +228,27 @@ int run_node(const Settings& settings, const App& app) {
   auto ended = node.async([&app, started, root_pid](Context& context) {
     return root_process(context, app, started, root_pid);
   });
-  signals.async_wait([&](const std::error_code& error, int number) {
+  signals.caught.async_wait([&](const std::error_code& error, int number) {
     if (error) return;
     log->info("signal " + std::to_string(number) + ": stopping");
     stop_tree();
     // A second one is not patient.
-    signals.async_wait([](const std::error_code& again, int) {
+    signals.caught.async_wait([](const std::error_code& again, int) {
       if (!again) std::_Exit(k_try_again);
     });
   });
-  std::thread waiter{[&] {
-    ended.wait();
-    io.stop();
-  }};
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
-  io.run();
-  waiter.join();
+  std::thread listener{[&io] { io.run(); }};  // to the very end: a second signal is heard then too
+  ended.wait();
+  const bool told = stopping.exchange(true);
+  asio::post(io, [&patience] { patience.cancel(); });
 
   int code = k_ok;
   try {
     const TreeEnd end = ended.get();
     if (!end.started) {
       code = fail(k_internal, "the application did not start: " + to_string(end.reason));
-    } else if (!stopping) {
+    } else if (!told) {
       code = fail(k_internal, "the application ended: " + to_string(end.reason));
     }
   } catch (const std::future_error&) {  // its end is no result
@@ -256,6 +274,8 @@ int run_node(const Settings& settings, const App& app) {
     std::_Exit(code == k_ok ? k_internal : code);
   }
   scheduler->stop();
+  io.stop();
+  listener.join();
   return code;
 }
 

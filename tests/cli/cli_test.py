@@ -319,6 +319,15 @@ class OneNode(CliTest):
                     self.assertFalse((self.here.run_dir / "a.sock").exists())
                     self.assertIn("has stopped", a.logged())
 
+    def test_signals_on_the_way_out_change_nothing(self):
+        for _ in range(10):
+            a = self.here.node("a")
+            a.process.send_signal(signal.SIGTERM)
+            while a.process.poll() is None:
+                if "has stopped" in a.logged():
+                    a.process.send_signal(signal.SIGINT)
+            self.assertIn(a.ended(), {OK, TRY_AGAIN}, a.logged())
+
     def test_stop_returns_when_name_and_port_are_free(self):
         a = self.here.node("a")
         address = a.address
