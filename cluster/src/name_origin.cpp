@@ -3,6 +3,8 @@
 
 #include "grove/core/utf8.hpp"
 
+#include "stable_hash.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -12,15 +14,6 @@ namespace {
 constexpr std::size_t k_record_bytes = 40;  // about, beside name and metadata
 constexpr std::uint64_t k_time_max = std::uint64_t{1} << 62U;
 
-std::uint64_t mix(std::uint64_t hash, std::uint64_t word) {
-  hash = (hash ^ word) * 0x9E3779B97F4A7C15U;
-  return hash ^ (hash >> 29U);
-}
-std::uint64_t mix(std::uint64_t hash, std::string_view text) {
-  return mix(hash, stable_hash(text));
-}
-
-/// The same on every machine.
 std::uint64_t hash_of(const std::string& name, const NameEntry& entry) {
   std::uint64_t hash = stable_hash(name);
   hash = mix(hash, (std::uint64_t{entry.index} << 32U) | entry.generation);
@@ -57,12 +50,6 @@ bool is_well_formed(const NamesPart& part) {
     last = record.name;
   }
   return part.until.empty() || part.until >= last;
-}
-
-std::uint64_t stable_hash(std::string_view text) noexcept {
-  std::uint64_t hash = 0xcbf29ce484222325U;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
-  return hash ^ (hash >> 32U);
 }
 
 NameRecord record_of(const std::string& name, const NameEntry& entry) {

@@ -36,8 +36,6 @@ struct NameEntry {
   std::optional<Pid> replaces;
   friend bool operator==(const NameEntry&, const NameEntry&) = default;
 };
-/// The same on every machine.
-[[nodiscard]] std::uint64_t stable_hash(std::string_view text) noexcept;
 [[nodiscard]] NameRecord record_of(const std::string& name, const NameEntry& entry);
 
 class NameOrigin {

@@ -4,6 +4,7 @@
 #include "grove/core/mark.hpp"
 
 #include "name_log.hpp"
+#include "stable_hash.hpp"
 
 #include <algorithm>
 #include <sstream>
