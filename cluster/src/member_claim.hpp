@@ -50,6 +50,7 @@ struct MemberClaim {
   std::string address;
   std::string accuser;                                     // of a suspicion: who could not reach it
   std::optional<ClaimedMetadata> metadata = std::nullopt;  // none: it has said nothing, or before
+  std::uint32_t gone_for = 0;  // seconds since it died or left, rounded up
 };
 
 /// Pinned and append-only.
@@ -60,6 +61,7 @@ enum class SwimKind : std::uint8_t {
   nack = 4,     // `target` does not answer me either, but I am well
   view = 5,     // all I know; answer with view_back
   view_back = 6,
+  digest = 7,  // `number` is the hash of all I know; if yours is another, answer with view
 };
 
 struct SwimMessage {
@@ -73,5 +75,5 @@ struct SwimMessage {
 
 GROVE_MESSAGE(grove::cluster::ClaimedMetadata, "grove.node_metadata", version, roles, values)
 GROVE_MESSAGE(grove::cluster::MemberClaim, "grove.member_claim", name, life, incarnation, state,
-              address, accuser, metadata)
+              address, accuser, metadata, gone_for)
 GROVE_MESSAGE(grove::cluster::SwimMessage, "grove.swim", kind, number, target, claims)

@@ -6,8 +6,10 @@
 #include "grove/core/mark.hpp"
 
 #include "node_metadata.hpp"
+#include "stable_hash.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace grove::cluster {
@@ -165,8 +167,10 @@ void Membership::hear_suspect(const MemberClaim& claim, Clock::TimePoint now) {
 
 void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
   const auto place = members_.find(claim.name);
+  const Clock::Duration left = config_.times.tombstone - std::chrono::seconds{claim.gone_for};
   const bool is_new = place == members_.end() || claim.life > place->second.life.value;
-  if (is_new) {  // it came and went while this node did not look
+  if (is_new) {                                   // it came and went while this node did not look
+    if (left <= Clock::Duration::zero()) return;  // others are about to forget it
     GROVE_MARK("members.came_and_went_unseen");
     if (place != members_.end() && place->second.state <= MemberState::suspect) {
       change(claim.name, place->second, MemberState::dead, "the node was restarted");
@@ -176,7 +180,7 @@ void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
     member.incarnation = claim.incarnation;
     member.address = claim.address;
     member.state = claim.state;
-    member.forget_at = now + config_.times.tombstone;
+    member.forget_at = now + left;
     members_[claim.name] = std::move(member);
     news_.add(claim);
     return;
@@ -195,7 +199,7 @@ void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
     return;
   }
   member->incarnation = claim.incarnation;
-  member->forget_at = now + config_.times.tombstone;
+  member->forget_at = now + std::max(left, Clock::Duration::zero());
   change(claim.name, *member, claim.state,
          claim.state == MemberState::left ? "it left" : "declared dead by others");
   news_.add(claim);
@@ -226,7 +230,7 @@ Membership::Actions Membership::on_session_up(const std::string& name, Life life
     place->second.session = true;
     place->second.address = address;
     place->second.reached_by.clear();
-    send_view(name, SwimKind::view);
+    send_view(name, SwimKind::view, now);
   }
   return take();
 }
@@ -251,12 +255,37 @@ Membership::Actions Membership::leave() {
 
 // -- messages -------------------------------------------------------------------------------
 
-void Membership::send_view(const std::string& to, SwimKind kind) {
+void Membership::send_view(const std::string& to, SwimKind kind, Clock::TimePoint now) {
   SwimMessage message{kind, 0, {}, {self_claim()}};
   for (const auto& [name, member] : members_) {
-    for (MemberClaim& claim : claims_of(name, member)) message.claims.push_back(std::move(claim));
+    for (MemberClaim& claim : claims_of(name, member)) {
+      if (claim.state >= MemberState::dead) {
+        const auto gone = now - (member.forget_at - config_.times.tombstone);
+        claim.gone_for =
+            static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(gone).count());
+      }
+      message.claims.push_back(std::move(claim));
+    }
   }
   actions_.emplace_back(Send{to, std::move(message)});
+}
+
+std::uint64_t Membership::digest() const {
+  const auto hash_of = [](const std::string& name, Life life, std::uint64_t incarnation,
+                          MemberState state, std::uint64_t metadata_version) {
+    const std::uint64_t hash =
+        mix(mix(stable_hash(name), life.value), static_cast<std::uint64_t>(state));
+    // Of the gone nothing else is told for certain.
+    if (state >= MemberState::dead) return hash;
+    return mix(mix(hash, incarnation), metadata_version);
+  };
+  std::uint64_t hash =
+      hash_of(config_.name, config_.life, incarnation_,
+              leaving_ ? MemberState::left : MemberState::alive, metadata_.version);
+  for (const auto& [name, member] : members_) {
+    hash ^= hash_of(name, member.life, member.incarnation, member.state, member.metadata.version);
+  }
+  return hash;
 }
 
 Membership::Actions Membership::on_message(const std::string& from, const SwimMessage& message,
@@ -282,8 +311,11 @@ Membership::Actions Membership::on_message(const std::string& from, const SwimMe
       break;
     }
     case SwimKind::request: serve_request(from, message, now); break;
-    case SwimKind::view: send_view(from, SwimKind::view_back); break;
+    case SwimKind::view: send_view(from, SwimKind::view_back, now); break;
     case SwimKind::view_back: break;
+    case SwimKind::digest:
+      if (message.number != digest()) send_view(from, SwimKind::view, now);
+      break;
   }
   return take();
 }

@@ -33,7 +33,7 @@ namespace grove::cluster {
 struct MembershipTimes {
   Clock::Duration probe = std::chrono::milliseconds{500};   // one member each
   Clock::Duration answer = std::chrono::milliseconds{200};  // before others are asked to probe
-  Clock::Duration exchange = std::chrono::seconds{10};      // of whole views, with one member
+  Clock::Duration exchange = std::chrono::seconds{10};      // of digests, with one member
   Clock::Duration tombstone = std::chrono::hours{24};       // a dead or left member is remembered
 };
 
@@ -123,6 +123,8 @@ class Membership {
   /// All but this node, by name.
   [[nodiscard]] std::vector<MemberView> members() const;
   [[nodiscard]] std::uint64_t incarnation() const noexcept { return incarnation_; }
+  /// Equal on nodes that know the same of each other. Cost: linear in the members.
+  [[nodiscard]] std::uint64_t digest() const;
   [[nodiscard]] NodeMetadata metadata() const { return {metadata_.roles, metadata_.values}; }
   /// 0: well. Each point makes this node that much slower to accuse. At most k_health_max.
   [[nodiscard]] unsigned local_health() const noexcept { return health_; }
@@ -175,7 +177,7 @@ class Membership {
   void decide(Clock::TimePoint now);
   std::optional<std::string> next_target();
   void send(const std::string& to, SwimKind kind, std::uint64_t number, std::string target = {});
-  void send_view(const std::string& to, SwimKind kind);
+  void send_view(const std::string& to, SwimKind kind, Clock::TimePoint now);
   void add_health(int points);
   [[nodiscard]] MemberClaim self_claim() const;
   [[nodiscard]] static std::vector<MemberClaim> claims_of(const std::string& name,

@@ -211,7 +211,8 @@ Membership::Actions Membership::on_tick(Clock::TimePoint now) {
       if (member.session) reachable.push_back(name);
     }
     if (!reachable.empty()) {
-      send_view(reachable[random_.below(reachable.size())], SwimKind::view);
+      const std::string& chosen = reachable[random_.below(reachable.size())];
+      actions_.emplace_back(Send{chosen, {SwimKind::digest, digest(), {}, {}}});
     }
   }
   decide(now);

@@ -96,7 +96,12 @@ class MembershipNet {
     }
     return count;
   }
-  void forget() { seen_.clear(); }
+  /// How many messages of that kind were sent since then.
+  [[nodiscard]] std::size_t sent(SwimKind kind) { return sent_[kind]; }
+  void forget() {
+    seen_.clear();
+    sent_.clear();
+  }
   [[nodiscard]] std::vector<std::string> names() const {
     std::vector<std::string> names;
     for (const auto& [name, node] : nodes_) names.push_back(name);
@@ -191,6 +196,7 @@ class MembershipNet {
   void act(const std::string& by, Membership::Actions actions) {
     for (Membership::Action& action : actions) {
       if (auto* send = std::get_if<Membership::Send>(&action)) {
+        ++sent_[send->message.kind];
         if (sessions_.contains(pair_of(by, send->to))) {
           flying_.push_back({now_ + k_step, by, nodes_.at(by).life, std::move(*send)});
         }
@@ -210,6 +216,7 @@ class MembershipNet {
   std::set<Pair> cuts_;
   std::deque<InFlight> flying_;
   std::vector<Seen> seen_;
+  std::map<SwimKind, std::size_t> sent_;
 };
 
 }  // namespace grove::cluster::testing

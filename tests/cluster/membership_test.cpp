@@ -327,7 +327,48 @@ TEST(Membership, TheDeadAreRememberedForADayAndThenForgotten) {
   EXPECT_EQ(net.view("n3", "n1").name, "");
 }
 
-TEST(Membership, AnOverloadedMemberIsSlowerToAccuse) {
+TEST(Membership, TheDeadAreForgottenThoughOthersTellOfThem) {
+  MembershipTimes times;
+  times.tombstone = 60s;
+  for (const std::uint64_t seed : {1, 2, 3, 4, 5}) {
+    MembershipNet net{5, seed, times};
+    net.kill("n1");
+    for (const char* joins_later : {"n6", "n7", "n8", "n9"}) {
+      net.run(16s);
+      net.start(joins_later);
+    }
+    net.run(20s);
+    for (const std::string& name : net.names()) EXPECT_EQ(net.view(name, "n1").name, "") << name;
+  }
+}
+
+TEST(Membership, WhoeverKnowsTheSameComparesDigestsOnly) {
+  MembershipNet net{5};
+  net.kill("n1");
+  net.run(60s);
+  net.forget();
+  net.run(60s);
+  EXPECT_GE(net.sent(SwimKind::digest), 4 * 5U);
+  EXPECT_EQ(net.sent(SwimKind::view), 0U);
+  EXPECT_EQ(net.sent(SwimKind::view_back), 0U);
+}
+
+TEST(Membership, ADigestOfOtherThingsIsAnsweredWithAllThatIsKnown) {
+  MembershipNet net{3};
+  EXPECT_EQ(net["n1"].digest(), net["n2"].digest());
+  net["n1"].set_metadata({{"web"}, {}});
+  EXPECT_NE(net["n1"].digest(), net["n2"].digest());
+  const auto answer = net["n1"].on_message("n2", {SwimKind::digest, net["n2"].digest(), {}, {}},
+                                           Clock::TimePoint{100s});
+  ASSERT_EQ(answer.size(), 1U);
+  const auto* view = std::get_if<Membership::Send>(answer.data());
+  ASSERT_NE(view, nullptr);
+  EXPECT_EQ(view->to, "n2");
+  EXPECT_EQ(view->message.kind, SwimKind::view);
+  EXPECT_EQ(view->message.claims.size(), 3U);
+}
+
+TEST(Membership, HealthIsLostByProbesThatFailAndComesBack) {
   MembershipNet net{3};
   net.isolate("n1");
   net.run(30s);
@@ -335,6 +376,36 @@ TEST(Membership, AnOverloadedMemberIsSlowerToAccuse) {
   net.heal();
   net.run(120s);
   EXPECT_EQ(net["n1"].local_health(), 0U);
+}
+
+/// How long a node of that health takes to suspect a member from which it has lost the session, and
+/// that nobody else answers for either.
+Clock::Duration time_to_suspect(unsigned health) {
+  Membership self{{"self", Life{1}, "self:1", {}, 1}};
+  Clock::TimePoint now = k_start;
+  for (const char* name : {"x", "y"}) self.on_session_up(name, Life{2}, "-:1", now);
+  for (; self.local_health() < health; now += 1ms) {
+    self.on_message(
+        "y",
+        {SwimKind::view_back, 0, {}, {{"self", 1, 1 + self.incarnation(), suspect, "-:1", "x"}}},
+        now);
+  }
+  const Clock::TimePoint lost = now;
+  self.on_session_down("x", now);
+  for (;; now += 1ms) {
+    if (self.next_tick() > now) continue;
+    for (const auto& action : self.on_tick(now)) {
+      const auto* change = std::get_if<Membership::Changed>(&action);
+      if (change != nullptr && change->to == suspect) return now - lost;
+    }
+  }
+}
+
+TEST(Membership, AnUnhealthyMemberIsSlowerToSuspect) {
+  const Clock::Duration well = time_to_suspect(0);
+  EXPECT_EQ(well, MembershipTimes{}.probe);
+  EXPECT_EQ(time_to_suspect(1), 2 * well);
+  EXPECT_EQ(time_to_suspect(Membership::k_health_max), (1 + Membership::k_health_max) * well);
 }
 
 }  // namespace
