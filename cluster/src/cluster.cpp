@@ -323,6 +323,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       case Sessions::Count::What::stale: node_.metrics().add(Metric::frames_stale); break;
       case Sessions::Count::What::malformed: node_.metrics().add(Metric::frames_malformed); break;
       case Sessions::Count::What::refused: node_.metrics().add(Metric::handshakes_refused); break;
+      case Sessions::Count::What::own_seed: node_.metrics().add(Metric::own_seeds); break;
     }
   }
 

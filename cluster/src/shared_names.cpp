@@ -130,6 +130,7 @@ void SharedNames::compare_clocks(NodeId from, const NamesDigest& digest) {
   const auto ours = static_cast<std::int64_t>(node_.clock().wall_micros());
   const auto ahead = static_cast<std::int64_t>(digest.wall_micros) - ours;
   if (digest.wall_micros != 0 && ahead > k_clocks_apart_max) {
+    node_.metrics().add(Metric::clocks_ahead);
     once_.warning("the clock of node " + node_name(from) +
                   " is more than 5 s ahead of this one's: names given on both sides of a partition "
                   "may be settled by that, not by their age");

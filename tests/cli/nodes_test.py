@@ -105,6 +105,27 @@ class Addresses(CliTest):
         eventually(lambda: "refused" in a.ask("members")["seeds"][0]["trouble"])
         self.expect(self.here.grove("members"), OK, "joining", "127.0.0.1:1", "connection refused")
 
+    def test_a_seed_that_is_the_node_itself_is_said_and_counted(self):
+        address = f"127.0.0.1:{free_port()}"
+        a = self.here.node("a", "--listen", address, "--join", address)
+        eventually(lambda: a.ask("members")["seeds"][0]["node"] == "a")
+        self.assertIn(f"seed {address} leads to this node itself", a.logged())
+        self.expect(self.here.grove("metrics"), OK, "own_seeds_total 1")
+
+    def test_a_second_node_of_a_name_stays_out_while_the_first_is_there(self):
+        c = self.here.node("c", "--listen", "127.0.0.1:0")
+        elsewhere = self.machine()
+        first = self.here.node("x", "--listen", "127.0.0.1:0", "--join", c.address)
+        self.up(c, "c", "x")
+        second = elsewhere.node("x", "--listen", "127.0.0.1:0", "--join", c.address)
+        said = "a node of that name is running"
+        eventually(lambda: said in second.logged() and said in c.logged())
+        self.expect(self.here.grove("members", "--node", "c"), OK, "refused", said)
+        self.assertEqual(first.states(), {"c": "up", "x": "up"})
+        self.assertEqual(second.states(), {"x": "up"})
+        first.process.kill()
+        self.up(second, "c", "x")
+
     def test_a_seeds_file_is_read_and_read_again(self):
         a, c = self.here.node("a"), self.here.node("c")
         seeds = self.here.run_dir / "seeds"

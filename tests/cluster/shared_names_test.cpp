@@ -251,6 +251,8 @@ TEST_F(SharedNames, OfANodeWhoseClockIsHoursWrongAreNamesAndItsClockIsInTheLog) 
     said += text.find("the clock of node a is more than 5 s ahead") != std::string::npos ? 1U : 0U;
   }
   EXPECT_EQ(said, 1U);
+  EXPECT_GT(node("b").metrics().get(Metric::clocks_ahead), 0U);
+  EXPECT_EQ(node("a").metrics().get(Metric::clocks_ahead), 0U);
   cut_in_two();
   const Pid older = hold("b", "z");  // b has heard of a's time
   world.run_for(1s);

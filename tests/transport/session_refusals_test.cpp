@@ -120,6 +120,41 @@ TEST(RefusedForItsLife, WhoAnswersIsToldAndSaysSo) {
   }
 }
 
+TEST(ANameTaken, IsGivenToNobodyElseThroughAThird) {
+  SessionNet net;
+  SessionHost& c = net.add("c", 5, {});
+  SessionHost& first = net.add("x", 10, {.seeds = {"c:1"}, .address = "x1:1"});
+  net.pass(1s);
+  ASSERT_TRUE(first.is_up());
+  SessionHost& second = net.add("x", 20, {.seeds = {"c:1"}, .address = "x2:1"});
+  net.pass(1min);
+  EXPECT_TRUE(first.downs.empty()) << "who was there is not troubled";
+  EXPECT_TRUE(second.ups.empty());
+  for (const SessionHost* host : {&c, &second}) {
+    EXPECT_EQ(host->times_said("a node of that name is running"), 1U) << host->name;
+    ASSERT_EQ(host->sessions.refused().size(), 1U) << host->name;
+    EXPECT_EQ(host->sessions.refused()[0].by_us, host == &c);
+  }
+  net.kill(first);
+  net.pass(1min);
+  EXPECT_TRUE(second.is_up()) << "the name is free";
+}
+
+TEST(ANameTaken, IsRefusedWhereItAnswersAtAnotherAddress) {
+  SessionNet net;
+  SessionHost& c = net.add("c", 5, {});
+  SessionHost& first = net.add("x", 10, {.seeds = {"c:1"}, .address = "x1:1"});
+  SessionHost& second = net.add("x", 20, {.address = "x2:1"});
+  net.pass(1s);
+  net.perform(c, c.sessions.add_seed("x2:1", net.now));
+  net.pass(1min);
+  EXPECT_TRUE(first.downs.empty());
+  EXPECT_TRUE(second.ups.empty());
+  for (const SessionHost* host : {&c, &second}) {
+    EXPECT_EQ(host->times_said("a node of that name is running"), 1U) << host->name;
+  }
+}
+
 TEST(ANameTaken, ElsewhereIsHeardOfFromOthers) {
   SessionNet net;
   SessionHost& x = net.add("x", 10, {});

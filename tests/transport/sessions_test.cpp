@@ -117,7 +117,9 @@ TEST_F(TwoNodes, ASeedThatIsOurselvesIsRecognised) {
   net.pass(1h);
   EXPECT_EQ(a->dials.size(), 1U);  // the address that we know is not even dialled
   EXPECT_TRUE(a->ups.empty());
-  EXPECT_TRUE(a->says.empty());
+  EXPECT_EQ(a->times_said("leads to this node itself"), 2U);
+  EXPECT_EQ(a->says.size(), 2U);
+  EXPECT_EQ(a->count(What::own_seed), 2);
   EXPECT_TRUE(a->sessions.peers().empty());
   EXPECT_EQ(net.open_links(*a), 0U);
 }
@@ -342,6 +344,8 @@ TEST_F(TwoNodes, ARestartThatNobodyNoticedEndsTheOldSessionExactlyOnce) {
   net.cut_power(*b);
   SessionHost& next = net.add("b", 21, {.seeds = {"a:1"}});
   net.pass(1s);
+  EXPECT_EQ(a->ups.size(), 1U) << "it may still be there";
+  net.pass(SessionTimes{}.silence);
   ASSERT_EQ(a->ups.size(), 2U);
   ASSERT_EQ(a->downs.size(), 1U);
   EXPECT_EQ(a->downs[0].peer, intern_node("b", Life{20}));

@@ -93,9 +93,15 @@ void Sessions::seed_answered(const std::string& seed, const std::string& node) {
   requests_answered(seed, node);
   const auto place = seeds_.find(seed);
   if (place == seeds_.end()) return;
+  Seed& of_seed = place->second;
+  of_seed.trouble.clear();
   // A DNS name may stand for several nodes, ourselves among them: another one says more.
-  if (node != config_.name || place->second.answered_by.empty()) place->second.answered_by = node;
-  place->second.trouble.clear();
+  if (node == config_.name && !of_seed.answered_by.empty()) return;
+  if (node == config_.name) {
+    say(false, "seed " + seed + " leads to this node itself");
+    act(Count{Count::What::own_seed});
+  }
+  of_seed.answered_by = node;
 }
 
 /// Whether `seed`, which stands for `address`, needs no dialling: we are there, or in a session.

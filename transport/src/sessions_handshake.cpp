@@ -76,6 +76,10 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
     refuse(link, Refusal::older_life, welcome.name, now);
     return;
   }
+  if (is_taken(peer, welcome.life)) {
+    refuse(link, Refusal::name_in_use, welcome.name, now);
+    return;
+  }
   if (peer.link != 0 && peer.link != link) {  // reached already, over another address
     GROVE_MARK("handshake.reached_already");
     aliases_[out.address] = welcome.name;
@@ -83,7 +87,7 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
     abandon(link);
     return;
   }
-  meet(welcome.name, peer, welcome.life, welcome.address, welcome.local, now);
+  meet(peer, welcome.life, welcome.address, welcome.local);
   peer.link = link;
   requests_answered(out.seed, welcome.name);  // from here on they follow the peer
   if (is_local(peer) && out.address != peer.local) {
@@ -218,6 +222,10 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
     refuse(route, Refusal::older_life, inbound.hello, now);
     return;
   }
+  if (is_taken(peer, inbound.hello.life)) {
+    refuse(route, Refusal::name_in_use, inbound.hello, now);
+    return;
+  }
   if (!peer.route.empty()) {
     // A new dial of the same peer: the old direction is dead on its side. Our link may be in use
     // there; were it dropped here as well, two nodes could end each other's sessions for ever. If
@@ -228,7 +236,7 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
     peer.session = 0;
     inbound_.erase(std::exchange(peer.route, {}));
   }
-  meet(name, peer, inbound.hello.life, inbound.hello.address, inbound.hello.local, now);
+  meet(peer, inbound.hello.life, inbound.hello.address, inbound.hello.local);
   inbound.proved = true;
   peer.route = route;
   act(Answer{route, encode_empty(FrameKind::accept)});
@@ -239,12 +247,18 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
   try_up(name, peer, now);
 }
 
-/// A life of a peer has proved itself.
-void Sessions::meet(const std::string& name, Peer& peer, Life life, const std::string& address,
-                    const std::string& local, Clock::TimePoint now) {
+/// Whether another life of that name is still there. One that ended unseen is so until its session
+/// has been silent for too long: a newer one may come in then.
+bool Sessions::is_taken(const Peer& peer, Life life) {
+  const bool taken = peer.session != 0 && life != peer.life;
+  if (taken) GROVE_MARK("handshake.name_taken");
+  return taken;
+}
+
+/// A life of a peer has proved itself. No session with an earlier one stands any more.
+void Sessions::meet(Peer& peer, Life life, const std::string& address, const std::string& local) {
   if (life > peer.life && peer.life != Life{}) {
     GROVE_MARK("handshake.next_life");
-    if (peer.session != 0) end_session(name, peer, "the node was restarted", now);
     if (peer.link != 0) {  // dialled to the old life
       const LinkId link = std::exchange(peer.link, 0);
       const auto out = outbound_.find(link);

@@ -136,7 +136,7 @@ class Sessions {
     std::string text;
   };
   struct Count {
-    enum class What : std::uint8_t { stale, malformed, refused } what;
+    enum class What : std::uint8_t { stale, malformed, refused, own_seed } what;
   };
   using Action = std::variant<Dial, Resolve, HangUp, Send, Answer, Up, Down, Acknowledged, Deliver,
                               Connected, Say, Count>;
@@ -300,8 +300,8 @@ class Sessions {
   void try_up(const std::string& name, Peer& peer, Clock::TimePoint now);
   void end_session(const std::string& name, Peer& peer, const std::string& why,
                    Clock::TimePoint now, Ending ending = Ending::closed);
-  void meet(const std::string& name, Peer& peer, Life life, const std::string& address,
-            const std::string& local, Clock::TimePoint now);
+  [[nodiscard]] static bool is_taken(const Peer& peer, Life life);
+  void meet(Peer& peer, Life life, const std::string& address, const std::string& local);
   void schedule_redial(Peer& peer, Clock::TimePoint now);
   /// The node known to live at `address`: ourselves, or a peer that is dialled anyway.
   [[nodiscard]] std::optional<std::string> known_at(const std::string& address) const;

@@ -30,6 +30,7 @@ enum class Metric : std::uint8_t {
   frames_stale,                // of a session that is over, or of a dead life
   frames_malformed,
   handshakes_refused,
+  own_seeds,  // addresses to join that turned out to be this node's
   sessions_up,
   sessions_down,
   sessions_slow,  // of them: the peer took too little for too long
@@ -41,6 +42,7 @@ enum class Metric : std::uint8_t {
   name_conflicts_unsettled,  // the program's order chose nobody, or threw: the name was freed
   names_refused,             // of a node that has more than it may
   names_diverged,            // copies of one version that differ; fetched anew
+  clocks_ahead,              // digests of names from a node whose clock is more than 5 s ahead
   members_suspected,
   members_declared_dead,
   suspicions_refuted,  // of this node
