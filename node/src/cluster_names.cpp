@@ -114,7 +114,7 @@ namespace {
 /// Runs the server while it has the name, and waits for it otherwise.
 class StandIn final : public GenServer {
   struct TryAgain {};
-  static constexpr auto k_pause = std::chrono::seconds{1};  // while names are refused
+  static constexpr auto k_pause = std::chrono::seconds{1};  // after a refusal, or a loss
 
  public:
   using Handles = grove::Handles<NameEvent, TryAgain>;
@@ -138,14 +138,11 @@ class StandIn final : public GenServer {
     co_await try_again();
   }
 
-  Task<> handle_info(Exit exit) {
-    if (exit.from != server_) co_return;
+  void handle_info(Exit exit) {
+    if (exit.from != server_) return;
     server_ = {};
-    if (counts_as_restart(exit.reason)) {
-      stop(exit.reason);
-      co_return;
-    }
-    co_await try_again();  // it may be free again by now
+    if (counts_as_restart(exit.reason)) return stop(exit.reason);
+    try_later();
   }
 
   Task<> terminate(ExitReason) {
@@ -156,19 +153,26 @@ class StandIn final : public GenServer {
   Task<StartResult> attempt() {
     StartResult result = co_await start_or_get(context(), name_, *spec_);
     if (result.ok()) server_ = result.pid;
-    // Nobody says when this node may take names again.
-    if (detail::is_name_refused(result) && !std::exchange(waits_, true)) {
-      context().send_after(k_pause, self(), TryAgain{});
-    }
+    if (is_denied(result)) try_later();
     co_return result;
   }
+  /// After a refusal, for nobody says when this node may take names again; and after a loss, though
+  /// the winner may be gone by now: if all losers tried at once, each would lose again to claims
+  /// that are over when they arrive, and so on for ever.
+  void try_later() {
+    if (!std::exchange(waits_, true)) context().send_after(k_pause, self(), TryAgain{});
+  }
   Task<> try_again() {
-    if (server_) co_return;
+    if (server_ || waits_) co_return;
     const StartResult result = co_await attempt();
     if (failed(result)) stop(result.reason);
   }
+  static bool is_denied(const StartResult& result) {
+    return result.status == StartResult::Status::failed &&
+           (detail::is_name_refused(result) || !counts_as_restart(result.reason));
+  }
   static bool failed(const StartResult& result) {
-    return result.status == StartResult::Status::failed && !detail::is_name_refused(result);
+    return result.status == StartResult::Status::failed && !is_denied(result);
   }
 
   std::string name_;

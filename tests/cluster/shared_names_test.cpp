@@ -394,17 +394,19 @@ TEST_F(SharedNames, OfAPeerThatTellsOfTooManyCountForNothingThereAndNowhereElse)
   EXPECT_TRUE(world.all_connected());
 }
 
+Task<> run_a_singleton(Context& context) {
+  SupervisorSpec spec;
+  spec.children.push_back(global::singleton("leader", child<Idle>("leader")));
+  ServerOptions options;
+  options.link = false;
+  const StartResult started = co_await start_supervisor(context, spec, options);
+  EXPECT_TRUE(started.ok());
+}
+
 TEST_F(SharedNames, OfASingletonAreTakenOverWhereItsHolderEnds) {
   start();
   for (const char* on : {"a", "b", "c"}) {
-    world.run(on, [](Context& context) -> Task<> {
-      SupervisorSpec spec;
-      spec.children.push_back(global::singleton("leader", child<Idle>("leader")));
-      ServerOptions options;
-      options.link = false;
-      const StartResult started = co_await start_supervisor(context, spec, options);
-      EXPECT_TRUE(started.ok());
-    });
+    world.run(on, run_a_singleton);
     world.run_for(1s);
   }
   EXPECT_EQ(seen("c", "leader")->node, node("a").id());
@@ -420,6 +422,39 @@ TEST_F(SharedNames, OfASingletonAreTakenOverWhereItsHolderEnds) {
   world.run_for(3s);
   ASSERT_TRUE(seen("b", "leader"));
   EXPECT_EQ(seen("b", "leader"), seen("c", "leader"));
+}
+
+/// When the parts of a cluster meet, each learns of claims that are over by the time they arrive.
+/// Who loses a name to one of those must not take it again at once, or all go on so by the
+/// thousand.
+TEST(Singletons, OfManyPartsAreDecidedInFewTriesWhenTheyMeet) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    testkit::SimWorld world{seed};
+    std::vector<std::vector<std::string>> parts{{"a"}, {"b"}, {"c"}, {"d"}, {"e"}};
+    for (const auto& part : parts) world.add_node(part.front());
+    const auto met = [&] { return world.all_connected(); };
+    ASSERT_TRUE(world.run_until(met, 10s));
+    for (const auto& part : parts) world.run(part.front(), run_a_singleton);
+    world.partition(parts);
+    world.run_for(10s);
+    for (const auto& part : parts) {  // one after the other, so that the newer ones lose
+      Node& node = world[part.front()].node();
+      const auto leader = node.whereis("leader", Scope::cluster);
+      ASSERT_TRUE(leader) << seed;
+      node.exit(*leader, ExitReason::symbol("crash"));
+      world.run_for(1s);
+    }
+    const auto lost = world.total(Metric::name_conflicts);
+    world.heal();
+    ASSERT_TRUE(world.run_until(met, 60s));
+    world.run_for(5s);
+    EXPECT_LE(world.total(Metric::name_conflicts) - lost, 3 * parts.size()) << "seed " << seed;
+    for (const auto& part : parts) {
+      Node& node = world[part.front()].node();
+      EXPECT_EQ(node.whereis("leader", Scope::cluster),
+                world["a"].node().whereis("leader", Scope::cluster));
+    }
+  }
 }
 
 }  // namespace
