@@ -14,6 +14,11 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(FaultKind::k_cou
     "calm", "split",     "cut",     "cut_both", "heal",  "clog",      "slow_net", "bad_net",
     "kill", "power_off", "restart", "move",     "pause", "slow_node", "set_clock"};
 
+/// Of a slow network: none, or so little that what queues up outlives the healing by seconds only.
+std::uint64_t bandwidth(const Fault& fault) {
+  return fault.chance % 2 == 0 ? 0 : 20'000 + (fault.chance >> 1U) % 100'000;
+}
+
 }  // namespace
 
 std::string_view to_string(FaultKind kind) noexcept {
@@ -120,6 +125,14 @@ void Ordeal::end(const std::string& name, bool silently) {
   }
 }
 
+/// Of a wall clock: up to two hours ahead, or back, but not to before its node's newest life.
+std::chrono::microseconds Ordeal::jump(const Fault& fault) const {
+  const std::uint64_t chance = fault.chance >> 1U;
+  if (fault.chance % 2 == 0) return std::chrono::minutes{chance % 120};
+  const auto most = static_cast<std::uint64_t>(world_.clock_past_start(all_[fault.node]).count());
+  return -std::chrono::microseconds{chance % (most + 1)};
+}
+
 void Ordeal::suffer(const Fault& fault) {
   world_.trace(to_string(fault));
   happen(fault);
@@ -144,7 +157,9 @@ void Ordeal::happen(const Fault& fault) {
     case FaultKind::heal: world_.heal(); break;
     case FaultKind::clog: world_.clog(one, other, fault.lasts); break;
     case FaultKind::slow_net:
-      world_.set_network({.delay_min = milliseconds{1}, .delay_mean = fault.lasts / 30});
+      world_.set_network({.delay_min = milliseconds{1},
+                          .delay_mean = fault.lasts / 30,
+                          .bytes_per_second = bandwidth(fault)});
       break;
     case FaultKind::bad_net:
       world_.set_network({.lost = static_cast<unsigned>(fault.chance % 8),
@@ -172,8 +187,7 @@ void Ordeal::happen(const Fault& fault) {
       if (up) world_.slow(one, milliseconds{5}, milliseconds{20 + fault.chance % 400});
       break;
     case FaultKind::set_clock:
-      // Forward only: a node that starts with a clock that was set back is refused.
-      world_.set_clock(one, world_.clock_wrong_by(one) + std::chrono::minutes{fault.chance % 120});
+      world_.set_clock(one, world_.clock_wrong_by(one) + jump(fault));
       break;
     case FaultKind::calm:
     case FaultKind::k_count: break;

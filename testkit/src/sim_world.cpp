@@ -61,10 +61,11 @@ SimNode& SimWorld::add_node(const std::string& name) {
   const Clock::TimePoint later = clock_.now() + std::chrono::microseconds{1};
   while (clock_.advance_to_next(later)) {  // so that lives differ
   }
-  const Machine& machine = machines_[name];
+  Machine& machine = machines_[name];
   SimNode::Setup setup{name, address_of(name), {}, machine.clock_wrong_by};
   if (auto_connect_ == transport::AutoConnect::always) setup.seeds = {first_ + ".sim:1"};
   nodes_[name] = std::make_unique<SimNode>(setup, clock_, random_, network_, configure_);
+  machine.life = nodes_[name]->node().life();
   note(NodeStarted{nodes_[name]->node().id()});
   return *nodes_[name];
 }
@@ -174,6 +175,12 @@ void SimWorld::slow(const std::string& name, Clock::Duration on, Clock::Duration
 void SimWorld::set_clock(const std::string& name, std::chrono::microseconds wrong_by) {
   machines_[name].clock_wrong_by = wrong_by;
   if (is_up(name)) nodes_[name]->clock().set_wrong_by(wrong_by);
+}
+
+std::chrono::microseconds SimWorld::clock_past_start(const std::string& name) const {
+  const Machine& machine = machines_.at(name);
+  const std::chrono::microseconds right{clock_.wall_micros()};
+  return right + machine.clock_wrong_by - std::chrono::microseconds{machine.life.value};
 }
 
 void SimWorld::heal() {

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <utility>
 
 namespace grove::testkit {
 
@@ -136,6 +137,32 @@ TEST_F(SimWorldTest, MovesOneNodesWallClockAndNotItsTime) {
   EXPECT_GT(world_["b"].node().life().value, wall + ahead);
 }
 
+TEST_F(SimWorldTest, LetsASlowNetworkCarrySoMuchASecond) {
+  world_.set_network({.bytes_per_second = 1000});
+  for (int number = 0; number < 20; ++number) say(number);
+  world_.run_for(milliseconds{500});
+  EXPECT_GT(heard_.size(), 1U);
+  EXPECT_LT(heard_.size(), 10U);
+  EXPECT_TRUE(world_.run_until([this] { return heard_.size() == 20; }, seconds{10}));
+}
+
+TEST_F(SimWorldTest, SetsAClockBackToTheStartOfItsNodesNewestLifeAndTheNextOneIsLetIn) {
+  for (const bool runs : {true, false}) {
+    world_.set_clock("b", world_.clock_wrong_by("b") + hours{3});
+    world_.run_for(seconds{10});
+    EXPECT_GE(world_.clock_past_start("b"), hours{3} + seconds{10});
+    const Life before = world_["b"].node().life();
+    if (!runs) world_.kill("b");
+    world_.set_clock("b", world_.clock_wrong_by("b") - world_.clock_past_start("b"));
+    EXPECT_EQ(world_.clock_past_start("b").count(), 0);
+    if (runs) world_.kill("b");
+    world_.add_node("b");
+    EXPECT_GT(world_["b"].node().life(), before);
+    EXPECT_LT(world_["b"].node().life().value, before.value + 1'000'000);
+    EXPECT_TRUE(world_.run_until([this] { return world_.all_connected(); }, seconds{60}));
+  }
+}
+
 TEST_F(SimWorldTest, FindsAgainANodeThatHasMoved) {
   const std::string before = world_["a"].address();  // whom the others were told to join
   world_.kill("a");
@@ -211,6 +238,36 @@ TEST(Schedule, HoldsEveryKindOfFaultAndNoneThatIsLeftOut) {
   EXPECT_EQ(kinds.size(), static_cast<std::size_t>(FaultKind::k_count));
   EXPECT_EQ(fewer.size() + 1, kinds.size());
   EXPECT_FALSE(fewer.contains(FaultKind::kill));
+}
+
+TEST(Schedule, SetsClocksAheadAndBackAndNoneBeforeItsNodesNewestLife) {
+  SimWorld world{1};
+  Ordeal ordeal{world, 3};
+  ordeal.start_all();
+  std::set<bool> ways;
+  auto past = world.clock_past_start("n1");
+  for (Fault& fault : make_schedule(1, 3, 100, FaultPlan{}.with(FaultKind::set_clock, 1))) {
+    fault.node = 0;
+    ordeal.suffer(fault);
+    EXPECT_GE(world.clock_past_start("n1").count(), 0);
+    ways.insert(world.clock_past_start("n1") > std::exchange(past, world.clock_past_start("n1")));
+  }
+  EXPECT_EQ(ways.size(), 2U);
+  world.kill("n1");
+  world.add_node("n1");
+  EXPECT_TRUE(world.run_until([&] { return world.all_connected(); }, seconds{60}));
+}
+
+TEST(Schedule, MakesSomeNetworksSlowByBandwidthAndOthersByDelayAlone) {
+  SimWorld world{1};
+  Ordeal ordeal{world, 2};
+  ordeal.start_all();
+  std::set<bool> narrow;
+  for (const Fault& fault : make_schedule(1, 2, 20, FaultPlan{}.with(FaultKind::slow_net, 1))) {
+    ordeal.suffer(fault);
+    narrow.insert(world.network().faults().bytes_per_second > 0);
+  }
+  EXPECT_EQ(narrow.size(), 2U);
 }
 
 TEST(Shrinking, LeavesOnlyTheFaultsThatItTakes) {

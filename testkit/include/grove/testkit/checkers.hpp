@@ -31,7 +31,7 @@ using Violations = std::vector<std::string>;
 /// I5. Each call ends, once, by its deadline, unless its caller ended or was paused.
 [[nodiscard]] Violations check_calls(const History& history);
 /// I6. All nodes know the same names; each means a living process; who has lost a name was told,
-/// and once; who has not, has it.
+/// and once; who has not, has it. Of an order that may choose neither this is not true.
 [[nodiscard]] Violations check_names(const History& history);
 /// I6. All nodes that run hold each other for members, in their present lives.
 [[nodiscard]] Violations check_members(const History& history);

@@ -23,7 +23,7 @@ enum class FaultKind : std::uint8_t {
   cut_both,   // between two nodes; others see both
   heal,       // all of it
   clog,       // one direction, for a while
-  slow_net,   // longer delays for all
+  slow_net,   // longer delays for all, and at times little bandwidth
   bad_net,    // frames are lost, repeated, overtaken
   kill,       // as SIGKILL
   power_off,  // the same in silence
@@ -31,7 +31,7 @@ enum class FaultKind : std::uint8_t {
   move,       // of those that are down, at another address
   pause,      // as SIGSTOP, for a while
   slow_node,  // paused most of the time
-  set_clock,  // a wall clock jumps
+  set_clock,  // a wall clock jumps, ahead or back; see SimWorld::clock_past_start()
   k_count
 };
 [[nodiscard]] std::string_view to_string(FaultKind kind) noexcept;
@@ -98,6 +98,7 @@ class Ordeal {
 
  private:
   void happen(const Fault& fault);
+  [[nodiscard]] std::chrono::microseconds jump(const Fault& fault) const;
   void start(const std::string& name, bool elsewhere = false);
   void end(const std::string& name, bool silently);
 

@@ -88,6 +88,9 @@ class SimWorld {
   [[nodiscard]] std::chrono::microseconds clock_wrong_by(const std::string& name) const {
     return machines_.at(name).clock_wrong_by;
   }
+  /// How far that wall clock, which may be of a node that is down, can be set back: it is where it
+  /// was when the newest life of its node began. Others refuse a next life from before that.
+  [[nodiscard]] std::chrono::microseconds clock_past_start(const std::string& name) const;
   void heal();
   [[nodiscard]] transport::MemoryNetwork& network() noexcept { return network_; }
 
@@ -152,6 +155,7 @@ class SimWorld {
   struct Machine {
     unsigned moves = 0;
     std::chrono::microseconds clock_wrong_by{0};
+    Life life;  // the newest
     std::set<std::string> cut_to;
     std::uint64_t bytes_sent = 0;
   };

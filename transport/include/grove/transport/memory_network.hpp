@@ -73,6 +73,7 @@ class MemoryNetwork {
   void observe(Observer observer) { observer_ = std::move(observer); }
   /// For what is sent from now on.
   void set_faults(const MemoryFaults& faults) { faults_ = faults; }
+  [[nodiscard]] const MemoryFaults& faults() const noexcept { return faults_; }
 
  private:
   class MemoryEndpoint;
