@@ -13,6 +13,7 @@ import textwrap
 from pathlib import Path
 
 BLOCK = re.compile(r"(?:<!-- snippet: (\S+) (\S+) -->\n)?```cpp\n(.*?)```", re.DOTALL)
+LINES_MAX = {"testing.md": (("bank", "partition"), 39)}  # a system of two servers, and its test
 PAGES_WITHOUT = {"architecture.md"}  # shows parts of the inside
 
 
@@ -24,8 +25,20 @@ def in_file(text, name):
     return found and textwrap.dedent(found[1])
 
 
+def too_long(page, text):
+    """Yields (line, why) when snippets of a page that are to be short together are not."""
+    names, most = LINES_MAX.get(page, ((), 0))
+    blocks = [block for block in BLOCK.finditer(text) if block[2] in names]
+    lines = sum(block[3].count("\n") for block in blocks)
+    if len(blocks) != len(names):
+        yield 1, f"not all of the snippets {' and '.join(names)}"
+    elif lines > most:
+        line = text.count("\n", 0, blocks[0].start()) + 1
+        yield line, f"{lines} lines in {' and '.join(names)}, at most {most}"
+
+
 def check(root):
-    """Yields (page, line, why) for each block that no test contains."""
+    """Yields (page, line, why) for each block that no test contains, and for what is too long."""
     for page in sorted((root / "docs").glob("*.md")):
         text = page.read_text()
         for block in BLOCK.finditer(text) if page.name not in PAGES_WITHOUT else ():
@@ -39,6 +52,7 @@ def check(root):
                 yield page.name, line, f"{block[1]} has no snippet {block[2]}"
             elif wanted.strip() != block[3].strip():
                 yield page.name, line, f"differs from the snippet {block[2]} of {block[1]}"
+        yield from ((page.name, line, why) for line, why in too_long(page.name, text))
 
 
 def self_test():
@@ -63,7 +77,17 @@ def self_test():
             if found != wanted:
                 failures += 1
                 print(f"wanted `{wanted}`, got `{found}`")
-    print(f"self-test: {len(samples)} samples, {failures} failures")
+    page = "".join(f"<!-- snippet: t.cpp {name} -->\n```cpp\n" + "int a;\n" * lines + "```\n"
+                   for name, lines in (("bank", 20), ("partition", 19)))
+    longer = page.replace("int a;\n", "int a;\nint b;\n", 1)
+    for wanted, text in (("", page),
+                         ("1 40 lines in bank and partition, at most 39", longer),
+                         ("1 not all of the snippets bank and partition", page.replace("bank", "b"))):
+        found = "; ".join(f"{line} {why}" for line, why in too_long("testing.md", text))
+        if found != wanted:
+            failures += 1
+            print(f"wanted `{wanted}`, got `{found}`")
+    print(f"self-test: {len(samples) + 3} samples, {failures} failures")
     return failures
 
 

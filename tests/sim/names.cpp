@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "workload.hpp"
 
+#include <utility>
+
 namespace grove::sim {
 namespace {
 
@@ -13,8 +15,7 @@ bool give_up(Context& context, const std::string& name) {
          context.unregister_name(name, Scope::cluster);
 }
 
-/// Takes a name when it is free, keeps it for a while, gives it up or dies with it. Who has one in
-/// the end stays: it must still have it then, or be told.
+/// Takes a name when it is free, and another one when it has given that up.
 Task<> holder(Context& context, Workload* workload) {
   const Life life{*workload, context};
   Random& random = workload->random();
@@ -23,21 +24,9 @@ Task<> holder(Context& context, Workload* workload) {
     co_await context.sleep_for(milliseconds{50 + random.below(500)});
     const std::string name = "name-" + std::to_string(random.below(k_names));
     if (!context.register_name(name, context.self(), Scope::cluster)) continue;
-    workload->world.note(testkit::NameHeld{name, context.self()});
-    auto lost = co_await context.receive_for<Exit>(milliseconds{random.below(10000)});
-    if (!lost && workload->stopping) {
-      workload->kept.push_back(context.self());
-    } else if (!lost) {
-      if (random.percent(30)) co_return;
-      if (give_up(context, name)) {
-        workload->world.note(testkit::NameGivenUp{name, context.self()});
-        continue;
-      }
-    }
-    if (!lost) lost = co_await context.receive<Exit>();
-    workload->world.note(testkit::NameLost{name, context.self()});
-    workload->world.trace(to_string(lost->reason));
-    co_return;  // its node has taken the name back already
+    const Holding held = co_await hold_name(context, workload, name);
+    if (held.lost) workload->world.trace(to_string(held.lost->reason));
+    if (!held.given_up) co_return;
   }
 }
 
@@ -51,6 +40,25 @@ Task<> parent(Context& context, Workload* workload) {
 }
 
 }  // namespace
+
+Task<Holding> hold_name(Context& context, Workload* workload, std::string name,
+                        std::optional<Exit> lost) {
+  Random& random = workload->random();
+  workload->world.note(testkit::NameHeld{name, context.self()});
+  if (!lost) lost = co_await context.receive_for<Exit>(milliseconds{random.below(10000)});
+  if (!lost && workload->stopping) {
+    workload->kept.push_back(context.self());
+  } else if (!lost) {
+    if (random.percent(30)) co_return Holding{};
+    if (give_up(context, name)) {
+      workload->world.note(testkit::NameGivenUp{name, context.self()});
+      co_return Holding{true, {}};
+    }
+  }
+  if (!lost) lost = co_await context.receive<Exit>();
+  workload->world.note(testkit::NameLost{name, context.self()});
+  co_return Holding{false, lost};  // its node has taken the name back already
+}
 
 void populate_names(Workload& workload, const std::string& name) {
   workload.world[name].node().spawn(parent, &workload);

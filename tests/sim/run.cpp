@@ -18,6 +18,7 @@ using testkit::Ordeal;
 
 constexpr auto k_connect = seconds{60};
 constexpr auto k_names_known = seconds{10};
+constexpr auto k_majority = seconds{30};
 constexpr auto k_call = seconds{2};
 constexpr auto k_pause = std::chrono::milliseconds{200};
 constexpr auto k_answer = seconds{10};
@@ -45,11 +46,14 @@ class Run {
       : scenario_{scenario},
         options_{options},
         workload_{options.seed},
-        ordeal_{workload_.world, options.nodes} {}
+        ordeal_{workload_.world, options.nodes} {
+    ClusterConfig config;
+    if (scenario_.configure != nullptr) scenario_.configure(config);
+    budget_ = config.flow.budget_bytes;
+  }
 
   Outcome all() {
-    world().configure(
-        [this](ClusterConfig& config) { config.flow.budget_bytes = scenario_.peer_budget; });
+    if (scenario_.configure != nullptr) world().configure(scenario_.configure);
     ordeal_.on_start = [this](const std::string& name) {
       workload_.world[name].node().spawn(echo);
       scenario_.populate(workload_, name);
@@ -60,7 +64,12 @@ class Run {
     Random random{options_.seed};
     liveness(ordeal_.heal_core(random.next()), "core");
     ordeal_.heal_all();
+    want("all are in the majority", k_majority, [this] {
+      return std::all_of(ordeal_.all().begin(), ordeal_.all().end(),
+                         [this](const std::string& name) { return takes_names(name); });
+    });
     liveness(ordeal_.all(), "all");
+    if (scenario_.last_act != nullptr) scenario_.last_act(workload_);
     end();
     return outcome();
   }
@@ -95,8 +104,12 @@ class Run {
   }
 
   void want(const std::string& what, Clock::Duration within, const std::function<bool()>& done) {
-    world().note(testkit::Wanted{what, world().clock().now() + within});
-    if (world().run_until(done, within)) world().note(testkit::Done{what});
+    sim::want(world(), what, within, done);
+  }
+
+  /// A core may be a minority: where there is a policy, it takes none then.
+  bool takes_names(const std::string& name) {
+    return world()[name].cluster().side() == Side::majority;
   }
 
   /// Whoever can reach each other connects, calls, and shares names.
@@ -104,6 +117,7 @@ class Run {
     want(which + " connects", k_connect, [&] { return world().connected(core); });
     for (std::size_t i = 0; i < core.size(); ++i) {
       call(core[i], core[(i + 1) % core.size()], which);
+      if (!takes_names(core[i])) continue;
       const std::string kept = "kept-for-" + which + "-by-" + core[i];
       const Pid pid = world()[core[i]].node().spawn(keep_name, &workload_, kept);
       want(kept + " is known", k_names_known, [&] {
@@ -167,7 +181,7 @@ class Run {
   Outcome outcome() {
     Outcome outcome;
     outcome.violations = testkit::check_all(world().history());
-    const std::size_t most = scenario_.peer_budget + k_beyond_budget;
+    const std::size_t most = budget_ + k_beyond_budget;
     for (std::string& violation : testkit::check_memory(world().history(), most)) {
       outcome.violations.push_back("I10: " + std::move(violation));
     }
@@ -176,7 +190,7 @@ class Run {
     for (const Metric metric :
          {Metric::downs_normal, Metric::downs_noproc, Metric::downs_noconnection,
           Metric::frames_stale, Metric::sessions_down, Metric::name_conflicts,
-          Metric::members_declared_dead}) {
+          Metric::members_declared_dead, Metric::minorities}) {
       outcome.counts[std::string{to_string(metric)}] = world().total(metric);
     }
     for (const auto& [at, event] : world().history()) count(event, outcome.counts);
@@ -194,7 +208,7 @@ class Run {
     if (std::holds_alternative<testkit::Received>(event)) add("items_received");
     if (std::holds_alternative<testkit::Sent>(event)) add("items_sent");
     const auto* queued = std::get_if<testkit::Queued>(&event);
-    if (queued != nullptr && queued->bytes > scenario_.peer_budget) add("budgets_used_up");
+    if (queued != nullptr && queued->bytes > budget_) add("budgets_used_up");
     if (std::holds_alternative<testkit::CallEnded>(event)) add("calls");
     if (std::holds_alternative<testkit::ChildStarted>(event)) add("children_started");
     if (std::holds_alternative<testkit::NodePaused>(event)) add("pauses");
@@ -206,11 +220,20 @@ class Run {
   const RunOptions& options_;
   Workload workload_;
   Ordeal ordeal_;
+  std::size_t budget_;  // what a node keeps for a peer
 };
 
 void populate_sick(Workload& workload, const std::string& node) { populate_names(workload, node); }
 
+void configure_flood(ClusterConfig& config) { config.flow.budget_bytes = std::size_t{1} << 16U; }
+
 }  // namespace
+
+void want(testkit::SimWorld& world, const std::string& what, Clock::Duration within,
+          const std::function<bool()>& done) {
+  world.note(testkit::Wanted{what, world.clock().now() + within});
+  if (world.run_until(done, within)) world.note(testkit::Done{what});
+}
 
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all{
@@ -218,11 +241,18 @@ const std::vector<Scenario>& scenarios() {
        populate_relations},
       {"names", "names of the cluster that are taken, lost and given up", FaultPlan::everything(),
        populate_names},
+      // All clocks are right, so that a later claim is a newer one.
+      {"names_newest",
+       "the same where the newest claim stands, with watchers, and names by hundreds",
+       FaultPlan::everything().without(testkit::FaultKind::set_clock), populate_names_newest,
+       finish_watched_names, configure_names_newest},
+      {"majority", "names that minorities are refused, of children too", FaultPlan::everything(),
+       populate_majority, finish_watched_names, configure_majority, cut_once},
       {"groups", "process groups that are joined, left and watched", FaultPlan::everything(),
        populate_groups, finish_groups},
       {"traffic", "streams of messages, and calls", FaultPlan::everything(), populate_traffic},
       {"flood", "streams of large messages, more than sick nodes take", FaultPlan::everything(),
-       populate_flood, nullptr, std::size_t{1} << 16U},
+       populate_flood, nullptr, configure_flood},
       {"supervisors", "children that crash", FaultPlan::everything(), populate_supervisors},
       {"sick", "nodes that are paused, slow or wrong about the time", FaultPlan::sick_nodes(),
        populate_sick},

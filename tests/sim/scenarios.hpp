@@ -3,7 +3,7 @@
 // Scenarios: whole runs of a simulated cluster, by name and seed, and what they found.
 #pragma once
 
-#include "grove/cluster/flow.hpp"
+#include "grove/cluster/cluster.hpp"
 #include "grove/testkit/checkers.hpp"
 #include "grove/testkit/faults.hpp"
 
@@ -37,7 +37,8 @@ struct Scenario {
   testkit::FaultPlan plan;
   void (*populate)(Workload& workload, const std::string& node);   // each life of each node
   void (*finish)(Workload& workload, Outcome& outcome) = nullptr;  // in the end, adds what it finds
-  std::size_t peer_budget = FlowConfig{}.budget_bytes;             // what a node keeps for a peer
+  void (*configure)(ClusterConfig& config) = nullptr;              // of each node
+  void (*last_act)(Workload& workload) = nullptr;                  // once all are well
 };
 [[nodiscard]] const std::vector<Scenario>& scenarios();
 [[nodiscard]] const Scenario* find_scenario(const std::string& name);

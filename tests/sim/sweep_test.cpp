@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "grove/core/mark.hpp"
+
 #include "scenarios.hpp"
 
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string_view>
 
 namespace grove::sim {
 namespace {
@@ -46,6 +51,22 @@ TEST(Sweep, EachMonitorFiresExactlyOnceUnderPartitionsAndRestarts) {
 
 TEST(Sweep, NamesConvergeAndNeverStayForked) {
   expect_happened(sweep("names"), {"name_conflicts_total", "losers_told"});
+}
+
+TEST(Sweep, WatchersAreToldOfAllNamesAndTheNewestStands) {
+  expect_happened(sweep("names_newest"),
+                  {"name_conflicts_total", "losers_told", "name_events", "registrations_given",
+                   "registrations_timeout", "registrations_name_taken"});
+  const std::vector<const Mark*> all = marks();
+  EXPECT_TRUE(std::any_of(all.begin(), all.end(), [](const Mark* mark) {
+    return std::string_view{mark->name} == "names.news_forgotten" && mark->reached > 0;
+  }));
+}
+
+TEST(Sweep, OnlyAMinorityIsRefusedNamesAndWhatTheProgramChoosesStands) {
+  expect_happened(sweep("majority"),
+                  {"name_conflicts_total", "losers_told", "minorities_total", "name_events",
+                   "registrations_refused", "children_with_names"});
 }
 
 TEST(Sweep, GroupsConvergeAndWatchersAreToldOfEachChangeOnce) {

@@ -4,10 +4,13 @@
 // when they are told to stop.
 #pragma once
 
+#include "grove/testkit/checkers.hpp"
 #include "grove/testkit/sim_world.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +20,8 @@ struct Outcome;
 
 /// What a watcher of a node's process groups was told, added up: how often each is a member.
 using GroupsSeen = std::map<std::string, std::map<Pid, int>>;
+/// What a watcher of the cluster's names was told, added up.
+using NamesTold = std::map<std::string, Pid>;
 
 /// The simulation has one thread.
 struct Workload {
@@ -31,8 +36,15 @@ struct Workload {
   std::uint64_t gave_up = 0;  // supervisors
   std::map<std::string, GroupsSeen> groups;  // by node
   std::uint64_t group_changes = 0;           // that watchers were told
+  std::map<std::string, NamesTold> names;    // by node
+  std::map<Pid, std::uint64_t> claims;       // of processes that take names: the higher one stands
+  std::map<std::string, std::uint64_t> counts;  // of what processes did
+  testkit::Violations wrong;                    // what they saw that must not be
   bool stopping = false;
 };
+/// Lets time pass until it is done; I13 says so when it is not.
+void want(testkit::SimWorld& world, const std::string& what, Clock::Duration within,
+          const std::function<bool()>& done);
 
 /// Notes that a process started, and, when its frame goes, that it ended.
 class Life {
@@ -49,6 +61,15 @@ class Life {
   Workload& workload_;
   Pid pid_;
 };
+
+struct Holding {
+  bool given_up = false;
+  std::optional<Exit> lost;
+};
+/// Keeps a name that the process has, for a while, then gives it up, or is to die with it. Who has
+/// one in the end stays: it must still have it then, or be told. `lost`: it has been told already.
+Task<Holding> hold_name(Context& context, Workload* workload, std::string name,
+                        std::optional<Exit> lost = {});
 
 struct Echo {
   using Reply = int;
@@ -71,6 +92,19 @@ void populate_flood(Workload& workload, const std::string& name);
 void populate_names(Workload& workload, const std::string& name);
 /// Supervisors whose children crash, with children on other nodes and on their own.
 void populate_supervisors(Workload& workload, const std::string& name);
+
+/// The newest claim stands. Registrations that wait for others, watchers of all names, and hundreds
+/// of names that are taken, and lost, together.
+void populate_names_newest(Workload& workload, const std::string& node);
+void configure_names_newest(ClusterConfig& config);
+/// A minority takes no names, and a function of the program's own says which claim stands. The
+/// same registrations and watchers, and children with names that crash.
+void populate_majority(Workload& workload, const std::string& node);
+void configure_majority(ClusterConfig& config);
+/// One cut of a whole cluster, for as long as it takes to tell who is in the majority.
+void cut_once(Workload& workload);
+/// Watchers must have been told of the names that there are.
+void finish_watched_names(Workload& workload, Outcome& outcome);
 
 /// Processes that join and leave groups, and one that watches them all.
 void populate_groups(Workload& workload, const std::string& node);
