@@ -4,6 +4,11 @@
 // them sessions as transport/ promises them: in order, and lost from some point on, which the two
 // ends notice by themselves. Nodes crash and come back as another life, are cut off from each other
 // and not, and hold each other for dead; processes take a name and end.
+//
+// A cut is what comes of it: a session ends that both ends had. How long it lasts makes no ways of
+// its own, since nodes without a session may connect at any time, or never.
+// What a node does follows from its state and from what happens to it: it is worked out once, kept,
+// and shared by the many states that it is a part of.
 #pragma once
 
 #include "grove/core/ids.hpp"
@@ -14,10 +19,12 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <sstream>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -31,7 +38,7 @@ class NamesModel {
   struct Limits {
     unsigned registrations = 0;
     unsigned ends = 0;  // of processes
-    unsigned cuts = 0;
+    unsigned cuts = 0;  // each between two nodes
     unsigned crashes = 0;
     unsigned declared = 0;  // dead, by one node
     unsigned ticks = 0;
@@ -39,24 +46,31 @@ class NamesModel {
     bool apart = false;    // a and c have not met: they know each other through b only
     bool gathers = false;  // what becomes of processes is told later, at any time
   };
-  explicit NamesModel(Limits limits) : limits_{limits} {}
+  /// What must never be so. `names`: all but that a node goes back in what it knows, which comes
+  /// before a name that is back. `at_rest`: what would last for ever.
+  enum class Checks : std::uint8_t { all, names, at_rest };
+  explicit NamesModel(Limits limits, Checks checks = Checks::all)
+      : limits_{limits}, checks_{checks} {}
 
   using Message = decltype(cluster::NameLog::Tell::message);
   struct Process {
     Pid pid;
-    std::string name;
+    unsigned name = 0;
     bool alive = true;
     unsigned lost = 0;          // how often it was told that another has its name
     std::uint64_t removed = 0;  // the version of its node's names that is without it
   };
   struct Node {
-    explicit Node(NodeId own_id) : id{own_id}, log{own_id, {}} { hash = hash_of(*this); }
+    explicit Node(NodeId own_id) : id{own_id}, log{own_id, {}} {}
     NodeId id;
     cluster::NameLog log;
-    std::vector<NodeId> members;
+    std::array<NodeId, k_nodes> members{};               // by place, of others; 0: it is none
     std::array<bool, k_nodes> reached{};                 // without a session: by another member
     std::vector<std::pair<NodeId, std::uint64_t>> seen;  // the greatest version of each origin
-    std::uint64_t hash = 0;                              // of all that
+    // Of all that:
+    std::uint64_t hash = 0;
+    NodeId back{};             // an origin of which it knows less than it did; 0: none
+    std::vector<Pid> holders;  // of each name
   };
   struct Sent {
     Message message;
@@ -64,13 +78,12 @@ class NamesModel {
   };
   struct State {
     Limits left;
-    std::array<std::shared_ptr<const Node>, k_nodes> nodes;  // shared by states; null: crashed
+    std::array<const Node*, k_nodes> nodes{};  // null: crashed
     std::array<std::uint64_t, k_nodes> lives{};
     std::vector<Process> processes;
     // [from][to]
-    std::array<std::array<std::vector<std::shared_ptr<const Sent>>, k_nodes>, k_nodes> wire;
+    std::array<std::array<std::vector<const Sent*>, k_nodes>, k_nodes> wire;
     std::array<std::array<bool, k_nodes>, k_nodes> session{};
-    std::array<std::array<bool, k_nodes>, k_nodes> cut{};
   };
 
   [[nodiscard]] State initial() const {
@@ -96,32 +109,32 @@ class NamesModel {
     for (std::size_t i = 0; i < k_nodes; ++i) {
       const std::string at = letter(i);
       if (!state.nodes[i]) {
-        step(at + " starts again", [i](State& next) { start(next, i); });
+        step(at + " starts again", [&](State& next) { start(next, i); });
         continue;
       }
-      if (state.left.crashes > 0) step(at + " crashes", [i](State& next) { crash(next, i); });
+      if (state.left.crashes > 0) step(at + " crashes", [&](State& next) { crash(next, i); });
       if (state.left.ticks > 0) {
-        step(at + " compares", [i](State& next) {
+        step(at + " compares", [&](State& next) {
           --next.left.ticks;
-          change(next, i, [](Node& node) { node.log.on_tick(); });
+          compare(next, i);
         });
       }
       if (state.nodes[i]->log.has_news()) {
-        step(at + " tells", [i](State& next) { change(next, i, [](Node&) {}); });
+        step(at + " tells", [&](State& next) {
+          change(
+              next, i, {k_tell}, [](Node&) {}, News::told);
+        });
       }
-      if (state.left.registrations > 0) {
-        for (unsigned n = 0; n < limits_.names; ++n) {
-          const std::string name = "n" + std::to_string(n);
-          if (state.nodes[i]->log.find(name)) continue;
-          step(at + " registers " + name, [i, &name](State& next) { take(next, i, name); });
-        }
+      for (unsigned n = 0; n < limits_.names; ++n) {
+        if (!may_register(state, i, n)) continue;
+        step(at + " registers " + name_of(n), [&](State& next) { take(next, i, n); });
       }
       for (std::size_t p = 0; p < state.processes.size(); ++p) {
         const Process& process = state.processes[p];
-        if (state.left.ends == 0 || !process.alive || process.pid.node != state.nodes[i]->id) {
+        if (state.left.ends == 0 || !may_end(process) || process.pid.node != state.nodes[i]->id) {
           continue;
         }
-        step("the process of " + at + " ends", [i, p](State& next) { end(next, i, p); });
+        step("the process of " + at + " ends", [&](State& next) { end(next, i, p); });
       }
       for (std::size_t j = 0; j < k_nodes; ++j) {
         if (j != i) steps_towards(state, i, j, step);
@@ -132,8 +145,11 @@ class NamesModel {
   [[nodiscard]] std::uint64_t fingerprint(const State& state) const {
     Hash hash;
     const Limits& left = state.left;
-    for (const unsigned one :
-         {left.registrations, left.ends, left.cuts, left.crashes, left.declared, left.ticks}) {
+    const bool more_ends =
+        left.registrations > 0 || std::any_of(state.processes.begin(), state.processes.end(),
+                                              [](const Process& one) { return may_end(one); });
+    for (const unsigned one : {left.registrations, more_ends ? left.ends : 0, left.cuts,
+                               left.crashes, left.declared, left.ticks}) {
       hash.add(one);
     }
     for (std::size_t i = 0; i < k_nodes; ++i) {
@@ -141,13 +157,12 @@ class NamesModel {
       hash.add(state.nodes[i] ? state.nodes[i]->hash : 0);
       for (std::size_t j = 0; j < k_nodes; ++j) {
         hash.add(state.session[i][j] ? 2 : 1);
-        hash.add(state.cut[i][j] ? 2 : 1);
-        for (const auto& sent : state.wire[i][j]) hash.add(sent->hash);
+        for (const Sent* sent : state.wire[i][j]) hash.add(sent->hash);
       }
     }
     for (const Process& process : state.processes) {
       hash.add(process.pid.node.value);
-      hash.add(std::hash<std::string>{}(process.name));
+      hash.add(process.name);
       hash.add((process.alive ? 1U : 0U) + 2 * process.lost);
       hash.add(process.removed);
     }
@@ -155,33 +170,20 @@ class NamesModel {
   }
 
   [[nodiscard]] std::optional<std::string> broken(const State& state) const {
-    for (const Process& process : state.processes) {
-      if (process.lost > 1)
-        return "the process of " + where(process) + " is told twice of one loss";
-      if (process.removed == 0) continue;
-      for (std::size_t i = 0; i < k_nodes; ++i) {
-        if (!state.nodes[i] || seen(*state.nodes[i], process.pid.node) < process.removed) continue;
-        const auto holds = state.nodes[i]->log.find(process.name);
-        if (holds && holds->pid == process.pid) {
-          return letter(i) + " sees a name that it knew to be removed: held by a process of " +
-                 where(process);
-        }
-      }
+    if (checks_ != Checks::at_rest) {
+      if (auto what = wrong_name(state)) return what;
     }
-    for (std::size_t i = 0; i < k_nodes; ++i) {
-      if (!state.nodes[i]) continue;
-      for (const auto& [origin, version] : state.nodes[i]->seen) {
-        const auto* copy = state.nodes[i]->log.origin(origin);
-        if (copy != nullptr && copy->version() < version) {
-          return letter(i) + " goes back in what it knows of the names of " + node_name(origin);
-        }
-      }
+    for (const Node* node : state.nodes) {
+      if (checks_ != Checks::all || node == nullptr || node->back == NodeId{}) continue;
+      return node_name(node->id) + " goes back in what it knows of the names of " +
+             node_name(node->back);
     }
     // From every other state some steps lead to one of these.
     return is_quiet(state) ? forked_for_ever(state) : std::nullopt;
   }
 
  private:
+  using News = cluster::NameLog::News;
   struct Hash {
     std::uint64_t value = 0;
     void add(std::uint64_t word) {
@@ -189,8 +191,17 @@ class NamesModel {
       value ^= value >> 29U;
     }
   };
+  /// What happens to a node.
+  enum Event { k_tell, k_tick, k_take, k_end, k_meet, k_lose, k_bury, k_reach, k_hear };
+  struct Outcome {
+    const Node* node = nullptr;
+    std::vector<std::pair<std::size_t, const Sent*>> sent;  // to whom
+    std::vector<Pid> lost;
+  };
+
   static std::string letter(std::size_t i) { return std::string(1, static_cast<char>('a' + i)); }
   static std::string where(const Process& process) { return node_name(process.pid.node); }
+  static std::string name_of(unsigned n) { return "n" + std::to_string(n); }
   static std::size_t place(NodeId node) {
     return static_cast<std::size_t>(node_name(node).front() - 'a');
   }
@@ -203,212 +214,247 @@ class NamesModel {
 
   // -- what may happen -----------------------------------------------------------------------
 
-  static void start(State& state, std::size_t i) {
-    const NodeId id = intern_node(letter(i), Life{++state.lives[i]});
-    state.nodes[i] = std::make_shared<const Node>(id);
+  /// Where all nodes have met, they differ by the order of their names alone, and that orders two
+  /// claims on one name and nothing else. So of the nodes that claim first and second, these say it
+  /// all: a and a, a and b, b and a. What others do is the same under other names. Of two names,
+  /// neither taken yet, one is as good as the other.
+  [[nodiscard]] bool may_register(const State& state, std::size_t i, unsigned n) const {
+    if (state.left.registrations == 0 || state.nodes[i]->holders[n] != Pid{}) return false;
+    if (limits_.apart || limits_.registrations > 2) return true;
+    if (i >= limits_.registrations) return false;
+    if (state.processes.empty()) return n == 0;
+    return i == 0 || place(state.processes.front().pid.node) != i;
+  }
+  /// The end of one that has lost its name changes nothing.
+  static bool may_end(const Process& process) { return process.alive && process.removed == 0; }
+
+  void start(State& state, std::size_t i) const {
+    Node node{intern_node(letter(i), Life{++state.lives[i]})};
+    state.nodes[i] = keep(std::move(node));
   }
   static void crash(State& state, std::size_t i) {
     --state.left.crashes;
     for (Process& process : state.processes) {
       if (process.pid.node == state.nodes[i]->id) process.alive = false;
     }
-    state.nodes[i].reset();
+    state.nodes[i] = nullptr;
     for (std::size_t j = 0; j < k_nodes; ++j) {
       state.wire[j][i].clear();
       state.session[i][j] = false;
     }
   }
-  static void take(State& state, std::size_t i, const std::string& name) {
+  void take(State& state, std::size_t i, unsigned n) const {
     --state.left.registrations;
     const auto index = static_cast<std::uint32_t>(state.processes.size() + 1);
     const Pid pid{state.nodes[i]->id, index, 1};
-    state.processes.push_back({pid, name});
-    cluster::NameLog::NewName request;
-    request.name = name;
-    request.pid = pid;
-    // All clocks stand still: the order is theirs alone.
-    change(
-        state, i, [&](Node& node) { static_cast<void>(node.log.add(request, 1)); }, news(state));
+    state.processes.push_back({pid, n});
+    const auto add = [&](Node& node) {
+      cluster::NameLog::NewName request;
+      request.name = name_of(n);
+      request.pid = pid;
+      // All clocks stand still: the order is theirs alone.
+      static_cast<void>(node.log.add(request, 1));
+    };
+    change(state, i, {k_take, n, index}, add, own_news());
   }
-  static void end(State& state, std::size_t i, std::size_t process) {
+  void end(State& state, std::size_t i, std::size_t process) const {
     --state.left.ends;
     state.processes[process].alive = false;
+    const Pid pid = state.processes[process].pid;
     change(
-        state, i, [&](Node& node) { node.log.remove_all(state.processes[process].pid); },
-        news(state));
+        state, i, {k_end, pid.index}, [&](Node& node) { node.log.remove_all(pid); }, own_news());
   }
-  static cluster::NameLog::News news(const State& state) {
-    using News = cluster::NameLog::News;
-    return state.left.gathers ? News::gathered : News::told;
+  void compare(State& state, std::size_t i) const {
+    change(state, i, {k_tick}, [](Node& node) { node.log.on_tick(); });
   }
+  [[nodiscard]] News own_news() const { return limits_.gathers ? News::gathered : News::told; }
 
   template <class Step>
   void steps_towards(const State& state, std::size_t i, std::size_t j, const Step& step) const {
-    const std::string pair = letter(i) + letter(j);
+    const std::string pair = letter(std::min(i, j)) + letter(std::max(i, j));
     const bool both = state.nodes[j] != nullptr;
     if (state.session[i][j] && !state.wire[j][i].empty()) {
-      step(letter(i) + " hears " + letter(j), [i, j](State& next) { deliver(next, i, j); });
+      step(letter(i) + " hears " + letter(j), [&](State& next) { deliver(next, i, j); });
     }
-    if (state.session[i][j] && (!both || state.cut[i][j] || !state.session[j][i])) {
-      step(letter(i) + " loses " + letter(j), [i, j](State& next) { lose(next, i, j); });
+    if (state.session[i][j] && !state.session[j][i]) {
+      step(letter(i) + " loses " + letter(j), [&](State& next) { lose(next, i, j); });
     }
-    if (i < j && state.left.cuts > 0 && !state.cut[i][j]) {
-      step(pair + " is cut", [i, j](State& next) {
+    if (state.session[i][j] && state.session[j][i] && state.left.cuts > 0) {
+      step(pair + " is cut: " + letter(i) + " loses " + letter(j), [&](State& next) {
         --next.left.cuts;
-        next.cut[i][j] = next.cut[j][i] = true;
+        lose(next, i, j);
       });
     }
-    if (i < j && state.cut[i][j]) {
-      step(pair + " heals", [i, j](State& next) { next.cut[i][j] = next.cut[j][i] = false; });
-    }
     if (i < j && both && can_connect(state, i, j)) {
-      step(pair + " connects", [i, j](State& next) { connect(next, i, j); });
+      step(pair + " connects", [&](State& next) { connect(next, i, j); });
     }
     if (state.left.declared > 0 && may_declare_dead(state, i, j)) {
-      step(letter(i) + " holds " + letter(j) + " for dead", [i, j](State& next) {
+      step(letter(i) + " holds " + letter(j) + " for dead", [&](State& next) {
         --next.left.declared;
         declare_dead(next, i, j);
       });
     }
     if (both && may_be_reached(state, i, j)) {
       step(letter(i) + " hears that " + letter(j) + " is reached",
-           [i, j](State& next) { reach(next, i, j); });
+           [&](State& next) { reach(next, i, j); });
     }
   }
 
   static bool can_connect(const State& state, std::size_t i, std::size_t j) {
-    return !state.cut[i][j] && !state.session[i][j] && !state.session[j][i];
-  }
-  static std::vector<NodeId>::const_iterator member(const Node& node, std::size_t j) {
-    return std::find_if(node.members.begin(), node.members.end(),
-                        [j](NodeId id) { return place(id) == j; });
+    return !state.session[i][j] && !state.session[j][i];
   }
   static bool may_declare_dead(const State& state, std::size_t i, std::size_t j) {
-    const Node& node = *state.nodes[i];
-    return member(node, j) != node.members.end() && !state.session[i][j];
+    return state.nodes[i]->members[j] != NodeId{} && !state.session[i][j];
   }
   /// The third one has sessions with both.
   static bool may_be_reached(const State& state, std::size_t i, std::size_t j) {
     const Node& node = *state.nodes[i];
     const std::size_t third = k_nodes - i - j;
-    const auto known = member(node, j);
-    const bool same_life = known == node.members.end() || *known == state.nodes[j]->id;
+    const NodeId known = node.members[j];
+    const bool same_life = known == NodeId{} || known == state.nodes[j]->id;
     return same_life && !node.reached[j] && !state.session[i][j] && state.nodes[third] &&
            state.session[i][third] && state.session[third][i] && state.session[third][j] &&
            state.session[j][third];
   }
 
-  static void connect(State& state, std::size_t i, std::size_t j) {
+  void connect(State& state, std::size_t i, std::size_t j) const {
     state.session[i][j] = state.session[j][i] = true;
-    state.wire[i][j].clear();
-    state.wire[j][i].clear();
     for (const auto& [one, other] : {std::pair{i, j}, std::pair{j, i}}) {
       const NodeId peer = state.nodes[other]->id;
-      change(state, one, [&, to = other](Node& node) { meet(node, peer, to); });
+      change(state, one, {k_meet, peer.value}, [&, at = other](Node& node) {
+        node.reached[at] = false;
+        if (node.members[at] != NodeId{} && node.members[at] != peer) {
+          node.log.on_member(std::exchange(node.members[at], NodeId{}), false);
+        }
+        if (node.members[at] == NodeId{}) join(node, peer, at);
+        node.log.on_session_up(peer);
+      });
     }
   }
-  static void meet(Node& node, NodeId peer, std::size_t at) {
-    node.reached[at] = false;
-    const auto known = member(node, at);
-    if (known != node.members.end() && *known != peer) {
-      node.log.on_member(*known, false);
-      node.members.erase(known);
-    }
-    if (member(node, at) == node.members.end()) join(node, peer);
-    node.log.on_session_up(peer);
-  }
-  static void join(Node& node, NodeId peer) {
-    node.members.push_back(peer);
-    std::sort(node.members.begin(), node.members.end());
+  static void join(Node& node, NodeId peer, std::size_t at) {
+    node.members[at] = peer;
     node.log.on_member(peer, true);
   }
   /// What is on its way to the one that loses it is lost.
-  static void lose(State& state, std::size_t i, std::size_t j) {
+  void lose(State& state, std::size_t i, std::size_t j) const {
     state.session[i][j] = false;
     state.wire[j][i].clear();
-    change(state, i, [j](Node& node) {
-      if (const auto peer = member(node, j); peer != node.members.end()) {
-        node.log.on_session_down(*peer);
-      }
+    change(state, i, {k_lose, j}, [&](Node& node) {
+      if (node.members[j] != NodeId{}) node.log.on_session_down(node.members[j]);
     });
   }
-  static void declare_dead(State& state, std::size_t i, std::size_t j) {
-    change(state, i, [j](Node& node) {
-      const auto known = member(node, j);
-      const NodeId gone = *known;
-      node.members.erase(known);
+  void declare_dead(State& state, std::size_t i, std::size_t j) const {
+    change(state, i, {k_bury, j}, [&](Node& node) {
+      const NodeId gone = std::exchange(node.members[j], NodeId{});
       node.reached[j] = false;
       std::erase_if(node.seen, [gone](const auto& version) { return version.first == gone; });
       node.log.on_member(gone, false);
     });
   }
-  static void reach(State& state, std::size_t i, std::size_t j) {
+  void reach(State& state, std::size_t i, std::size_t j) const {
     const NodeId far = state.nodes[j]->id;
-    change(state, i, [=](Node& node) {
+    change(state, i, {k_reach, far.value}, [&](Node& node) {
       node.reached[j] = true;
-      if (member(node, j) == node.members.end()) join(node, far);
+      if (node.members[j] == NodeId{}) join(node, far, j);
       node.log.on_reached(far, letter(k_nodes - i - j));
     });
   }
-  static void deliver(State& state, std::size_t to, std::size_t from) {
+  void deliver(State& state, std::size_t to, std::size_t from) const {
     auto& wire = state.wire[from][to];
-    const std::shared_ptr<const Sent> sent = wire.front();
+    const Sent* const sent = wire.front();
     wire.erase(wire.begin());
-    change(state, to, [&](Node& node) {
-      const NodeId peer = *member(node, from);
+    change(state, to, {k_hear, from, sent->hash}, [&](Node& node) {
+      const NodeId peer = node.members[from];
       std::visit([&](const auto& one) { node.log.on_message(peer, one); }, sent->message);
     });
   }
 
-  /// Lets something happen to a node, and performs what its log decides.
+  /// Lets something happen to a node, which `event` says all of, and performs what its log decides.
   template <class F>
-  static void change(State& state, std::size_t i, F&& happen,
-                     cluster::NameLog::News news = cluster::NameLog::News::told) {
-    const auto changed = std::make_shared<Node>(*state.nodes[i]);
-    Node& node = *changed;
-    if (news == cluster::NameLog::News::told) perform(state, i, node.log.take());
-    happen(node);
-    perform(state, i, node.log.take(news));
-    note_versions(state, node);
-    node.hash = hash_of(node);
-    state.nodes[i] = changed;
+  void change(State& state, std::size_t i, std::initializer_list<std::uint64_t> event, F&& happen,
+              News news = News::told) const {
+    Hash key{state.nodes[i]->hash};
+    for (const std::uint64_t word : event) key.add(word);
+    const auto [known, is_new] = outcomes_.try_emplace(key.value);
+    Outcome& outcome = known->second;
+    if (is_new) {
+      Node node = *state.nodes[i];
+      if (news == News::told) note(outcome, node.log.take());
+      happen(node);
+      note(outcome, node.log.take(news));
+      outcome.node = keep(std::move(node));
+    }
+    state.nodes[i] = outcome.node;
+    // What is sent to one that has lost the session is never heard: it is as if it were not sent.
+    for (const auto& [to, sent] : outcome.sent) {
+      if (state.session[i][to] && state.session[to][i]) state.wire[i][to].push_back(sent);
+    }
+    const auto* own = outcome.node->log.origin(outcome.node->id);
+    for (Process& process : state.processes) {
+      if (process.pid.node != outcome.node->id) continue;
+      process.lost +=
+          static_cast<unsigned>(std::count(outcome.lost.begin(), outcome.lost.end(), process.pid));
+      if (process.removed != 0) continue;
+      const auto* entry = own->find(name_of(process.name));
+      if (entry == nullptr || entry->index != process.pid.index) process.removed = own->version();
+    }
   }
-  static void perform(State& state, std::size_t i, cluster::NameLog::Actions actions) {
+  void note(Outcome& outcome, cluster::NameLog::Actions actions) const {
     for (auto& action : actions) {
       if (auto* tell = std::get_if<cluster::NameLog::Tell>(&action)) {
         const std::uint64_t hash =
             std::visit([](const auto& one) { return hash_of(one); }, tell->message);
-        const auto sent = std::make_shared<Sent>(Sent{std::move(tell->message), hash});
-        for (const NodeId peer : tell->to) {
-          const std::size_t to = place(peer);
-          if (state.session[i][to]) state.wire[i][to].push_back(sent);
-        }
+        auto& sent = messages_[hash];
+        if (!sent) sent = std::make_unique<const Sent>(Sent{std::move(tell->message), hash});
+        for (const NodeId peer : tell->to) outcome.sent.emplace_back(place(peer), sent.get());
       } else if (const auto* lost = std::get_if<cluster::NameLog::Lost>(&action)) {
-        for (Process& process : state.processes) {
-          if (process.pid == lost->loser) ++process.lost;
-        }
+        outcome.lost.push_back(lost->loser);
       }
     }
   }
-  static void note_versions(State& state, Node& node) {
-    const auto note = [&node](NodeId origin, std::uint64_t version) {
-      for (auto& [id, greatest] : node.seen) {
-        if (id == origin) return void(greatest = std::max(greatest, version));
-      }
-      node.seen.emplace_back(origin, version);
-    };
-    std::vector<NodeId> known = node.members;
-    known.push_back(node.id);
-    for (const NodeId origin : known) {
-      if (const auto* log = node.log.origin(origin)) note(origin, log->version());
-    }
+  const Node* keep(Node node) const {
+    node.back = NodeId{};
+    note_version(node, node.id);
+    for (const NodeId member : node.members) note_version(node, member);
     std::sort(node.seen.begin(), node.seen.end());
-    const std::uint64_t own = node.log.origin(node.id)->version();
-    for (Process& process : state.processes) {
-      if (process.pid.node != node.id || process.removed != 0) continue;
-      const auto* entry = node.log.origin(node.id)->find(process.name);
-      if (entry == nullptr || entry->index != process.pid.index) process.removed = own;
+    node.holders.clear();
+    for (unsigned n = 0; n < limits_.names; ++n) {
+      const auto row = node.log.find(name_of(n));
+      node.holders.push_back(row ? row->pid : Pid{});
     }
+    node.hash = hash_of(node);
+    auto& kept = nodes_[node.hash];
+    if (!kept) kept = std::make_unique<const Node>(std::move(node));
+    return kept.get();
+  }
+  static void note_version(Node& node, NodeId origin) {
+    const auto* log = node.log.origin(origin);
+    if (log == nullptr) return;
+    for (auto& [id, greatest] : node.seen) {
+      if (id != origin) continue;
+      if (log->version() < greatest) node.back = origin;
+      greatest = std::max(greatest, log->version());
+      return;
+    }
+    node.seen.emplace_back(origin, log->version());
+  }
+
+  // -- what must never be ---------------------------------------------------------------------
+
+  [[nodiscard]] static std::optional<std::string> wrong_name(const State& state) {
+    for (const Process& process : state.processes) {
+      if (process.lost > 1)
+        return "the process of " + where(process) + " is told twice of one loss";
+      if (process.removed == 0) continue;
+      for (const Node* node : state.nodes) {
+        if (node == nullptr || node->holders[process.name] != process.pid) continue;
+        if (seen(*node, process.pid.node) < process.removed) continue;
+        return node_name(node->id) +
+               " sees a name that it knew to be removed: " + name_of(process.name) +
+               " held by a process of " + where(process);
+      }
+    }
+    return std::nullopt;
   }
 
   /// No fault lasts, and nothing is on its way.
@@ -417,7 +463,7 @@ class NamesModel {
       if (state.nodes[i] && state.nodes[i]->log.has_news()) return false;
       for (std::size_t j = 0; j < k_nodes; ++j) {
         if (i == j || !state.nodes[i]) continue;
-        if (state.cut[i][j] || !state.wire[i][j].empty()) return false;
+        if (!state.wire[i][j].empty()) return false;
         if (state.session[i][j] != (state.nodes[j] != nullptr)) return false;
       }
     }
@@ -426,7 +472,7 @@ class NamesModel {
 
   // -- what must come of it ------------------------------------------------------------------
 
-  static void deliver_all(State& state) {
+  void deliver_all(State& state) const {
     for (bool any = true; any;) {
       any = false;
       for (std::size_t to = 0; to < k_nodes; ++to) {
@@ -439,14 +485,12 @@ class NamesModel {
     }
   }
   /// The faults end, all nodes that live meet, and compare what they have.
-  static void recover(State& state) {
+  void recover(State& state) const {
     for (std::size_t i = 0; i < k_nodes; ++i) {
       for (std::size_t j = 0; j < k_nodes; ++j) {
         if (i == j || !state.nodes[i]) continue;
-        state.cut[i][j] = false;
-        const bool there = state.nodes[j] != nullptr;
-        if (state.session[i][j] && (!there || !state.session[j][i])) lose(state, i, j);
-        if (!there && may_declare_dead(state, i, j)) declare_dead(state, i, j);
+        if (state.session[i][j] && !state.session[j][i]) lose(state, i, j);
+        if (!state.nodes[j] && may_declare_dead(state, i, j)) declare_dead(state, i, j);
       }
     }
     for (std::size_t i = 0; i < k_nodes; ++i) {
@@ -457,8 +501,7 @@ class NamesModel {
     for (int round = 0; round < 3; ++round) {
       deliver_all(state);
       for (std::size_t i = 0; i < k_nodes; ++i) {
-        if (!state.nodes[i]) continue;
-        change(state, i, [](Node& node) { node.log.on_tick(); });
+        if (state.nodes[i]) compare(state, i);
       }
     }
     deliver_all(state);
@@ -468,23 +511,21 @@ class NamesModel {
   [[nodiscard]] std::optional<std::string> forked_for_ever(State state) const {
     recover(state);
     for (unsigned n = 0; n < limits_.names; ++n) {
-      const std::string name = "n" + std::to_string(n);
       std::optional<Pid> first;
-      for (const auto& node : state.nodes) {
-        if (!node) continue;
-        const auto row = node->log.find(name);
-        const Pid holder = row ? row->pid : Pid{};
-        if (first && *first != holder) return "the nodes never agree on who has " + name;
+      for (const Node* node : state.nodes) {
+        if (node == nullptr) continue;
+        const Pid holder = node->holders[n];
+        if (first && *first != holder) return "the nodes never agree on who has " + name_of(n);
         first = holder;
       }
       for (const Process& process : state.processes) {
-        if (process.name != name) continue;
+        if (process.name != n) continue;
         if (process.lost > 1) return "the process of " + where(process) + " is told twice";
         const bool holds = first && *first == process.pid;
         if (holds && !process.alive)
-          return name + " stays with a dead process of " + where(process);
+          return name_of(n) + " stays with a dead process of " + where(process);
         if (process.alive && process.lost == 0 && !holds && registered(state, process)) {
-          return "a living process of " + where(process) + " has lost " + name + " unheard";
+          return "a living process of " + where(process) + " has lost " + name_of(n) + " unheard";
         }
       }
     }
@@ -506,6 +547,15 @@ class NamesModel {
     out << node.id.value << node.log.to_text();
     for (const auto& [origin, version] : node.seen) out << origin.value << '=' << version << ' ';
     for (const bool reached : node.reached) out << reached;
+    // What it can tell of each origin's past.
+    for (const auto& [origin, version] : node.seen) {
+      const auto* log = node.log.origin(origin);
+      if (log == nullptr) continue;
+      out << '|';
+      const std::uint64_t known = std::min<std::uint64_t>(log->version(), log->remembered());
+      const auto past = log->changes_after(log->version() - known);
+      for (const auto& record : past->changes) write(out, record);
+    }
   }
   static void write(std::ostream& out, const cluster::NamesDigest& digest) {
     out << 'D' << digest.summary << digest.answer;
@@ -532,6 +582,10 @@ class NamesModel {
   }
 
   Limits limits_;
+  Checks checks_;
+  mutable std::unordered_map<std::uint64_t, std::unique_ptr<const Node>> nodes_;     // by hash
+  mutable std::unordered_map<std::uint64_t, std::unique_ptr<const Sent>> messages_;  // by hash
+  mutable std::unordered_map<std::uint64_t, Outcome> outcomes_;  // by node and event
 };
 
 }  // namespace grove::model

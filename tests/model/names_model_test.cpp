@@ -37,6 +37,12 @@ constexpr bool k_all = false;
 #else
 constexpr bool k_all = true;
 #endif
+// Millions of states: too slow where nothing is optimised.
+#ifdef __OPTIMIZE__
+constexpr bool k_combined = true;
+#else
+constexpr bool k_combined = false;
+#endif
 
 std::vector<Case> cases() {
   std::vector<Case> all{
@@ -46,14 +52,36 @@ std::vector<Case> cases() {
       {"comparing", {.registrations = 1, .ends = 1, .ticks = 1}},
   };
   if (!k_all) return all;
-  all.push_back({"apart", {.registrations = 1, .ends = 1, .declared = 1, .apart = true}});
-  all.push_back({"gathered_in_a_cut", {.registrations = 1, .ends = 1, .cuts = 1, .gathers = true}});
-  all.push_back({"a_crash", {.registrations = 1, .ends = 1, .crashes = 1}});
-  all.push_back({"a_burial", {.registrations = 1, .crashes = 1, .declared = 1}});
-  all.push_back({"a_partition", {.registrations = 1, .ends = 1, .cuts = 1}});
-  all.push_back({"comparing_twice", {.registrations = 1, .ends = 1, .ticks = 2}});
-  all.push_back({"a_conflict", {.registrations = 2, .cuts = 1}});
-  all.push_back({"a_conflict_with_the_dead", {.registrations = 2, .crashes = 1}});
+  const std::vector<Case> single{
+      {"apart", {.registrations = 1, .ends = 1, .declared = 1, .apart = true}},
+      {"gathered_in_a_cut", {.registrations = 1, .ends = 1, .cuts = 1, .gathers = true}},
+      {"a_crash", {.registrations = 1, .ends = 1, .crashes = 1}},
+      {"a_burial", {.registrations = 1, .crashes = 1, .declared = 1}},
+      {"a_partition", {.registrations = 1, .ends = 1, .cuts = 1}},
+      {"comparing_twice", {.registrations = 1, .ends = 1, .ticks = 2}},
+      {"a_conflict", {.registrations = 2, .cuts = 1}},
+      {"a_conflict_with_the_dead", {.registrations = 2, .crashes = 1}},
+  };
+  const std::vector<Case> combined{
+      {"three_registrations", {.registrations = 3, .ends = 1}},
+      {"comparing_two_names", {.registrations = 2, .ends = 1, .ticks = 1, .names = 2}},
+      {"comparing_in_a_cut", {.registrations = 1, .ends = 1, .cuts = 1, .ticks = 1}},
+      {"comparing_and_a_crash", {.registrations = 1, .ends = 1, .crashes = 1, .ticks = 1}},
+      {"the_living_buried", {.registrations = 1, .ends = 1, .cuts = 1, .declared = 1}},
+      {"the_dead_buried", {.registrations = 1, .ends = 1, .crashes = 1, .declared = 1}},
+      {"apart_and_cut", {.registrations = 1, .ends = 1, .cuts = 1, .apart = true}},
+      {"a_conflict_apart", {.registrations = 2, .ends = 1, .apart = true}},
+      {"a_cut_and_a_crash", {.registrations = 1, .ends = 1, .cuts = 1, .crashes = 1}},
+      {"a_cut_and_a_burial", {.registrations = 1, .cuts = 1, .crashes = 1, .declared = 1}},
+      {"one_cut_off", {.registrations = 1, .ends = 1, .cuts = 2}},
+      {"all_cut_off", {.registrations = 1, .cuts = 3}},
+      {"three_lives", {.registrations = 1, .ends = 1, .crashes = 2}},
+      {"gathered_conflict", {.registrations = 2, .ends = 1, .cuts = 1, .gathers = true}},
+      {"two_names_in_a_cut", {.registrations = 2, .ends = 1, .cuts = 1, .names = 2}},
+      {"two_names_and_a_crash", {.registrations = 2, .ends = 1, .crashes = 1, .names = 2}},
+  };
+  all.insert(all.end(), single.begin(), single.end());
+  if (k_combined) all.insert(all.end(), combined.begin(), combined.end());
   return all;
 }
 
