@@ -113,7 +113,7 @@ class NameLog {
   /// The holders of all names that begin so, by name. Cost: O(all names).
   [[nodiscard]] std::vector<global::NameRow> all(std::string_view prefix = {}) const;
   [[nodiscard]] const NameOrigin* origin(NodeId node) const;
-  /// Exact: two logs of one node with the same text behave the same.
+  /// All that it knows and has under way; not which changes it could still tell one by one.
   [[nodiscard]] std::string to_text() const;
 
  private:
