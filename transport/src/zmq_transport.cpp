@@ -123,7 +123,7 @@ Frame frame_of(zmq::message_t head, zmq::message_t tail = {}) {
   auto owner = std::make_shared<zmq::message_t>(std::move(head));
   const std::span<const std::byte> bytes{static_cast<const std::byte*>(owner->data()),
                                          owner->size()};
-  Frame frame{owner, bytes, tail.size() == 0 ? Bytes{} : bytes_of(std::move(tail))};
+  Frame frame{owner, bytes, tail.empty() ? Bytes{} : bytes_of(std::move(tail))};
   if (kind_of(bytes) == FrameKind::hello) {
     const char* source = zmq_msg_gets(owner->handle(), "Peer-Address");
     if (source != nullptr) frame.source = source;
