@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Over real sockets a large binary is not copied by Grove, on neither side. A program of its own:
-// it counts its large allocations, and libzmq, whose buffer the receiver gets, does not allocate
-// by operator new.
+// it counts its large allocations, and libzmq does not allocate what the receiver gets by operator
+// new.
 #include "grove/core/bytes.hpp"
 
 #include "integration/real_node.hpp"
@@ -30,15 +30,18 @@ std::atomic<std::uint64_t> g_large{0};  // allocations of at least half of k_siz
 GROVE_MESSAGE(grove::integration::Picture, "integration.picture", title, pixels)
 
 /// Not inlined: the compiler would see std::free() beside an operator new, and call it a mistake.
-[[gnu::noinline]] static void* take(std::size_t size) {
+[[gnu::noinline]] static void* take(std::size_t size) noexcept {
   if (size >= grove::integration::k_size / 2) ++grove::integration::g_large;
-  void* const memory = std::malloc(size);
-  if (memory == nullptr) throw std::bad_alloc{};
-  return memory;
+  return std::malloc(size);
 }
 [[gnu::noinline]] static void give_back(void* memory) noexcept { std::free(memory); }
 
-void* operator new(std::size_t size) { return take(size); }
+void* operator new(std::size_t size) {
+  void* const memory = take(size);
+  if (memory == nullptr) throw std::bad_alloc{};
+  return memory;
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return take(size); }
 void operator delete(void* memory) noexcept { give_back(memory); }
 void operator delete(void* memory, std::size_t) noexcept { give_back(memory); }
 
