@@ -117,7 +117,7 @@ std::vector<Row> remote_death_rows() {
       {"kill_to_down",
        "SIGKILL of the peer until its DOWN is here, median of 15 kills",
        {{"kill_to_down", 2, kill_to_down}},
-       {"erlang", "zmq"},
+       {"erlang", "caf", "zmq"},
        k_two_nodes},
       {"blackhole_to_down",
        "the peer says nothing any more (SIGSTOP) until its DOWN is here, by default settings",

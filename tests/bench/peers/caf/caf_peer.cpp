@@ -31,16 +31,18 @@ constexpr unsigned k_time_limit_seconds = 180;
 std::vector<Figure> run(const Program& program, unsigned workers) {
   const auto configure = [&](caf::actor_system_config& config) {
     config.set("scheduler.max-threads", workers);
-    if (program.run_with_peer) grove::bench::join_others(config);
+    if (program.peers > 0) grove::bench::join_others(config);
   };
-  grove::bench::PeerProcess peer;
-  if (program.run_with_peer) peer = grove::bench::start_peer(configure);
+  std::vector<grove::bench::PeerProcess> processes;
+  while (processes.size() < program.peers) processes.push_back(grove::bench::start_peer(configure));
   caf::actor_system_config config;
   configure(config);
   // Never destroyed: that would wait for every actor.
   caf::actor_system& system = *new caf::actor_system{config};
-  if (!program.run_with_peer) return program.run(system);
-  return program.run_with_peer(system, grove::bench::meet(system, peer));
+  if (program.peers == 0) return program.run(system);
+  std::vector<grove::bench::Peer> peers;
+  for (const auto& process : processes) peers.push_back(grove::bench::meet(system, process));
+  return program.run_with_peers(system, peers);
 }
 
 /// Measures in this process and ends it: whatever is still armed or idle goes with it.

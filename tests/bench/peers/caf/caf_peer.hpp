@@ -47,20 +47,19 @@ struct Program {
   const char* row;
   bool on_one_core;  // too
   std::function<std::vector<Figure>(caf::actor_system&)> run;
-  std::function<std::vector<Figure>(caf::actor_system&, const Peer&)> run_with_peer = {};  // or so
+  std::size_t peers = 0;  // more than none: what runs has that many
+  std::function<std::vector<Figure>(caf::actor_system&, const std::vector<Peer>&)> run_with_peers =
+      {};
 };
 
 /// What `k_run` says: a tenth of the size to warm up, then all of it in the same system.
 template <double (*k_run)(caf::actor_system&, std::uint64_t)>
 Program measured(const char* row, std::uint64_t size, const char* unit) {
-  return {row,
-          true,
-          [size, unit](caf::actor_system& system) {
+  return {row, true, [size, unit](caf::actor_system& system) {
             const std::uint64_t count = scaled(size);
             k_run(system, count / 10);
             return std::vector<Figure>{{"", k_run(system, count), unit}};
-          },
-          {}};
+          }};
 }
 
 // One function for each family of rows, in a file of its own.

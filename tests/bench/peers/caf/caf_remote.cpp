@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <stdexcept>
 #include <sys/prctl.h>
+#include <thread>
 #include <unistd.h>
 
 namespace grove::bench {
@@ -334,6 +335,45 @@ std::vector<Figure> monitor_down(actor_system& system, const Peer& peer) {
   return {{"", monitor_and_kill(system, peer, count), "cycle/s"}};
 }
 
+// -- kill_to_down -----------------------------------------------------------------------------
+
+behavior mourner(event_based_actor* self, const actor& other, SharedPromise<void> ready,
+                 SharedPromise<Stopwatch::time_point> down) {
+  self->set_down_handler([=](caf::down_msg&) {
+    down->set_value(Stopwatch::now());
+    self->quit();
+  });
+  self->monitor(other);
+  ready->set_value();
+  return {[](ping_atom) {}};
+}
+
+/// SIGKILL of a peer until who monitors an actor there has its DOWN, the median of several kills.
+std::vector<Figure> kill_to_down(actor_system& system, const std::vector<Peer>& peers) {
+  std::vector<double> samples;
+  for (const Peer& peer : peers) {
+    const auto ready = make_promise<void>();
+    const auto down = make_promise<Stopwatch::time_point>();
+    const actor mourning =
+        system.spawn(mourner, start_there(system, peer, server_atom::value), ready, down);
+    ready->get_future().get();
+    std::this_thread::sleep_for(std::chrono::milliseconds{200});
+    const auto start = Stopwatch::now();
+    ::kill(peer.process, SIGKILL);
+    const std::chrono::duration<double, std::milli> took = down->get_future().get() - start;
+    samples.push_back(took.count());
+  }
+  samples.erase(samples.begin());  // the first one warms up
+  return {{"", percentile(samples, 0.50), "ms"}};
+}
+
+Program with_peer(const char* row, bool on_one_core,
+                  std::vector<Figure> (*run)(actor_system&, const Peer&)) {
+  return {row, on_one_core, {}, 1, [run](actor_system& system, const std::vector<Peer>& peers) {
+            return run(system, peers.front());
+          }};
+}
+
 }  // namespace
 
 void join_others(caf::actor_system_config& config) {
@@ -370,11 +410,12 @@ Peer meet(actor_system& system, const PeerProcess& process) {
 }
 
 std::vector<Program> remote_programs() {
-  return {{"remote_latency", true, {}, remote_latency},
-          {"remote_throughput", false, {}, remote_throughput},
-          {"remote_large", false, {}, remote_large},
-          {"remote_call", true, {}, remote_call},
-          {"monitor_down", false, {}, monitor_down}};
+  return {with_peer("remote_latency", true, remote_latency),
+          with_peer("remote_throughput", false, remote_throughput),
+          with_peer("remote_large", false, remote_large),
+          with_peer("remote_call", true, remote_call),
+          with_peer("monitor_down", false, monitor_down),
+          {"kill_to_down", false, {}, 1 + scaled(15, 5), kill_to_down}};
 }
 
 }  // namespace grove::bench
