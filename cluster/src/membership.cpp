@@ -167,10 +167,11 @@ void Membership::hear_suspect(const MemberClaim& claim, Clock::TimePoint now) {
 
 void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
   const auto place = members_.find(claim.name);
-  const Clock::Duration left = config_.times.tombstone - std::chrono::seconds{claim.gone_for};
+  const Clock::Duration remembered =
+      std::max(config_.times.tombstone - std::chrono::seconds{claim.gone_for}, Clock::Duration{});
   const bool is_new = place == members_.end() || claim.life > place->second.life.value;
-  if (is_new) {                                   // it came and went while this node did not look
-    if (left <= Clock::Duration::zero()) return;  // others are about to forget it
+  if (is_new && remembered == Clock::Duration{}) return;  // others are about to forget it
+  if (is_new) {  // it came and went while this node did not look
     GROVE_MARK("members.came_and_went_unseen");
     if (place != members_.end() && place->second.state <= MemberState::suspect) {
       change(claim.name, place->second, MemberState::dead, "the node was restarted");
@@ -180,7 +181,7 @@ void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
     member.incarnation = claim.incarnation;
     member.address = claim.address;
     member.state = claim.state;
-    member.forget_at = now + left;
+    member.forget_at = now + remembered;
     members_[claim.name] = std::move(member);
     news_.add(claim);
     return;
@@ -199,7 +200,7 @@ void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
     return;
   }
   member->incarnation = claim.incarnation;
-  member->forget_at = now + std::max(left, Clock::Duration::zero());
+  member->forget_at = now + remembered;
   change(claim.name, *member, claim.state,
          claim.state == MemberState::left ? "it left" : "declared dead by others");
   news_.add(claim);

@@ -323,7 +323,9 @@ class OneNode(CliTest):
         for _ in range(10):
             a = self.here.node("a")
             a.process.send_signal(signal.SIGTERM)
+            give_up = time.monotonic() + LIMIT
             while a.process.poll() is None:
+                self.assertLess(time.monotonic(), give_up, a.logged())
                 if "has stopped" in a.logged():
                     a.process.send_signal(signal.SIGINT)
             self.assertIn(a.ended(), {OK, TRY_AGAIN}, a.logged())
