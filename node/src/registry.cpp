@@ -31,7 +31,7 @@ class RegistryData final : public Directory {
 
   // A process cannot end within a RuntimeSection, not even one that is stuck: it is linked when it
   // has an entry, so that its end is heard of.
-  Registration add(Context& owner, Value key, Value value) {
+  Registration add(Context& owner, Value&& key, Value&& value) {
     if (listeners_.empty()) return enter(owner, std::move(key), std::move(value));
     const Pid self = owner.self();
     RegistryEvent event{RegistryEvent::Kind::registered, name_, key, self, value};
@@ -57,7 +57,7 @@ class RegistryData final : public Directory {
   }
 
   Result<void> register_name(Context& owner, const Via& name) override {
-    if (kind_ == RegistryKind::unique) return add(owner, name.key, name.value);
+    if (kind_ == RegistryKind::unique) return add(owner, Value{name.key}, Value{name.value});
     return Error{Errc::bad_argument, "the registry " + name_ + " is duplicate: no key is a name"};
   }
   void unregister_name(Context& owner, const Value& key) override {

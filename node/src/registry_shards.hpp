@@ -160,14 +160,14 @@ class RegistryShards {
   /// Adds an entry, unless the registry is unique and whoever has the key is_alive(pid).
   /// Returns: nobody, or who that is.
   template <class IsAlive>
-  Pid add(Value key, const Pid& owner, Value value, IsAlive is_alive) {
+  Pid add(Value&& key, const Pid& owner, Value&& value, IsAlive is_alive) {
     const std::uint32_t hash = hash_of(key);
     KeyPart& keys = key_part(hash);
     {
       const Readers::Section reading;
       keys.index.fetch_ahead(hash);
     }
-    auto node = std::make_unique<Node>(Node{std::move(key), owner, hash, std::move(value), {}, {}});
+    std::unique_ptr<Node> node{new Node{std::move(key), owner, hash, std::move(value), {}, {}}};
     OwnerPart& owners = owner_part(owner);
     const std::unique_lock owners_lock{owners.lock};
     const std::unique_lock keys_lock{keys.lock};

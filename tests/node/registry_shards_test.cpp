@@ -110,7 +110,9 @@ TEST_P(Shards, SetAValueForTheOwnerAlone) {
 TEST_P(Shards, TellKeysOfEqualTextButOtherKindsApart) {
   const std::vector<Value> different{
       1, 1.0, "1", Value::symbol("1"), Value::list({1}), Value::tuple({1})};
-  for (const Value& key : different) EXPECT_FALSE(unique_.add(key, pid(1), key, lives));
+  for (const Value& key : different) {
+    EXPECT_FALSE(unique_.add(Value{key}, pid(1), Value{key}, lives));
+  }
   for (const Value& key : different) EXPECT_EQ(entries(unique_, key), "1=" + to_string(key) + ' ');
 }
 
@@ -174,7 +176,8 @@ void compare_with_a_list(RegistryShards& shards, bool unique, std::uint64_t seed
       }
       default: {  // nil is kept in another way
         const Value value = step % 3 == 0 ? Value{} : Value{step};
-        ASSERT_EQ(!shards.add(key, owner, value, lives), model.add(key, owner, value));
+        ASSERT_EQ(!shards.add(Value{key}, owner, Value{value}, lives),
+                  model.add(key, owner, value));
       }
     }
     ASSERT_EQ(entries(shards, key), model.entries(key)) << "step " << step;
