@@ -72,12 +72,8 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
     return;
   }
   Peer& peer = peers_[welcome.name];
-  if (welcome.life < peer.life) {
-    refuse(link, Refusal::older_life, welcome.name, now);
-    return;
-  }
-  if (is_taken(peer, welcome.life)) {
-    refuse(link, Refusal::name_in_use, welcome.name, now);
+  if (const auto reason = refusal_of(peer, welcome.life)) {
+    refuse(link, *reason, welcome.name, now);
     return;
   }
   if (peer.link != 0 && peer.link != link) {  // reached already, over another address
@@ -218,12 +214,8 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
     return;
   }
   Peer& peer = peers_[name];
-  if (inbound.hello.life < peer.life) {
-    refuse(route, Refusal::older_life, inbound.hello, now);
-    return;
-  }
-  if (is_taken(peer, inbound.hello.life)) {
-    refuse(route, Refusal::name_in_use, inbound.hello, now);
+  if (const auto reason = refusal_of(peer, inbound.hello.life)) {
+    refuse(route, *reason, inbound.hello, now);
     return;
   }
   if (!peer.route.empty()) {
@@ -247,12 +239,13 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
   try_up(name, peer, now);
 }
 
-/// Whether another life of that name is still there. One that ended unseen is so until its session
-/// has been silent for too long: a newer one may come in then.
-bool Sessions::is_taken(const Peer& peer, Life life) {
-  const bool taken = peer.session != 0 && life != peer.life;
-  if (taken) GROVE_MARK("handshake.name_taken");
-  return taken;
+/// A life that ended unseen has the name until its session has been silent for too long: a newer
+/// one may come in then.
+std::optional<Refusal> Sessions::refusal_of(const Peer& peer, Life life) {
+  if (life < peer.life) return Refusal::older_life;
+  if (life == peer.life || peer.session == 0) return std::nullopt;
+  GROVE_MARK("handshake.name_taken");
+  return Refusal::name_in_use;
 }
 
 /// A life of a peer has proved itself. No session with an earlier one stands any more.

@@ -300,7 +300,8 @@ class Sessions {
   void try_up(const std::string& name, Peer& peer, Clock::TimePoint now);
   void end_session(const std::string& name, Peer& peer, const std::string& why,
                    Clock::TimePoint now, Ending ending = Ending::closed);
-  [[nodiscard]] static bool is_taken(const Peer& peer, Life life);
+  /// Why this life of a peer, which has proved itself, may not come in.
+  [[nodiscard]] static std::optional<Refusal> refusal_of(const Peer& peer, Life life);
   void meet(Peer& peer, Life life, const std::string& address, const std::string& local);
   void schedule_redial(Peer& peer, Clock::TimePoint now);
   /// The node known to live at `address`: ourselves, or a peer that is dialled anyway.
