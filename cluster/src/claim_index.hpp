@@ -4,6 +4,7 @@
 // which a look-up mostly reads one line of memory. A value.
 #pragma once
 
+#include "grove/core/close_gap.hpp"
 #include "grove/core/ids.hpp"
 
 #include <cstddef>
@@ -24,14 +25,9 @@ class ClaimIndex {
   void remove(std::size_t hash, NodeId node) {
     std::size_t hole = home(tag_of(hash));
     while (slots_[hole] != Slot{tag_of(hash), node}) hole = after(hole);
-    // What would be looked for in vain across the hole moves into it.
-    for (std::size_t at = after(hole); slots_[at].node != NodeId{}; at = after(at)) {
-      const std::size_t from = home(slots_[at].tag);
-      if (((at - from) & mask()) < ((at - hole) & mask())) continue;
-      slots_[hole] = slots_[at];
-      hole = at;
-    }
-    slots_[hole] = {};
+    close_gap(
+        slots_, hole, [](const Slot& slot) { return slot.node == NodeId{}; },
+        [](const Slot& slot) { return slot.tag; });
     --size_;
   }
   /// Calls `use(node)` for each that may claim a name of that hash, perhaps more than once.

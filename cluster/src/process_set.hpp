@@ -9,6 +9,8 @@
 // 16 bytes for each that it held at most, until it is empty: so that erase() cannot fail.
 #pragma once
 
+#include "grove/core/close_gap.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -30,7 +32,9 @@ class ProcessSet {
     if (size_ == 0) return;
     const std::size_t slot = slot_of(id);
     if (slots_[slot] != id) return;
-    vacate(slot);
+    close_gap(
+        slots_, slot, [](std::uint64_t held) { return held == 0; },
+        [this](std::uint64_t held) { return home(held); });
     --size_;
     if (size_ == 0 && slots_.size() > k_size_min) slots_ = {};
   }
@@ -57,15 +61,6 @@ class ProcessSet {
     std::size_t slot = home(id);
     while (slots_[slot] != 0 && slots_[slot] != id) slot = (slot + 1) & mask();
     return slot;
-  }
-  /// Frees a slot and moves back those behind it that probed past it.
-  void vacate(std::size_t hole) noexcept {
-    for (std::size_t next = (hole + 1) & mask(); slots_[next] != 0; next = (next + 1) & mask()) {
-      if (((next - home(slots_[next])) & mask()) < ((next - hole) & mask())) continue;
-      slots_[hole] = slots_[next];
-      hole = next;
-    }
-    slots_[hole] = 0;
   }
   void resize(std::size_t size) {
     std::vector<std::uint64_t> wider(size);

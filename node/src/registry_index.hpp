@@ -12,6 +12,7 @@
 //                everything else under the part's lock.
 #pragma once
 
+#include "grove/core/close_gap.hpp"
 #include "grove/core/readers.hpp"
 #include "grove/core/value.hpp"
 
@@ -77,6 +78,13 @@ class RegistryIndex {
 
   class Slot {
    public:
+    Slot() = default;
+    Slot(const Slot&) = delete;
+    Slot& operator=(const Slot& other) noexcept {
+      store({load(other.hash_and_generation_), load(other.node_and_index_), load(other.integer_),
+             load(other.first_)});
+      return *this;
+    }
     /// Null: a free slot.
     [[nodiscard]] RegistryNode* first() const noexcept { return node_of(load(first_)); }
 
@@ -121,11 +129,6 @@ class RegistryIndex {
              reinterpret_cast<std::uint64_t>(node) | (number == nullptr ? 0 : k_integer) |
                  (bare ? k_bare : 0)});
     }
-    void move_from(const Slot& other) noexcept {
-      store({load(other.hash_and_generation_), load(other.node_and_index_), load(other.integer_),
-             load(other.first_)});
-    }
-    void clear() noexcept { store({}); }
 
     struct Words {
       std::uint64_t hash_and_generation = 0;
@@ -193,7 +196,7 @@ class RegistryIndex {
     auto next = std::make_unique<Slots>(room == 0 ? 8 : room * 2);
     if (full != nullptr) {
       for (const Slot& slot : full->at) {
-        if (slot.first() != nullptr) free_slot(*next, slot.hash()).move_from(slot);
+        if (slot.first() != nullptr) free_slot(*next, slot.hash()) = slot;
       }
       if (full->outgrown != nullptr && Readers::oldest() >= full->since) full->outgrown.reset();
     }
@@ -257,15 +260,10 @@ class RegistryIndex {
   void erase(Slot& slot) noexcept {
     Slots& slots = *slots_.load(std::memory_order_relaxed);
     --used_;
-    auto hole = static_cast<std::size_t>(&slot - slots.at.data());
-    for (std::size_t at = (hole + 1) & slots.mask(); slots.at[at].first() != nullptr;
-         at = (at + 1) & slots.mask()) {
-      // It may move to the hole only when that is not before its own place.
-      if (((at - slots.at[at].hash()) & slots.mask()) < ((at - hole) & slots.mask())) continue;
-      slots.at[hole].move_from(slots.at[at]);
-      hole = at;
-    }
-    slots.at[hole].clear();
+    close_gap(
+        slots.at, static_cast<std::size_t>(&slot - slots.at.data()),
+        [](const Slot& other) { return other.first() == nullptr; },
+        [](const Slot& other) { return other.hash(); });
   }
 
   std::atomic<std::uint32_t> sequence_{0};

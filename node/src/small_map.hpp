@@ -8,6 +8,8 @@
 // Iteration goes over the array, so its order depends on the history of calls alone.
 #pragma once
 
+#include "grove/core/close_gap.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -122,16 +124,10 @@ class SmallMap {
     while (table_->slots[slot] != 0) slot = (slot + 1) & mask();
     table_->slots[slot] = at + 1;
   }
-  /// Frees a slot and moves back those behind it that probed past it.
-  void vacate(std::size_t hole) {
-    std::vector<std::uint32_t>& slots = table_->slots;
-    for (std::size_t next = (hole + 1) & mask(); slots[next] != 0; next = (next + 1) & mask()) {
-      const std::size_t wanted = home(table_->entries[slots[next] - 1].first);
-      if (((next - wanted) & mask()) < ((next - hole) & mask())) continue;
-      slots[hole] = slots[next];
-      hole = next;
-    }
-    slots[hole] = 0;
+  void vacate(std::size_t slot) {
+    close_gap(
+        table_->slots, slot, [](std::uint32_t held) { return held == 0; },
+        [this](std::uint32_t held) { return home(table_->entries[held - 1].first); });
   }
   /// With room for so many entries.
   void build_index(std::size_t count) {
