@@ -129,10 +129,8 @@ bool Process::work() {
     start();
   } else if (in_coroutine_) {
     return wake_operation();
-  } else if (!mailbox_.empty()) {
-    handle_next();
   } else {
-    return false;
+    return handle_next();
   }
   return true;
 }
@@ -154,8 +152,12 @@ void Process::start() {
   if (failure) fail(*failure);
 }
 
-void Process::handle_next() {
-  Envelope* const next = mailbox_.pop();
+/// The answer of a request that is kept from one message to the next stays for whoever asks for it.
+/// Returns: false when there is nothing else.
+bool Process::handle_next() {
+  Envelope* const next = mailbox_.take_first(
+      [](const Envelope& envelope) { return envelope.kind() != SignalKind::reply; });
+  if (next == nullptr) return false;
   const auto failure = failure_of([&] {
     Task<> task = [&] {
       const UserCode user{*t_turn, next->message.type()};
@@ -167,6 +169,7 @@ void Process::handle_next() {
   });
   if (failure) fail(*failure);
   free_message(next);
+  return true;
 }
 
 /// Noted only here, so that a message handled at one go costs nothing.

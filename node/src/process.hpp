@@ -183,7 +183,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void settle(Turn& turn);
   bool wake_waiter();
   bool wake_operation();
-  void handle_next();
+  bool handle_next();
   void start();
   void resume(std::coroutine_handle<> handle, const MessageType* handling = nullptr);
   void run_task(Task<> task);

@@ -247,6 +247,13 @@ class Context {
   [[nodiscard]] auto receive_response(Request<Reply> request, Timeout timeout = k_call_timeout) {
     return detail::Call<Reply>{*this, request.release(), timeout};
   }
+  /// The same, but the request stays under way after `timeout`: a server may keep it from one
+  /// message to the next. Returns: nothing then; of a request without a value, whether the answer
+  /// was there. Errors: ProcessExit(badarg) when it was taken before. Source: OTP, wait_response/2.
+  template <class Reply>
+  [[nodiscard]] auto wait_response(Request<Reply>& request, Timeout timeout) {
+    return detail::Response<Reply>{*this, request, timeout};
+  }
   /// Answers a call. From any process, at any time, once.
   template <class T>
   void reply(const From& from, T value) {

@@ -127,6 +127,14 @@ class CallWaiter final : public Waiter {
   bool done_ = false;
 };
 
+/// What an answer holds. Throws ProcessExit({error, "bad_reply", Type}) when it is something else.
+template <class Reply>
+Reply reply_in(Message& answer) {
+  Reply* reply = answer.get<Reply>();
+  if (reply == nullptr) throw ProcessExit{ExitReason::error("bad_reply", answer.type()->name)};
+  return std::move(*reply);
+}
+
 template <class Reply>
 class Call final {
  public:
@@ -139,13 +147,7 @@ class Call final {
     void await_suspend(std::coroutine_handle<> handle) { waiter.await_suspend(handle); }
     Reply await_resume() {
       Message message = waiter.await_resume();
-      if constexpr (!std::is_void_v<Reply>) {
-        Reply* reply = message.get<Reply>();
-        if (reply == nullptr) {
-          throw ProcessExit{ExitReason::error("bad_reply", message.type()->name)};
-        }
-        return std::move(*reply);
-      }
+      if constexpr (!std::is_void_v<Reply>) return reply_in<Reply>(message);
     }
   };
   /// Awaited where it is made, and once: two calls under way at a time would miss each other.
@@ -211,11 +213,50 @@ concept UnsafeTemporary =
 
 }  // namespace detail
 
+namespace detail {
+template <class Reply>
+class Response;
+}  // namespace detail
+
 /// A call under way, made by Context::send_request(). Thread-safety: confined to its process.
 template <class Reply>
 class Request final : public detail::OpenRequest {
   using OpenRequest::OpenRequest;
+  friend class detail::Response<Reply>;
 };
+
+namespace detail {
+
+/// Looks for the answer of a request that stays open without. Awaited where it is made, and once.
+template <class Reply>
+class Response final {
+ public:
+  using Answer = std::conditional_t<std::is_void_v<Reply>, bool, std::optional<Reply>>;
+
+  Response(Context& context, Request<Reply>& request, Timeout timeout)
+      : request_{request}, waiter_{context, request.open(), timeout} {
+    if (request.open() == 0) throw ProcessExit{ExitReason::symbol("badarg")};
+  }
+  bool await_ready() { return waiter_.await_ready(); }
+  void await_suspend(std::coroutine_handle<> handle) { waiter_.await_suspend(handle); }
+  Answer await_resume() {
+    std::optional<Message> answer = waiter_.resume_open();
+    if (!answer) return Answer{};
+    (void)request_.release();
+    if (const auto* reason = answer->template get<ExitReason>()) throw ProcessExit{*reason};
+    if constexpr (std::is_void_v<Reply>) {
+      return true;
+    } else {
+      return reply_in<Reply>(*answer);
+    }
+  }
+
+ private:
+  Request<Reply>& request_;
+  CallWaiter waiter_;
+};
+
+}  // namespace detail
 
 }  // namespace grove
 
