@@ -222,6 +222,8 @@ Task<> ServerBodyBase::finish(Context& context, GenServer& server) {
 }
 
 Task<> ServerBodyBase::end(Context& context, ExitReason reason, From from, Message answer) {
+  // An exit signal to itself ends it as one from another process would: nothing more is done.
+  if (static_cast<const Process&>(context).doomed()) co_return;
   try {
     Task<> terminating = run_terminate(reason);
     if (terminating) co_await terminating;

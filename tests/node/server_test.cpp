@@ -553,5 +553,47 @@ TEST(Request, WhoseAnswerWasTakenIsAskedForInVain) {
   });
 }
 
+// -- exit signals to oneself ----------------------------------------------------------------
+
+struct EndYourself {
+  ExitReason reason;
+};
+
+class Mortal : public GenServer {
+ public:
+  using Handles = grove::Handles<EndYourself>;
+  Mortal(bool traps, std::shared_ptr<int> terminated) : terminated_{std::move(terminated)} {
+    context().trap_exit(traps);
+  }
+  void handle_cast(EndYourself end) { context().exit(self(), end.reason); }
+  void terminate(const ExitReason&) { ++*terminated_; }
+
+ private:
+  std::shared_ptr<int> terminated_;
+};
+
+TEST(Oneself, AServerDoesNotTerminateAfterADeadlySignal) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const auto terminated = std::make_shared<int>(0);
+    for (const bool traps : {false, true}) {
+      for (const ExitReason& reason :
+           {ExitReason::kill(), ExitReason::symbol("boom"), ExitReason::normal()}) {
+        const bool dies = !traps || reason == ExitReason::kill();
+        const StartResult mortal = co_await start_link<Mortal>(context, traps, terminated);
+        const Ref ref = context.monitor(mortal.pid);
+        context.cast(mortal.pid, EndYourself{reason});
+        const auto down = co_await context.receive_for<Down>(1s);
+        EXPECT_EQ(down.has_value(), dies) << traps << to_string(reason);
+        EXPECT_EQ(*terminated, 0) << traps << to_string(reason);
+        context.demonitor(ref, Flush::yes);
+        context.unlink(mortal.pid);
+        context.exit(mortal.pid, ExitReason::kill());
+      }
+    }
+  });
+}
+
 }  // namespace
 }  // namespace grove
