@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "child_requests.hpp"
 
+#include "process.hpp"
+
 namespace grove::detail {
 namespace {
 
@@ -12,13 +14,18 @@ bool held_elsewhere(const Context& context, const ChildSpec& spec, const StartRe
          result.pid.node != context.self().node;
 }
 
-/// The Down of a monitor that was just made: it comes behind all that is in the mailbox, be it the
+/// The Down of a monitor: while that is open, it comes behind all that is in the mailbox, be it the
 /// Exits of a thousand children that died together.
 class EndOf final : public Waiter {
  public:
   EndOf(Context& context, const Ref& monitor, Timeout timeout)
-      : Waiter{context, timeout}, monitor_{monitor} {
-    look_from_tail();
+      : Waiter{context, timeout}, monitor_{monitor} {}
+  void await_suspend(std::coroutine_handle<> handle) {
+    const RuntimeSection runtime{current_turn()};
+    // The watchdog may have taken the Down in since, of a process that it held for stuck.
+    auto& process = static_cast<Process&>(context());
+    if (process.relations().find_watch(monitor_.serial) != nullptr) look_from_tail();
+    Waiter::await_suspend(handle);
   }
   /// Returns: false after the timeout.
   [[nodiscard]] bool await_resume() const noexcept { return taken() != nullptr; }
