@@ -3,8 +3,10 @@
 
 #include "child_requests.hpp"
 #include "dynamic_children.hpp"
+#include "supervision.hpp"
 
 #include <map>
+#include <optional>
 #include <vector>
 
 namespace grove {
@@ -25,14 +27,21 @@ class DynamicSupervisor final : public GenServer {
   using Handles = grove::Handles<StartChild, TerminateChild, RestartChild, DeleteChild,
                                  WhichChildren, CountChildren, RetryDynamic>;
 
-  explicit DynamicSupervisor(const DynamicSpec& spec) : children_{spec} {
+  explicit DynamicSupervisor(const DynamicSpec& spec)
+      : refused_{refusal_of(spec.intensity)}, children_{spec} {
     context().trap_exit(true);
   }
+
+  Init init() { return refused_ ? Init::stop(*refused_) : Init::ok(); }
 
   Task<StartResult> handle_call(StartChild request) {
     StartResult result;
     if (request.spec->is_significant) {
       result.reason = ExitReason{Value::tuple({Value::symbol("invalid_significant"), true})};
+    } else if (!request.spec->start) {
+      result.reason = ExitReason::symbol("missing_start");
+    } else if (const auto why = refusal_of(request.spec->shutdown)) {
+      result.reason = *why;
     } else if (children_.full()) {
       result.reason = ExitReason::symbol("max_children");
     } else {
@@ -143,6 +152,7 @@ class DynamicSupervisor final : public GenServer {
     return deadlines;
   }
 
+  const std::optional<ExitReason> refused_;  // what is wrong with the spec
   DynamicChildren children_;
 };
 

@@ -33,13 +33,22 @@ bool is_temporary(const Child& child) { return child.spec->restart == Restart::t
 
 }  // namespace
 
+std::optional<ExitReason> refusal_of(const RestartIntensity& intensity) {
+  const auto period = static_cast<std::int64_t>(intensity.period.count());
+  if (period > 0) return std::nullopt;
+  return reason({Value::symbol("supervisor_data"), pair("invalid_period", period)});
+}
+
+std::optional<ExitReason> refusal_of(const Shutdown& shutdown) {
+  if (!shutdown.wait || *shutdown.wait >= Clock::Duration::zero()) return std::nullopt;
+  const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(*shutdown.wait);
+  return ExitReason{pair("invalid_shutdown", static_cast<std::int64_t>(wait.count()))};
+}
+
 Supervision::Supervision(SupervisorSpec spec)
     : strategy_{spec.strategy}, auto_shutdown_{spec.auto_shutdown}, window_{spec.intensity} {
-  const auto period = static_cast<std::int64_t>(spec.intensity.period.count());
-  if (period <= 0) {
-    refused_ = reason({Value::symbol("supervisor_data"), pair("invalid_period", period)});
-    return;
-  }
+  refused_ = refusal_of(spec.intensity);
+  if (refused_) return;
   for (ChildSpec& child : spec.children) {
     std::optional<ExitReason> why = refuse(child);
     if (!why && by_id_.contains(child.id)) {
@@ -69,11 +78,7 @@ std::optional<ExitReason> Supervision::refuse(const ChildSpec& spec) const {
       return combination(pair("restart", Value::symbol("permanent")));
     }
   }
-  if (spec.shutdown.wait && *spec.shutdown.wait < Clock::Duration::zero()) {
-    const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(*spec.shutdown.wait);
-    return ExitReason{pair("invalid_shutdown", static_cast<std::int64_t>(wait.count()))};
-  }
-  return std::nullopt;
+  return refusal_of(spec.shutdown);
 }
 
 // -- what happens ---------------------------------------------------------------------------

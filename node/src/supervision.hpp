@@ -20,6 +20,10 @@
 
 namespace grove::detail {
 
+/// Why no supervisor takes such an intensity, or such a child.
+[[nodiscard]] std::optional<ExitReason> refusal_of(const RestartIntensity& intensity);
+[[nodiscard]] std::optional<ExitReason> refusal_of(const Shutdown& shutdown);
+
 /// A child; stays where it is until it is forgotten.
 struct Child {
   std::shared_ptr<const ChildSpec> spec;

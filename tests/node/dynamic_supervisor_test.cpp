@@ -150,6 +150,27 @@ TEST(DynamicSupervisor, HasNoUseForSignificantChildren) {
   });
 }
 
+TEST(DynamicSupervisor, RefusesWhatNoSupervisorTakes) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const Pid sup = co_await started(context, {});
+    ChildSpec spec = child<Worker>("w");
+    spec.shutdown.wait = -1ms;
+    const StartResult negative = co_await start_child(context, sup, spec);
+    EXPECT_EQ(to_string(negative), "failed: {invalid_shutdown,-1}");
+    spec = child<Worker>("w");
+    spec.start = nullptr;
+    const StartResult nothing = co_await start_child(context, sup, spec);
+    EXPECT_EQ(to_string(nothing), "failed: missing_start");
+    EXPECT_EQ(co_await counted(context, sup), "0 0 0 0");
+    DynamicSpec no_time;
+    no_time.intensity.period = 0s;
+    const StartResult refused = co_await start_dynamic_supervisor(context, no_time);
+    EXPECT_EQ(to_string(refused), "failed: {supervisor_data,{invalid_period,0}}");
+  });
+}
+
 TEST(DynamicSupervisor, ANameThatIsTakenIsAnError) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
