@@ -144,6 +144,39 @@ TEST_F(RemoteServer, IsStoppedThoughItsMailboxIsFull) {
   }
 }
 
+struct AskAll {
+  using Reply = std::vector<std::string>;
+};
+
+/// Asks all servers of its own name.
+class Asker : public GenServer {
+ public:
+  using Handles = grove::Handles<AskAll, WhereAreYou>;
+  Task<std::vector<std::string>> handle_call(AskAll) {
+    const std::vector<std::string> nodes{"a", "b", "nowhere"};
+    const WhereAreYou question{};
+    const auto all = co_await multi_call(context(), nodes, "asker", 300ms, question);
+    std::vector<std::string> told = all.bad_nodes;
+    for (const auto& [node, answer] : all.replies) told.push_back(node + " answers");
+    co_return told;
+  }
+  std::string handle_call(WhereAreYou) { return node().name(); }
+};
+
+TEST_F(RemoteServer, AServerThatIsAskedByItselfAmongOthersIsABadNode) {
+  for (const char* node : {"a", "b"}) {
+    world.run(node, [](Context& context) -> Task<> {
+      ServerOptions options = named("asker");
+      options.link = false;
+      (void)co_await start_server<Asker>(context, options);
+    });
+  }
+  const auto told = world.run("a", [](Context& context) -> Task<std::vector<std::string>> {
+    co_return co_await context.call<AskAll>("asker");
+  });
+  EXPECT_EQ(told, (std::vector<std::string>{"a", "nowhere", "b answers"}));
+}
+
 // GEN-20.
 TEST_F(RemoteServer, MultiCallTellsAnswersFromBadNodes) {
   world.run("a", [](Context& context) -> Task<> {

@@ -28,6 +28,7 @@
 
 #include <concepts>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,16 +73,24 @@ template <std::copy_constructible T>
                                                              T request) {
   using Reply = typename T::Reply;
   const Clock::TimePoint deadline = detail::deadline_in(context, timeout);
-  std::vector<Request<Reply>> open;
-  for (const std::string& node : nodes) {
-    const RemoteName server{name, node};
-    open.push_back(context.send_request<T>(server, request));
+  std::vector<std::optional<Request<Reply>>> open(nodes.size());
+  for (std::size_t at = 0; at < nodes.size(); ++at) {
+    const RemoteName server{name, nodes[at]};
+    try {
+      open[at] = context.send_request<T>(server, request);
+    } catch (const ProcessExit&) {
+      // It is the caller itself: as a node without an answer.
+    }
   }
   MultiReply<Reply> result;
   for (std::size_t at = 0; at < nodes.size(); ++at) {
+    if (!open[at]) {
+      result.bad_nodes.push_back(nodes[at]);
+      continue;
+    }
     try {
       auto answer = context.receive_response(
-          std::move(open[at]), timeout ? Timeout{detail::left(context, deadline)} : Timeout{});
+          *std::move(open[at]), timeout ? Timeout{detail::left(context, deadline)} : Timeout{});
       Reply reply = co_await std::move(answer);
       result.replies.emplace_back(nodes[at], std::move(reply));
     } catch (const ProcessExit&) {
