@@ -159,7 +159,7 @@ void Membership::hear_suspect(const MemberClaim& claim, Clock::TimePoint now) {
       actions_.emplace_back(Count{Counted::suspected});
     }
   }
-  next_tick_ = now;  // its time may be over already
+  next_tick_ = std::min(next_tick_, now);  // its time may be over already
   MemberClaim news = claim;
   news.address = member->address;
   news_.add(std::move(news));
@@ -192,11 +192,9 @@ void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
     return;
   }
   if (member->session && claim.state == MemberState::dead) {
-    // It can be reached from here, so it shall hear of it, and refute.
+    // It can be reached from here, so it shall hear of it, and refute: nobody else will tell it.
     GROVE_MARK("members.dead_but_reached_here");
-    MemberClaim doubt = claim;
-    doubt.state = MemberState::suspect;
-    hear_suspect(doubt, now);
+    actions_.emplace_back(Send{claim.name, {SwimKind::view_back, 0, {}, {claim}}});
     return;
   }
   member->incarnation = claim.incarnation;

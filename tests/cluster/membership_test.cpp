@@ -313,6 +313,24 @@ TEST(Membership, HalvesDeclareEachOtherDeadAndMergeWhenTheyMeetAgain) {
   EXPECT_TRUE(net.agreed());
 }
 
+TEST(Membership, HalvesThatMeetThroughOneMemberOnlyAgreeThroughIt) {
+  for (const std::uint64_t seed : {1, 2, 3, 4, 5}) {
+    MembershipNet net{4, seed};
+    for (const char* one : {"n1", "n2"}) {
+      for (const char* other : {"n3", "n4"}) net.cut_both(one, other);
+    }
+    net.run(60s);
+    net.heal();
+    for (const char* other : {"n3", "n4"}) net.cut_both("n2", other);
+    net.run(30s);
+    for (const char* other : {"n3", "n4"}) {
+      EXPECT_EQ(net.view(other, "n2").state, alive) << other;
+      EXPECT_EQ(net.view(other, "n2").reached_by, "n1") << other;
+      EXPECT_EQ(net.view("n2", other).state, alive) << other;
+    }
+  }
+}
+
 TEST(Membership, TheDeadAreRememberedForADayAndThenForgotten) {
   MembershipTimes times;
   EXPECT_EQ(times.tombstone, std::chrono::hours{24});
@@ -406,6 +424,18 @@ TEST(Membership, AnUnhealthyMemberIsSlowerToSuspect) {
   EXPECT_EQ(well, MembershipTimes{}.probe);
   EXPECT_EQ(time_to_suspect(1), 2 * well);
   EXPECT_EQ(time_to_suspect(Membership::k_health_max), (1 + Membership::k_health_max) * well);
+}
+
+TEST(Membership, APauseIsNoticedThoughASuspicionIsTheFirstThingHeardAfterIt) {
+  Membership self{{"self", Life{1}, "self:1", {}, 1}};
+  for (const char* name : {"x", "y", "z"}) self.on_session_up(name, Life{2}, "-:1", k_start);
+  self.on_tick(k_start);
+  self.on_session_down("x", k_start);  // a probe is under way
+  const Clock::TimePoint later = k_start + 10s;
+  self.on_message("z", {SwimKind::view_back, 0, {}, {{"y", 2, 0, suspect, "-:1", "z"}}}, later);
+  self.on_tick(later);
+  EXPECT_EQ(self.members().front().name, "x");
+  EXPECT_EQ(self.members().front().state, alive) << "it had no time to answer";
 }
 
 }  // namespace
