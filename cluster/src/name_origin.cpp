@@ -107,8 +107,8 @@ NameOrigin::Taken NameOrigin::apply(const NamesPart& part, const OnTouched& touc
   }
   if (part.from > version_) return Taken::gap;
   if (part.ranged) {
-    // It says what a copy needs that is exactly here; of any other it would leave something out.
-    if (part.from != version_ || complete() || part.after != cursor_) return Taken::old;
+    // News may have come since it was asked for: of its changes only the later ones are missing.
+    if (complete() || part.after != cursor_) return Taken::old;
   } else if (part.version == version_) {
     return Taken::old;
   }

@@ -103,6 +103,26 @@ TEST(NameOrigin, ManyNamesComeInPartsOfBoundedSize) {
   EXPECT_EQ(copy.hash(), owner.hash());
 }
 
+TEST(NameOrigin, ManyNamesComeThoughNewsOvertakesEachPart) {
+  NameOrigin owner;
+  for (int i = 0; i < 20'000; ++i) owner.change(held("name-" + std::to_string(i), 1));
+  NameOrigin copy;
+  for (std::uint32_t parts = 0; copy.version() == 0 || !copy.complete(); ++parts) {
+    ASSERT_LT(parts, 100U);
+    const NamesPull pull = pull_of(copy);
+    const std::uint64_t told = owner.version();
+    owner.change(held("name-0", parts + 2));     // of what the copy has
+    owner.change(held("name-9999", parts + 2));  // of what it has not, but in the end
+    owner.change(gone(std::string{"name-"} + std::to_string(2 * parts + 1)));
+    const NamesPart part = owner.part_for(pull);
+    if (copy.version() > 0) apply(copy, *owner.changes_after(told));
+    ASSERT_EQ(apply(copy, part), NameOrigin::Taken::applied);
+  }
+  EXPECT_EQ(copy.version(), owner.version());
+  EXPECT_EQ(copy.names(), owner.names());
+  EXPECT_EQ(copy.hash(), owner.hash());
+}
+
 TEST(NameOrigin, WhoMissedMoreThanIsRememberedGetsAllAnew) {
   NameOrigin owner;
   owner.change(held("x", 1));
