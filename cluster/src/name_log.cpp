@@ -42,11 +42,16 @@ std::vector<NameLog::Claim> NameLog::claims_of(const std::string& name) const {
   return claims;
 }
 
-/// Of two claims, `a` the older. A process that was registered anew comes before whom it replaced.
+/// The later claim that took the name from this one. A claim without one has a part in conflicts.
+const NameLog::Claim* NameLog::replacement(const Claim& claim, const std::vector<Claim>& claims) {
+  const auto later = std::find_if(claims.rbegin(), claims.rend(), [&](const Claim& other) {
+    return other.entry == claim.entry || (other.held() && other.entry->replaces == claim.pid());
+  });
+  return later->entry == claim.entry ? nullptr : &*later;
+}
+
+/// Of two claims, `a` the older.
 NameLog::Verdict NameLog::judge(const std::string& name, const Claim& a, const Claim& b) const {
-  const bool a_replaces = a.entry->replaces == b.pid();
-  const bool b_replaces = b.entry->replaces == a.pid();
-  if (a_replaces != b_replaces) return a_replaces ? Verdict::first : Verdict::second;
   if (!rules_.choose) {
     return rules_.order == NameOrder::keep_oldest ? Verdict::first : Verdict::second;
   }
@@ -66,7 +71,7 @@ std::optional<NameLog::Claim> NameLog::holder(const std::string& name,
                                               const std::vector<Claim>& claims) const {
   std::optional<Claim> best;
   for (const Claim& claim : claims) {
-    if (!claim.held()) continue;
+    if (!claim.held() || replacement(claim, claims) != nullptr) continue;
     const Verdict verdict = best ? judge(name, *best, claim) : Verdict::second;
     if (verdict == Verdict::second) best = claim;
     if (verdict == Verdict::neither) best.reset();
@@ -145,21 +150,23 @@ void NameLog::settle(NodeId node, const NameOrigin::Touched& touched) {
 /// Each node does this for its own claim alone. Freed, not gone, until the other node is seen to
 /// have freed its own: so that both do, whoever hears first.
 void NameLog::defend(const std::string& name, const Claim& mine, const std::vector<Claim>& claims) {
-  std::optional<Claim> winner;
-  bool disputed = false;       // with a claim that stands, or stood a moment ago
-  bool still_claimed = false;  // by one that stands
-  bool mine_is_older = false;  // than the claim that is looked at
+  const Claim* winner = replacement(mine, claims);
+  const bool silent = winner != nullptr;  // it was moved, by somebody who wanted that
+  bool disputed = false;                  // with a claim that stands, or stood a moment ago
+  bool still_claimed = false;             // by one that stands
+  bool mine_is_older = false;             // than the claim that is looked at
   for (const Claim& other : claims) {
     if (other.origin == self_) {
       mine_is_older = true;
       continue;
     }
+    if (silent || replacement(other, claims) != nullptr) continue;
     const Verdict verdict = mine_is_older ? judge(name, mine, other) : judge(name, other, mine);
     if (verdict == Verdict::neither) {
       disputed = true;
       still_claimed = still_claimed || other.held();
     } else if (other.held() && (verdict == Verdict::second) == mine_is_older) {
-      if (!winner || judge(name, *winner, other) == Verdict::second) winner = other;
+      if (winner == nullptr || judge(name, *winner, other) == Verdict::second) winner = &other;
     }
   }
   const Pid pid = mine.pid();
@@ -168,15 +175,20 @@ void NameLog::defend(const std::string& name, const Claim& mine, const std::vect
     if (still_claimed) return;
     record.state = NameState::gone;
     change_own(record);
-  } else if (winner || disputed) {
-    const Pid kept = winner ? winner->pid() : Pid{};
-    const bool silent = winner && winner->entry->replaces == pid;
-    own_.erase(pid);
-    record.state = winner ? NameState::gone : NameState::freed;
+  } else if (winner != nullptr || disputed) {
+    const Pid kept = winner != nullptr ? winner->pid() : Pid{};
+    disown(pid, name);
+    record.state = winner != nullptr ? NameState::gone : NameState::freed;
     change_own(record);
     fail_waiters(name, kept);
     if (!silent) actions_.emplace_back(Lost{name, pid, kept});
   }
+}
+
+/// Who has freed the name may have another one by now.
+void NameLog::disown(const Pid& pid, const std::string& name) {
+  const auto place = own_.find(pid);
+  if (place != own_.end() && place->second == name) own_.erase(place);
 }
 
 /// A new version of this node's names. Does not settle().
@@ -216,7 +228,7 @@ Result<void> NameLog::add(const NewName& request, std::uint64_t wall_micros) {
     record.replaces = mine->replaces;
   } else {
     record.at = hybrid_time_ = std::max(wall_micros, hybrid_time_ + 1);
-    if (mine != nullptr) own_.erase(Pid{self_, mine->index, mine->generation});
+    if (mine != nullptr) disown(own_claim->pid(), request.name);
     if (holds && holds->origin != self_) record.replaces = holds->pid();
   }
   own_[request.pid] = request.name;
@@ -230,10 +242,9 @@ Result<void> NameLog::add(const NewName& request, std::uint64_t wall_micros) {
 
 bool NameLog::remove(const std::string& name, bool anywhere) {
   if (const NameEntry* mine = own().log.find(name)) {
-    const Pid pid{self_, mine->index, mine->generation};
     NameRecord record = record_of(name, *mine);
     record.state = NameState::gone;
-    own_.erase(pid);
+    disown({self_, mine->index, mine->generation}, name);
     const NameOrigin::Touched touched = change_own(record);
     fail_waiters(name, {});
     settle(self_, touched);

@@ -121,7 +121,8 @@ class NameLog {
     NameOrigin log;
     bool session = false;   // with it, here
     bool reported = false;  // another member reaches it
-    bool current = true;    // no older than what others have said since it could be reached
+    bool current = true;    // no older than what was said since it could be reached (caught_up)
+    bool heard = false;     // its node has said how far it is, over this session
     bool refused = false;
     bool acknowledge = false;  // its node waits for our row
     std::uint64_t wanted = 0;  // the version that somebody has
@@ -149,6 +150,8 @@ class NameLog {
   // name_log.cpp: whose a name is
   [[nodiscard]] bool counts(NodeId node, const Origin& origin) const;
   [[nodiscard]] std::vector<Claim> claims_of(const std::string& name) const;
+  [[nodiscard]] static const Claim* replacement(const Claim& claim,
+                                                const std::vector<Claim>& claims);
   [[nodiscard]] Verdict judge(const std::string& name, const Claim& a, const Claim& b) const;
   [[nodiscard]] std::optional<Claim> holder(const std::string& name,
                                             const std::vector<Claim>& claims) const;
@@ -158,6 +161,7 @@ class NameLog {
   void settle_all(const Origin& origin);
   NameOrigin::Touched change_own(const NameRecord& record);
   void index(NodeId node, const NameOrigin::Touched& touched);
+  void disown(const Pid& pid, const std::string& name);
   void fail_waiters(const std::string& name, const Pid& winner);
   void answer_waiters();
 

@@ -63,6 +63,7 @@ void NameLog::on_reached(NodeId node, const std::string& by) {
 void NameLog::reach(NodeId node, Origin& origin, bool session, bool reported) {
   const bool counted = counts(node, origin);
   const bool was_reached = origin.session || origin.reported;
+  if (session != origin.session) origin.heard = false;
   origin.session = session;
   origin.reported = reported;
   if (!was_reached) origin.current = origin.log.version() == 0;
@@ -139,6 +140,7 @@ void NameLog::on_message(NodeId from, const NamesDigest& digest) {
       peer->second.has = own().log.version();
       for (const auto& [name, node] : members_) {
         Origin& origin = origins_.at(node);
+        origin.heard = origin.heard || node == from;
         if (origin.log.complete()) caught_up(node, origin);
       }
     } else if (digest.answer) {
@@ -170,6 +172,7 @@ void NameLog::on_message(NodeId from, const NamesDigest& digest) {
 
 void NameLog::take_row(NodeId node, Origin& origin, const NamesRow& row, NodeId from) {
   NameOrigin& log = origin.log;
+  origin.heard = origin.heard || node == from;
   if (origin.refused || (log.complete() && log.version() > row.version)) return;
   if (log.complete() && log.version() == row.version) {
     if (log.hash() == row.hash) return caught_up(node, origin);
@@ -182,9 +185,11 @@ void NameLog::take_row(NodeId node, Origin& origin, const NamesRow& row, NodeId 
   ask(node, origin);
 }
 
-/// It is no older than what others have.
+/// It is no older than what others have. Its own node knows best: where there is a session with it,
+/// nobody loses a name to one that others still have and it has not.
 void NameLog::caught_up(NodeId node, Origin& origin) {
-  if (!origin.current) {
+  if (origin.log.version() < origin.wanted) return;
+  if (!origin.current && (origin.heard || !origin.session)) {
     const bool counted = counts(node, origin);
     origin.current = true;
     if (counts(node, origin) != counted) settle_all(origin);
@@ -234,6 +239,7 @@ void NameLog::on_message(NodeId from, const NamesPart& part) {
     origin->asked = {};
     --pulls_;
   }
+  origin->heard = origin->heard || node == from;
   if (origin->refused) return;
   origin->acknowledge = origin->acknowledge || part.acknowledge;
   for (const NameRecord& record : part.changes) hybrid_time_ = std::max(hybrid_time_, record.at);
@@ -315,8 +321,8 @@ std::string NameLog::to_text() const {
     const NameOrigin& log = one.log;
     out << node_name(node) << ' ' << node_life(node).value << ' ' << log.version() << ' '
         << log.complete() << log.cursor() << ' ' << one.session << one.reported << one.current
-        << one.refused << one.acknowledge << ' ' << one.wanted << ' ' << one.source.value << ' '
-        << one.asked.value << '\n';
+        << one.heard << one.refused << one.acknowledge << ' ' << one.wanted << ' '
+        << one.source.value << ' ' << one.asked.value << '\n';
     for (const auto& [name, entry] : log.names()) {
       out << name << ' ' << entry.index << '.' << entry.generation << ' ' << entry.at << ' '
           << static_cast<int>(entry.state) << ' ' << to_string(entry.metadata)

@@ -169,6 +169,26 @@ TEST_F(NameLogs, NobodyLosesToANameThatIsGoneByThen) {
   EXPECT_EQ(losses(), 0U);
 }
 
+TEST_F(NameLogs, NobodyLosesToOneThatAThirdNodeHasNotSeenGo) {
+  ASSERT_TRUE(net.give("a", "x", 1));
+  net.run();
+  net.cut("a", "b");
+  net.cut("a", "c");
+  ASSERT_TRUE(net.give("b", "x", 2));
+  net.take_away("a", "x");
+  net.connect("a", "b");
+  net["c"].log.on_tick();  // its copy of a's names is the one that b has
+  net.take("c");
+  while (net.deliver("c", "b")) {
+  }
+  EXPECT_EQ(losses(), 0U);
+  net.connect("a", "c");
+  net.run();
+  net.tick();
+  EXPECT_EQ(net.holder("x"), net.pid("b", 2));
+  EXPECT_EQ(losses(), 0U);
+}
+
 TEST_F(NameLogs, ByDefaultTheOldestClaimStandsAndTheOtherIsToldOnce) {
   conflict({});
   EXPECT_EQ(net.holder("x"), net.pid("a", 1));
@@ -272,6 +292,42 @@ TEST_F(NameLogs, AReRegistrationMovesTheNameAndNobodyIsTold) {
   net.take("b");
   net.run();
   EXPECT_EQ(net["a"].log.find("x")->metadata, Value{"newer"});
+}
+
+TEST_F(NameLogs, AReRegistrationMovesTheNameBackUnderAnyOrder) {
+  NamesConfig ranked;  // as it happens, always the same process
+  ranked.choose = [](const std::string&, const NameClaim& older, const NameClaim& newer) {
+    return node_name(older.pid.node) == "b" ? older.pid : newer.pid;
+  };
+  for (const NamesConfig& rules :
+       {ordered(NameOrder::keep_oldest), ordered(NameOrder::keep_newest), ranked}) {
+    start({"a", "b", "c"}, rules);
+    ASSERT_TRUE(net.give("a", "x", 1));
+    net.run();
+    for (const auto& [node, index] : {std::pair{"b", 2U}, {"a", 1U}, {"c", 3U}, {"b", 2U}}) {
+      ASSERT_TRUE(net.move_to(node, "x", index));
+      net.run();
+      EXPECT_EQ(net.holder("x"), net.pid(node, index));
+    }
+    EXPECT_EQ(losses(), 0U);
+  }
+}
+
+TEST_F(NameLogs, WhoFreedANameKeepsTheOneThatItHasNow) {
+  NamesConfig neither;
+  neither.choose = [](const std::string&, const NameClaim&, const NameClaim&) { return Pid{}; };
+  start({"a", "b", "c"}, neither);
+  net.cut("a", "b");
+  ASSERT_TRUE(net.give("a", "x", 1));
+  ASSERT_TRUE(net.give("b", "x", 2));
+  net.connect("a", "b");
+  while (net["a"].lost.empty()) ASSERT_TRUE(net.deliver("b", "a") || net.deliver("a", "b"));
+  ASSERT_TRUE(net.give("a", "y", 1));  // b has not freed x yet
+  net.take_away("a", "x");
+  EXPECT_TRUE(net["a"].log.remove_all(net.pid("a", 1)));
+  net.take("a");
+  net.run();
+  EXPECT_EQ(net.holder("y"), Pid{});
 }
 
 TEST_F(NameLogs, CanBeTakenAwayFromElsewhere) {

@@ -86,6 +86,16 @@ class NameNet {
     take(node, news);
     return given;
   }
+  /// Whoever has the name.
+  Result<void> move_to(const std::string& node, const std::string& name, std::uint32_t index) {
+    NameLog::NewName request;
+    request.name = name;
+    request.pid = pid(node, index);
+    request.replaces = true;
+    auto given = nodes_.at(node).log.add(request, wall++);
+    take(node);
+    return given;
+  }
   void take_away(const std::string& node, const std::string& name) {
     nodes_.at(node).log.remove(name, true);
     take(node);
