@@ -279,6 +279,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       look_at_seeds_file();
     }
     names_.on_tick(now());
+    groups_.on_tick();
     finish_leaving();
     flush();
     return std::min({sessions_->next_tick(), membership_->next_tick(), names_.next_tick()});

@@ -98,6 +98,8 @@ class PeerLink {
   /// As SendQueue::stalled().
   [[nodiscard]] bool stalled(Clock::TimePoint now, Clock::Duration limit);
   [[nodiscard]] std::size_t queued_bytes();
+  /// It is not told each change of names and groups then, but later what has come of them.
+  [[nodiscard]] bool is_behind() { return queued_bytes() > k_behind_bytes; }
 
   struct Closed {
     std::vector<Pid> watchers;  // who must hear of it, in a stable order
@@ -111,6 +113,8 @@ class PeerLink {
   Assembly assembly;  // the loop's
 
  private:
+  static constexpr std::size_t k_behind_bytes = std::size_t{4} << 20U;
+
   void suspend(const Pid& process);
   void add_watcher(const Pid& local) {
     here_ = local.node;

@@ -16,7 +16,10 @@
 #include "outgoing.hpp"
 #include "peer_links.hpp"
 
+#include <mutex>
+#include <set>
 #include <utility>
+#include <vector>
 
 namespace grove::cluster {
 
@@ -26,8 +29,28 @@ class SharedGroups {
   SharedGroups(Node& node, const PeerLinks& links, Outgoing& outgoing)
       : node_{node}, links_{links}, outgoing_{outgoing} {}
 
-  /// As Router's. Flushes nothing.
-  void tell(const detail::GroupsChange& change) { outgoing_.tell_all(links_.all(), change); }
+  /// As Router's. Flushes nothing. Who is behind is owed all of it.
+  void tell(const detail::GroupsChange& change) {
+    std::vector<PeerLinkPtr> links = links_.all();
+    std::erase_if(links, [this](const PeerLinkPtr& link) {
+      if (!link->is_behind()) return false;
+      owe(link->peer);
+      return true;
+    });
+    outgoing_.tell_all(links, change);
+  }
+  /// Pays who has caught up.
+  void on_tick() {
+    for (const NodeId peer : take_owed()) {
+      const PeerLinkPtr link = links_.find(peer);
+      if (link == nullptr) continue;  // a new session begins with all of it
+      if (link->is_behind()) {
+        owe(peer);
+      } else {
+        tell_all(link);
+      }
+    }
+  }
   /// Tells a peer all of it: a session has begun, or the peer has missed a version.
   void tell_all(const PeerLinkPtr& link) {
     node_.groups().tell_all([&](const auto& part) { outgoing_.tell(link, part); });
@@ -43,9 +66,20 @@ class SharedGroups {
   }
 
  private:
+  void owe(NodeId peer) {
+    const std::lock_guard lock{mutex_};
+    owed_.insert(peer);
+  }
+  std::set<NodeId> take_owed() {
+    const std::lock_guard lock{mutex_};
+    return std::exchange(owed_, {});
+  }
+
   Node& node_;
   const PeerLinks& links_;
   Outgoing& outgoing_;
+  std::mutex mutex_;  // guards the next
+  std::set<NodeId> owed_;
 };
 
 }  // namespace grove::cluster

@@ -13,8 +13,6 @@ namespace {
 constexpr auto k_interval = std::chrono::seconds{1};
 constexpr std::int64_t k_clocks_apart_max = 5'000'000;  // microseconds
 constexpr std::size_t k_losses_said_max = 100;          // in an interval
-/// A peer that is this much behind is not told each change: it will ask for what it has missed.
-constexpr std::size_t k_queued_bytes_max = std::size_t{4} << 20U;
 
 Result<void> check(const ClusterNames::Request& request) {
   const std::string& name = request.name;
@@ -165,7 +163,7 @@ void SharedNames::act(NameLog::Tell& tell) {
   for (const NodeId to : tell.to) {
     PeerLinkPtr link = links_.find(to);
     if (link == nullptr) continue;
-    if (of_own_accord && link->queued_bytes() > k_queued_bytes_max) continue;
+    if (of_own_accord && link->is_behind()) continue;  // it will ask for what it has missed
     links.push_back(std::move(link));
   }
   if (auto* digest = std::get_if<NamesDigest>(&tell.message)) {

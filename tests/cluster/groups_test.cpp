@@ -219,6 +219,28 @@ TEST_F(GroupsInACluster, ManyMembershipsArriveInPiecesAfterAPartition) {
   EXPECT_EQ(world.total(Metric::frames_malformed), 0U);
 }
 
+TEST_F(GroupsInACluster, WhoIsFarBehindIsNotToldEachChangeButWhatCameOfThem) {
+  const Value group{std::string(200, 'g')};
+  const Pid stays = member("a", group);
+  const Pid moves = spawn("a");
+  world.run_for(100ms);
+  world.pause("b");
+  const std::uint64_t before = world.bytes_sent("a");
+  for (int i = 0; i < 30'000; ++i) {  // 15 MB for each of the others
+    EXPECT_TRUE(node("a").groups().join(k_scope, group, {moves}));
+    if (i % 1000 == 0) world.run_for(1ms);
+    EXPECT_TRUE(node("a").groups().leave(k_scope, group, {moves}));
+  }
+  const Pid last = member("a", group);
+  world.run_for(1s);
+  EXPECT_EQ(seen("c", group), sorted({stays, last}));
+  world.resume("b");
+  world.run_for(3s);
+  EXPECT_EQ(seen("b", group), sorted({stays, last}));
+  EXPECT_EQ(node("b").metrics().get(Metric::sessions_down), 0U);
+  EXPECT_LT(world.bytes_sent("a") - before, std::size_t{24} << 20U);
+}
+
 /// Says `news` to "b" as if it came from the node "a".
 template <class T>
 void say(SimWorld& world, const T& news) {
