@@ -11,8 +11,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(FaultKind::k_count)> k_kinds{
-    "calm", "split",     "cut",     "cut_both", "heal",  "clog",      "slow_net", "bad_net",
-    "kill", "power_off", "restart", "move",     "pause", "slow_node", "set_clock"};
+    "calm",    "split", "cut",       "cut_both", "mend", "heal",  "clog",      "slow_net",
+    "bad_net", "kill",  "power_off", "restart",  "move", "pause", "slow_node", "set_clock"};
 
 /// Of a slow network: none, or so little that what queues up outlives the healing by seconds only.
 std::uint64_t bandwidth(const Fault& fault) {
@@ -154,6 +154,7 @@ void Ordeal::happen(const Fault& fault) {
     }
     case FaultKind::cut: world_.cut(one, other); break;
     case FaultKind::cut_both: world_.cut_both(one, other); break;
+    case FaultKind::mend: world_.mend(one, other); break;
     case FaultKind::heal: world_.heal(); break;
     case FaultKind::clog: world_.clog(one, other, fault.lasts); break;
     case FaultKind::slow_net:

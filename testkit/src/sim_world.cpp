@@ -146,6 +146,14 @@ void SimWorld::cut(const std::string& from, const std::string& to) {
   note(LinkCut{from, to});
 }
 
+void SimWorld::mend(const std::string& one, const std::string& other) {
+  for (const auto& [from, to] : {std::pair{one, other}, {other, one}}) {
+    machines_[from].cut_to.erase(to);
+    machines_.try_emplace(to);
+    network_.heal(address_of(from), address_of(to));
+  }
+}
+
 void SimWorld::clog(const std::string& from, const std::string& to, Clock::Duration duration) {
   network_.clog(address_of(from), address_of(to), duration);
   note(LinkCut{from, to});

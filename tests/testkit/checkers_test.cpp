@@ -119,6 +119,10 @@ TEST(NameChecker, CatchesForksDeadHoldersAndLosersWhoWereNotToldOnce) {
   EXPECT_CAUGHT(check_names(with(good, Ended{k_one})));
   EXPECT_CAUGHT(check_names(with(good, NamesSeen{k_b, {}})));
   EXPECT_CAUGHT(check_names(with(good, NameHeld{"lost", k_one})));
+  const History again = told({NameHeld{"name", k_one}, NameGivenUp{"name", k_one},
+                              NameHeld{"name", k_one}, NameLost{"name", k_one}});
+  EXPECT_FINE(check_names(again));
+  EXPECT_CAUGHT(check_names(with(again, NameLost{"name", k_one})));
 }
 
 TEST(MemberChecker, CatchesAMemberThatIsMissingOrOver) {

@@ -8,7 +8,7 @@ namespace grove::testkit {
 
 Violations check_names(const History& history) {
   Violations wrong;
-  std::map<std::pair<std::string, Pid>, int> told;  // how often more than it had the name
+  std::map<std::pair<std::string, Pid>, int> told;  // how often more than it had it and kept it
   std::set<std::pair<std::string, Pid>> held;
   std::map<NodeId, NamesSeen> views;
   std::set<Pid> ended;
@@ -18,6 +18,7 @@ Violations check_names(const History& history) {
       --told[{taken->name, taken->pid}];
     } else if (const auto* given = std::get_if<NameGivenUp>(&event)) {
       held.erase({given->name, given->pid});
+      ++told[{given->name, given->pid}];
     } else if (const auto* lost = std::get_if<NameLost>(&event)) {
       held.erase({lost->name, lost->pid});
       if (++told[{lost->name, lost->pid}] > 0) {

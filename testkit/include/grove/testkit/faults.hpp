@@ -21,6 +21,7 @@ enum class FaultKind : std::uint8_t {
   split,      // into two parts
   cut,        // one direction between two nodes
   cut_both,   // between two nodes; others see both
+  mend,       // between two nodes, both directions: parts meet in one place
   heal,       // all of it
   clog,       // one direction, for a while
   slow_net,   // longer delays for all, and at times little bandwidth

@@ -73,6 +73,8 @@ class SimWorld {
     cut(one, other);
     cut(other, one);
   }
+  /// Both directions pass again.
+  void mend(const std::string& one, const std::string& other);
   /// What is sent in that direction arrives when `duration` has passed.
   void clog(const std::string& from, const std::string& to, Clock::Duration duration);
   /// Delay, bandwidth, loss, repetition and reordering, for all.
