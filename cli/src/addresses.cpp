@@ -3,12 +3,10 @@
 
 #include "grove/transport/endpoint.hpp"
 
-#include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
+#include "own_host.hpp"
 
 #include <charconv>
 #include <cstdlib>
-#include <unistd.h>
 
 namespace grove::cli {
 namespace {
@@ -19,23 +17,6 @@ using transport::parse_endpoint;
 
 Error of_flag(const char* flag, const Error& error) {
   return Error{Errc::bad_address, std::string{flag} + ": " + error.detail};
-}
-
-/// An address of this machine that others may know it by.
-std::string own_host(bool v4_only) {
-  char host[256] = {};
-  gethostname(host, sizeof host - 1);
-  asio::io_context io;
-  asio::ip::tcp::resolver resolver{io};
-  std::error_code error;
-  std::string found = "127.0.0.1";
-  for (const auto& entry : resolver.resolve(host, "", error)) {
-    const auto address = entry.endpoint().address();
-    if (address.is_loopback()) continue;
-    if (address.is_v4()) return address.to_string();
-    if (!v4_only) found = address.to_string();
-  }
-  return found;
 }
 
 /// Where others dial us when nobody says: where we listen. Of a node that listens on every address

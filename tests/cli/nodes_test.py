@@ -4,8 +4,10 @@
 
 Usage: nodes_test.py FOLDER_WITH_THE_BINARIES [unittest's arguments]
 """
+import ipaddress
 import signal
 import socket
+import subprocess
 import sys
 import unittest
 
@@ -52,6 +54,13 @@ class Addresses(CliTest):
         self.assertEqual(a.address, "localhost:" + env["GROVE_PORT"])
         b = self.here.node("b", "--join", "a@localhost", env=env)
         self.up(b, "a@localhost", "b")
+
+    def test_a_node_on_all_addresses_says_its_loopback_only_if_it_has_no_other(self):
+        env = {"GROVE_COOKIE": "secret", "GROVE_PORT": str(free_port())}
+        a = self.here.node("a", "--listen", "*", env=env)
+        others = subprocess.run(["hostname", "-I"], check=True, capture_output=True, text=True).stdout
+        host = ipaddress.ip_address(a.address.rsplit(":", 1)[0].strip("[]"))
+        self.assertEqual(host.is_loopback, not others.split())
 
     def test_what_is_advertised_has_the_port_that_is_bound(self):
         a = self.here.node("a", "--advertise", "localhost")
@@ -111,6 +120,18 @@ class Addresses(CliTest):
         eventually(lambda: a.ask("members")["seeds"][0]["node"] == "a")
         self.assertIn(f"seed {address} leads to this node itself", a.logged())
         self.expect(self.here.grove("metrics"), OK, "own_seeds_total 1")
+
+    def test_a_seed_that_does_not_reach_this_node_is_not_joined(self):
+        b = self.here.node("b", "--listen", "127.0.0.1:0")
+        elsewhere = self.machine()
+        a = elsewhere.node("a", "--listen", "127.0.0.1:0", "--advertise", "127.0.0.1:9")
+        (elsewhere.run_dir / "a.ipc").unlink()  # out of reach, as on another machine
+        why = "b accepts this node, but does not dial back to 127.0.0.1:9"
+        done = elsewhere.grove("join", b.address, "--node", "a")
+        self.expect(done, UNAVAILABLE, "cannot join")
+        eventually(lambda: why in a.logged())
+        eventually(lambda: "a has dialled this node, but cannot be reached at 127.0.0.1:9" in b.logged())
+        self.expect(elsewhere.grove("members", "--node", "a"), OK, "joining", why)
 
     def test_a_second_node_of_a_name_stays_out_while_the_first_is_there(self):
         c = self.here.node("c", "--listen", "127.0.0.1:0")

@@ -95,6 +95,10 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"dash_last", "a-.b:1", "DNS name"}, Bad{"slash", "h/x:1", "DNS name"},
         Bad{"long_label", std::string(64, 'a') + ":1", "DNS name"},
         Bad{"long", std::string(256, 'a'), "longer than 255"},
+        Bad{"long_with_its_port",
+            std::string(60, 'a') + "." + std::string(60, 'a') + "." + std::string(60, 'a') + "." +
+                std::string(60, 'a') + ".aaaaaaa",
+            "with a port"},
         Bad{"megabyte", std::string(1U << 20U, ':'), "longer than 255"},
         Bad{"other_scheme", "http://h:1", "tcp:// or ipc://"},
         Bad{"inproc", "inproc://x", "tcp:// or ipc://"},

@@ -141,6 +141,50 @@ TEST_F(Addresses, OfAListAreDialledUntilTheListIsAnother) {
   EXPECT_EQ(x.dials.size(), dials);
 }
 
+TEST_F(Addresses, OfAListAreNotDialledWhenTheAnswerComesAfterTheyWentFromIt) {
+  SessionHost& b = net.add("b", 11, {});
+  net.also_at("listed.example:1", b);
+  SessionHost& x = net.add("x", 20, {});
+  const auto actions = x.sessions.set_listed_seeds({"listed.example:1"}, net.now);
+  net.perform(x, x.sessions.set_listed_seeds({}, net.now));
+  net.perform(x, actions);
+  net.pass(1min);
+  EXPECT_EQ(x.look_ups, 1);
+  EXPECT_TRUE(x.dials.empty());
+}
+
+TEST_F(Addresses, OfANameThatAreDeadAreToldOnce) {
+  SessionHost& a = net.add("a", 10, {});
+  net.also_at("10.0.0.1:1", a);
+  SessionHost& x = net.add("x", 20, {.seeds = {"all.example:1", "none.example:1"}});
+  net.resolves("all.example:1", {"10.0.0.9:1", "10.0.0.1:1"});
+  net.resolves("none.example:1", {"10.0.0.7:1", "10.0.0.8:1"});
+  net.pass(1h);
+  expect_one_session(x);
+  for (const char* dead : {"10.0.0.7:1", "10.0.0.8:1", "10.0.0.9:1"}) {
+    EXPECT_GE(x.times_said(dead), 1U) << dead;
+    EXPECT_LE(x.times_said(dead), 2U) << dead << ", before and after there is a session";
+  }
+}
+
+TEST_F(Addresses, OfANodeThatCannotBeDialledBackAreTroubleOnBothSides) {
+  SessionHost& a = net.add("a", 10, {});
+  SessionHost& b = net.add("b", 20, {.seeds = {"a:1"}, .address = "inside:1"});
+  net.resolves("inside:1", {"nowhere:1"});
+  net.pass(1min);
+  EXPECT_TRUE(a.ups.empty() && b.ups.empty());
+  EXPECT_EQ(b.sessions.seeds()[0].answered_by, "");
+  EXPECT_EQ(b.sessions.seeds()[0].trouble,
+            "a accepts this node, but does not dial back to inside:1");
+  EXPECT_EQ(b.times_said("does not dial back to inside:1"), 1U);
+  EXPECT_EQ(a.times_said("b has dialled this node, but cannot be reached at inside:1"), 1U);
+  net.resolves("inside:1", {"inside:1"});
+  net.pass(1min);
+  expect_one_session(b);
+  EXPECT_EQ(b.sessions.seeds()[0].answered_by, "a");
+  EXPECT_EQ(b.sessions.seeds()[0].trouble, "");
+}
+
 TEST_F(Addresses, ANameThatCannotBeResolvedIsTroubleUntilItCan) {
   SessionHost& a = net.add("a", 10, {.address = "a.example:1"});
   net.resolves("a.example:1", {});
@@ -279,6 +323,36 @@ TEST_F(OneMachine, ASocketOfSomebodyElseIsNotTakenForThePeers) {
   EXPECT_TRUE(a.is_up());
   EXPECT_EQ(over(b, "a"), "a:1");
   for (const SessionHost* host : {&a, &b, &c}) EXPECT_TRUE(host->downs.empty()) << host->name;
+}
+
+TEST_F(OneMachine, APeerThatSaysItIsWhereThisNodeIsIsNoSeedOfOurs) {
+  SessionHost& a = add("a", 10, {.address = "10.0.0.7:1"});
+  net.nowhere("ipc:///run/a.ipc");
+  SessionHost& b = add("b", 20, {.seeds = {"10.0.0.1:1"}});
+  net.also_at("10.0.0.1:1", a);
+  net.also_at("10.0.0.7:1", b);  // as 127.0.0.1 is everywhere
+  net.pass(1min);
+  EXPECT_TRUE(b.has_said("a says that it is at 10.0.0.7:1, where this node is"));
+  EXPECT_FALSE(b.has_said("leads to this node itself"));
+  EXPECT_EQ(b.count(Sessions::Count::What::own_seed), 0);
+  expect_one_session(b);
+  EXPECT_EQ(over(b, "a"), "10.0.0.1:1");
+}
+
+TEST_F(OneMachine, WhereAPeerWasASeedMayLeadToAnotherOneLater) {
+  SessionHost& a = add("a", 10);
+  net.also_at("10.0.0.1:1", a);
+  SessionHost& c = add("c", 30, {.seeds = {"10.0.0.1:1"}});
+  net.pass(10s);
+  ASSERT_TRUE(c.is_up());
+  net.kill(a);
+  add("a", 11, {.seeds = {"c:1"}, .address = "elsewhere:1"});
+  net.pass(10s);
+  ASSERT_TRUE(c.is_up());
+  SessionHost& b = add("b", 20);
+  net.also_at("10.0.0.1:1", b);
+  net.pass(1min);
+  EXPECT_TRUE(b.is_up());
 }
 
 TEST_F(OneMachine, APeerThatListensOnASocketOnlyIsDialledThere) {

@@ -140,7 +140,13 @@ Refused read(std::string_view text, AddressUse use, std::uint16_t port_if_none,
   }
   auto refused = text.starts_with(k_ipc) ? read_ipc(text.substr(k_ipc.size()), endpoint)
                                          : read_tcp(text, port_if_none, endpoint);
-  return refused ? refused : refused_for(use, endpoint);
+  if (refused) return refused;
+  Endpoint longest = endpoint;
+  longest.port = 65535;
+  if (to_string(longest).size() > k_address_bytes_max) {
+    return "with a port it is longer than 255 bytes";
+  }
+  return refused_for(use, endpoint);
 }
 
 }  // namespace

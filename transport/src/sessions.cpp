@@ -71,6 +71,7 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
   }
   peer.session = ++last_session_;
   warned_.clear();
+  seed_answered(outbound_.at(peer.link).seed, name, now);
   const std::string& over = outbound_.at(peer.link).address;
   std::erase_if(refused_, [&](const RefusedView& refused) {
     const std::string& at = refused.address;
@@ -211,7 +212,7 @@ Sessions::Actions Sessions::on_tick(Clock::TimePoint now) {
     due(seed.resolve_at);
     const auto endpoint = parse_endpoint(address, AddressUse::dial);
     const bool is_name = endpoint && endpoint->is_name();  // it may stand for others, too
-    if (!is_name && is_met(address, address)) continue;
+    if (!is_name && is_met(address, address, now)) continue;
     seed.looking_up = true;
     act(Resolve{address});
   }

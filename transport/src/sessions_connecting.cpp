@@ -58,7 +58,7 @@ void Sessions::requests_resolved(const std::string& target, const std::vector<st
     const bool on_its_way = std::any_of(outbound_.begin(), outbound_.end(), [&](const auto& entry) {
       return entry.second.address == address && entry.second.seed == target;
     });
-    if (!is_met(target, address) && !on_its_way) dial(address, {}, target, now);
+    if (!is_met(target, address, now) && !on_its_way) dial(address, {}, target, now);
   }
 }
 

@@ -31,8 +31,7 @@ void Sessions::reach(const std::string& name, Peer& peer, const std::string& see
   }
   const auto endpoint = parse_endpoint(peer.address, AddressUse::dial);
   if (!endpoint) {
-    peer.trouble = endpoint.error().detail;
-    schedule_redial(peer, now);
+    unreachable(name, peer, endpoint.error().detail, now);
   } else if (endpoint->is_name()) {
     peer.looking_up = true;
     act(Resolve{peer.address});
@@ -55,8 +54,19 @@ void Sessions::attempt_failed(const std::string& name, Peer& peer, const Outboun
     peer.untried.erase(peer.untried.begin());
     dial(next, name, out.seed, now);
   } else {
-    schedule_redial(peer, now);
+    unreachable(name, peer, why, now);
   }
+}
+
+void Sessions::unreachable(const std::string& name, Peer& peer, const std::string& why,
+                           Clock::TimePoint now) {
+  peer.trouble = why;
+  if (!peer.route.empty()) {  // half a session
+    warn_once(
+        name + " has dialled this node, but cannot be reached at " + peer.address + ": " + why,
+        now);
+  }
+  schedule_redial(peer, now);
 }
 
 std::optional<std::string> Sessions::known_at(const std::string& address) const {
@@ -72,11 +82,12 @@ std::optional<std::string> Sessions::known_at(const std::string& address) const 
   return std::nullopt;
 }
 
-void Sessions::seed_failed(const std::string& seed, const std::string& why, bool said) {
+void Sessions::seed_failed(const std::string& seed, const std::string& why, Clock::TimePoint now,
+                           bool said) {
   requests_failed(seed, why);
   const auto place = seeds_.find(seed);
   if (place == seeds_.end() || std::exchange(place->second.trouble, why) == why || said) return;
-  say(true, "cannot reach seed " + seed + ": " + why + "; trying again");
+  warn_once("cannot reach seed " + seed + ": " + why + "; trying again", now);
 }
 
 /// May `node` answer at `seed`? At NODE@HOST only that one.
@@ -85,9 +96,10 @@ bool Sessions::admits(const std::string& seed, const std::string& node) {
   return !endpoint || endpoint->admits(node);
 }
 
-void Sessions::seed_answered(const std::string& seed, const std::string& node) {
+void Sessions::seed_answered(const std::string& seed, const std::string& node,
+                             Clock::TimePoint now) {
   if (!admits(seed, node)) {
-    seed_failed(seed, "node " + node + " lives there");
+    seed_failed(seed, "node " + node + " lives there", now);
     return;
   }
   requests_answered(seed, node);
@@ -105,10 +117,10 @@ void Sessions::seed_answered(const std::string& seed, const std::string& node) {
 }
 
 /// Whether `seed`, which stands for `address`, needs no dialling: we are there, or in a session.
-bool Sessions::is_met(const std::string& seed, const std::string& address) {
+bool Sessions::is_met(const std::string& seed, const std::string& address, Clock::TimePoint now) {
   const auto node = known_at(address);
   if (!node || (*node != config_.name && peers_.at(*node).session == 0)) return false;
-  seed_answered(seed, *node);
+  seed_answered(seed, *node, now);
   return true;
 }
 
@@ -117,18 +129,19 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
                                         Clock::TimePoint now) {
   const auto seed = seeds_.find(address);
   if (seed != seeds_.end()) seed->second.looking_up = false;
+  const bool is_over = unlisted_.erase(address) > 0;
   if (stopped_ || leaving_) return take();
-  bool asked_otherwise = std::any_of(requests_.begin(), requests_.end(), [&](const auto& request) {
-    return request.looking_up && request.target == address;
-  });
+  bool asked_otherwise =
+      is_over || std::any_of(requests_.begin(), requests_.end(), [&](const auto& request) {
+        return request.looking_up && request.target == address;
+      });
   for (auto& [name, peer] : peers_) {
     if (!peer.looking_up || peer.address != address) continue;
     asked_otherwise = true;
     peer.looking_up = false;
     if (peer.link != 0) continue;  // it came by another way meanwhile
     if (found.empty()) {
-      peer.trouble = "the name cannot be resolved";
-      schedule_redial(peer, now);
+      unreachable(name, peer, "the name cannot be resolved", now);
     } else {
       peer.untried.assign(found.begin() + 1, found.end());
       dial(found.front(), name, {}, now);
@@ -136,10 +149,10 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
   }
   requests_resolved(address, found, now);
   if (asked_otherwise && seed == seeds_.end()) return take();
-  if (found.empty()) seed_failed(address, "the name cannot be resolved");
+  if (found.empty()) seed_failed(address, "the name cannot be resolved", now);
   bool strangers = found.empty();
   for (const std::string& one : found) {
-    if (is_met(address, one) || known_at(one)) continue;
+    if (is_met(address, one, now) || known_at(one)) continue;
     strangers = true;
     const bool on_its_way = std::any_of(outbound_.begin(), outbound_.end(), [&](const auto& entry) {
       return entry.second.address == one;
@@ -174,8 +187,11 @@ Sessions::Actions Sessions::add_seed(const std::string& address, Clock::TimePoin
 Sessions::Actions Sessions::set_listed_seeds(const std::vector<std::string>& addresses,
                                              Clock::TimePoint now) {
   std::erase_if(seeds_, [&](const auto& entry) {
-    return entry.second.listed &&
-           std::find(addresses.begin(), addresses.end(), entry.first) == addresses.end();
+    const auto& [address, seed] = entry;
+    const bool stays =
+        !seed.listed || std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+    if (!stays && seed.looking_up) unlisted_.insert(address);
+    return !stays;
   });
   for (const std::string& address : addresses) {
     const auto [place, fresh] = seeds_.try_emplace(address);
@@ -263,7 +279,7 @@ void Sessions::drop_link(LinkId link, const std::string& why, Clock::TimePoint n
   const bool of_peer = known != peers_.end() && known->second.link == link;
   const bool local = of_peer && out.address == known->second.local;  // there is another way
   if (!out.seed.empty() && out.phase != Phase::accepted && !local) {
-    seed_failed(out.seed, out.address + " " + why, said);
+    seed_failed(out.seed, out.address + " " + why, now, said);
   }
   if (!of_peer) return;
   Peer& peer = known->second;
@@ -272,6 +288,11 @@ void Sessions::drop_link(LinkId link, const std::string& why, Clock::TimePoint n
     end_session(out.peer, peer, why, now);
   } else if (out.phase == Phase::accepted) {  // but the peer did not dial back
     peer.trouble = why;
+    if (out.deadline <= now) {
+      peer.trouble = out.peer + " accepts this node, but does not dial back to " + config_.address;
+      if (!out.seed.empty()) seed_failed(out.seed, peer.trouble, now, true);
+      warn_once(peer.trouble + "; can it reach that? See --advertise", now);
+    }
     schedule_redial(peer, now);
   } else {
     attempt_failed(out.peer, peer, out, why, now);

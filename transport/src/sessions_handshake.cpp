@@ -56,6 +56,7 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
     refuse(link, Refusal::version, welcome.name, now);
     return;
   }
+  const std::string dialled = out.peer;
   release(link, out, welcome.name, now);
   if (!admits(out.seed, welcome.name)) {
     drop_link(link, "is node " + welcome.name, now);
@@ -66,8 +67,13 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
       refuse(link, Refusal::name_in_use, welcome.name, now);
       return;
     }
-    own_addresses_.insert(out.address);  // one of the seeds is ourselves
-    seed_answered(out.seed, config_.name);
+    own_addresses_.insert(out.address);
+    if (dialled.empty()) {  // one of the seeds is ourselves
+      seed_answered(out.seed, config_.name, now);
+    } else if (!out.seed.empty()) {
+      seed_failed(out.seed, dialled + " says that it is at " + out.address + ", where this node is",
+                  now);
+    }
     abandon(link);
     return;
   }
@@ -79,11 +85,11 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   if (peer.link != 0 && peer.link != link) {  // reached already, over another address
     GROVE_MARK("handshake.reached_already");
     aliases_[out.address] = welcome.name;
-    seed_answered(out.seed, welcome.name);
+    if (peer.session != 0) seed_answered(out.seed, welcome.name, now);
     abandon(link);
     return;
   }
-  meet(peer, welcome.life, welcome.address, welcome.local);
+  meet(welcome.name, peer, welcome.life, welcome.address, welcome.local);
   peer.link = link;
   requests_answered(out.seed, welcome.name);  // from here on they follow the peer
   if (is_local(peer) && out.address != peer.local) {
@@ -116,7 +122,6 @@ void Sessions::accepted(const std::string& name, Peer& peer, Clock::TimePoint no
   Outbound& out = outbound_.at(peer.link);
   out.phase = Phase::accepted;
   out.deadline = now + config_.times.silence;  // for the peer to dial back
-  seed_answered(out.seed, name);
   try_up(name, peer, now);
 }
 
@@ -228,7 +233,7 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
     peer.session = 0;
     inbound_.erase(std::exchange(peer.route, {}));
   }
-  meet(peer, inbound.hello.life, inbound.hello.address, inbound.hello.local);
+  meet(name, peer, inbound.hello.life, inbound.hello.address, inbound.hello.local);
   inbound.proved = true;
   peer.route = route;
   act(Answer{route, encode_empty(FrameKind::accept)});
@@ -249,7 +254,11 @@ std::optional<Refusal> Sessions::refusal_of(const Peer& peer, Life life) {
 }
 
 /// A life of a peer has proved itself. No session with an earlier one stands any more.
-void Sessions::meet(Peer& peer, Life life, const std::string& address, const std::string& local) {
+void Sessions::meet(const std::string& name, Peer& peer, Life life, const std::string& address,
+                    const std::string& local) {
+  if (life != peer.life || address != peer.address) {  // it may be elsewhere now
+    std::erase_if(aliases_, [&](const auto& alias) { return alias.second == name; });
+  }
   if (life > peer.life && peer.life != Life{}) {
     GROVE_MARK("handshake.next_life");
     if (peer.link != 0) {  // dialled to the old life

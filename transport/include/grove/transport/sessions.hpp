@@ -302,7 +302,11 @@ class Sessions {
                    Clock::TimePoint now, Ending ending = Ending::closed);
   /// Why this life of a peer, which has proved itself, may not come in.
   [[nodiscard]] static std::optional<Refusal> refusal_of(const Peer& peer, Life life);
-  void meet(Peer& peer, Life life, const std::string& address, const std::string& local);
+  void meet(const std::string& name, Peer& peer, Life life, const std::string& address,
+            const std::string& local);
+  /// No attempt to dial it has worked out: later again.
+  void unreachable(const std::string& name, Peer& peer, const std::string& why,
+                   Clock::TimePoint now);
   void schedule_redial(Peer& peer, Clock::TimePoint now);
   /// The node known to live at `address`: ourselves, or a peer that is dialled anyway.
   [[nodiscard]] std::optional<std::string> known_at(const std::string& address) const;
@@ -312,10 +316,11 @@ class Sessions {
   void requests_answered(const std::string& target, const std::string& node);
   [[nodiscard]] bool is_pending(const Request& request) const;
   void finish_requests();
-  void seed_failed(const std::string& seed, const std::string& why, bool said = false);
-  void seed_answered(const std::string& seed, const std::string& node);
+  void seed_failed(const std::string& seed, const std::string& why, Clock::TimePoint now,
+                   bool said = false);
+  void seed_answered(const std::string& seed, const std::string& node, Clock::TimePoint now);
   [[nodiscard]] static bool admits(const std::string& seed, const std::string& node);
-  bool is_met(const std::string& seed, const std::string& address);
+  bool is_met(const std::string& seed, const std::string& address, Clock::TimePoint now);
   void look_sooner(Clock::TimePoint now);
   [[nodiscard]] SessionHeader header_of(const Peer& peer) const;
   void send_heartbeat(Peer& peer);
@@ -332,6 +337,7 @@ class Sessions {
   Actions actions_;
   std::map<std::string, Peer> peers_;
   std::map<std::string, Seed> seeds_;
+  std::set<std::string> unlisted_;              // seeds that went while they were looked up
   std::set<std::string> own_addresses_;         // answered by ourselves
   std::map<std::string, std::string> aliases_;  // other addresses of peers, by address
   std::vector<Request> requests_;
