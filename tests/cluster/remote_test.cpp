@@ -294,7 +294,7 @@ TEST_F(Remote, AMonitorByNameIsTakenBackAtItsTarget) {
   EXPECT_EQ(watchers, 0U);
 }
 
-TEST_F(Remote, WhatCannotBeReadNeverEndsTheSession) {
+TEST_F(Remote, WhatCannotBeWrittenNeverEndsTheSession) {
   const Pid there = spawn_on("b");
   Value deep;
   for (int i = 0; i < 40; ++i) deep = Value::list({deep});
