@@ -43,6 +43,15 @@ class NameLogs : public testing::Test {
     net.run();
     net.tick();
   }
+  /// Out of the others' sight a takes `x` away, which b gives to its own process.
+  void move_unseen() {
+    ASSERT_TRUE(net.give("a", "x", 1));
+    net.run();
+    net.cut("a", "b");
+    net.cut("a", "c");
+    ASSERT_TRUE(net.give("b", "x", 2));
+    net.take_away("a", "x");
+  }
   std::size_t losses() {
     return net["a"].lost.size() + net["b"].lost.size() + net["c"].lost.size();
   }
@@ -156,12 +165,7 @@ TEST_F(NameLogs, OfALifeThatWasDeclaredDeadAreFetchedAgain) {
 
 // What is remembered of a node that was away may be old: nobody loses a name to that.
 TEST_F(NameLogs, NobodyLosesToANameThatIsGoneByThen) {
-  ASSERT_TRUE(net.give("a", "x", 1));
-  net.run();
-  net.cut("a", "b");
-  net.cut("a", "c");
-  ASSERT_TRUE(net.give("b", "x", 2));
-  net.take_away("a", "x");
+  move_unseen();
   net.connect("a", "b");
   net.connect("a", "c");
   net.run();
@@ -170,12 +174,7 @@ TEST_F(NameLogs, NobodyLosesToANameThatIsGoneByThen) {
 }
 
 TEST_F(NameLogs, NobodyLosesToOneThatAThirdNodeHasNotSeenGo) {
-  ASSERT_TRUE(net.give("a", "x", 1));
-  net.run();
-  net.cut("a", "b");
-  net.cut("a", "c");
-  ASSERT_TRUE(net.give("b", "x", 2));
-  net.take_away("a", "x");
+  move_unseen();
   net.connect("a", "b");
   net["c"].log.on_tick();  // its copy of a's names is the one that b has
   net.take("c");
