@@ -43,6 +43,7 @@ class SignalStorm {
   ~SignalStorm() {
     stopped_ = true;
     thread_.join();
+    std::signal(SIGUSR1, SIG_IGN);  // discards those that a thread has not taken in yet
     sigaction(SIGUSR1, &before_, nullptr);
   }
   SignalStorm(const SignalStorm&) = delete;
