@@ -211,8 +211,9 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   void flush_all() override { outgoing_.flush_all(); }
 
   bool unpack(Envelope& envelope) override {
-    return incoming_.unpack(envelope,
-                            [this](NodeId peer, const std::string& why) { end_later(peer, why); });
+    return incoming_.unpack(envelope, [this](NodeId peer, SessionId session, const auto& why) {
+      end_later(peer, session, why);
+    });
   }
 
   void forget(const Pid& pid) override {
@@ -247,8 +248,13 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   ClusterNames& names() noexcept override { return names_; }
 
  private:
-  void end_later(NodeId peer, const std::string& why) {
-    transport_.post([this, peer, why] { perform(sessions_->end(peer, why, now())); });
+  /// Ends this one, not the next one with the same life.
+  void end_later(NodeId peer, SessionId session, const std::string& why) {
+    transport_.post([this, peer, session, why] {
+      const PeerLinkPtr link = links_.find(peer);
+      if (link == nullptr || link->session != session) return;
+      perform(sessions_->end(peer, why, now()));
+    });
   }
 
   // -- the transport's loop ------------------------------------------------------------------
@@ -387,8 +393,8 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     member_subscribers_.tell(changed);
     if (changed.to != cluster::MemberState::left) return;
     sessions_->mark_left(changed.name);
-    if (const NodeId peer = links_.connected(changed.name); peer != NodeId{}) {
-      end_later(peer, "it left");
+    if (const PeerLinkPtr link = links_.find(links_.connected(changed.name))) {
+      end_later(link->peer, link->session, "it left");
     }
   }
   void act(Membership::Reached& reached) {

@@ -30,6 +30,7 @@ bool Incoming::deliver(const PeerLinkPtr& link, const transport::Frame& batch) {
   std::size_t offset = transport::k_session_header_bytes;
   bool malformed = false;
   std::optional<SubmitTogether> together;
+  std::shared_ptr<const detail::Received> received;  // made for the first message
   for (;;) {
     const std::size_t at = offset;
     const auto record = transport::next_record(batch.bytes, offset, malformed, batch.tail.size());
@@ -47,11 +48,16 @@ bool Incoming::deliver(const PeerLinkPtr& link, const transport::Frame& batch) {
     } else if (continued) {
       const Bytes begin{batch.owner, batch.bytes.subspan(at)};
       good = has_message(*record) &&
-             signal(link, *record, Message::make<detail::PackedBlob>(begin, batch.tail));
+             signal(link, *record,
+                    Message::make<detail::PackedBlob>(begin, batch.tail, link->session));
     } else if (record->kind == k_control) {
       good = control_(link, *record);
     } else {
-      good = signal(link, *record, Message::make<detail::Packed>(batch.owner, start));
+      if (!received) {
+        received =
+            std::make_shared<const detail::Received>(detail::Received{batch.owner, link->session});
+      }
+      good = signal(link, *record, Message::make<detail::Packed>(received, start));
     }
     if (!good) return false;
   }
@@ -67,7 +73,7 @@ bool Incoming::piece(const PeerLinkPtr& link, const transport::Record& record, c
   const auto large = transport::next_record(whole->span(), offset, malformed);
   if (!large || offset != whole->size() || large->kind == k_fragment) return false;
   if (large->kind == k_control) return control_(link, *large);
-  return signal(link, *large, Message::make<detail::PackedBlob>(*whole, Bytes{}));
+  return signal(link, *large, Message::make<detail::PackedBlob>(*whole, Bytes{}, link->session));
 }
 
 /// Returns: false when the record is malformed.
@@ -120,17 +126,19 @@ void Incoming::no_such_name(const PeerLinkPtr& link, const Envelope& envelope) {
 }
 
 bool Incoming::unpack(Envelope& envelope, const End& end) {
-  std::uint64_t wire_id = 0;
-  switch (unpack_message(envelope, wire_id)) {
-    case Unpacked::ok: return true;
-    case Unpacked::unknown_type:
+  const Unpacked unpacked = unpack_message(envelope);
+  switch (unpacked.outcome) {
+    case Unpacked::Outcome::ok: return true;
+    case Unpacked::Outcome::unknown_type:
       node_.metrics().add(Metric::dead_letters_unknown_type);
       once_.warning("a message of a type that this program does not know came from " +
-                    node_name(envelope.from.node) + " (wire id " + std::to_string(wire_id) + ")");
+                    node_name(envelope.from.node) + " (wire id " +
+                    std::to_string(unpacked.wire_id) + ")");
       return true;
-    case Unpacked::malformed:
+    case Unpacked::Outcome::malformed:
       node_.metrics().add(Metric::frames_malformed);
-      end(envelope.from.node, "sent a malformed " + std::string{find_message_type(wire_id)->name});
+      end(envelope.from.node, unpacked.session,
+          "sent a malformed " + std::string{find_message_type(unpacked.wire_id)->name});
       return false;
   }
   return false;

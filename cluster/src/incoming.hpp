@@ -23,8 +23,8 @@ class Incoming {
   /// Handles a control record. Returns: false when it is malformed.
   using Control = std::function<bool(const PeerLinkPtr& link, const transport::Record& record)>;
 
-  /// Ends the session with a peer, later, on the transport's loop.
-  using End = std::function<void(NodeId peer, const std::string& why)>;
+  /// Ends a session with a peer, later, on the transport's loop.
+  using End = std::function<void(NodeId peer, SessionId session, const std::string& why)>;
 
   /// All outlive it.
   Incoming(Node& node, Outgoing& outgoing, OnceLog& once, Control control)

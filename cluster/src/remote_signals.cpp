@@ -89,7 +89,8 @@ EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& r
   return envelope;
 }
 
-Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
+Unpacked unpack_message(Envelope& envelope) {
+  using Outcome = Unpacked::Outcome;
   const Message packed_message = std::move(envelope.message);
   const auto* packed = packed_message.get<detail::Packed>();
   const auto* blob = packed_message.get<detail::PackedBlob>();
@@ -98,11 +99,13 @@ Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
   const transport::Content content =
       blob != nullptr ? transport::content_of(blob->record.data(), blob->tail.size())
                       : transport::content_of(packed->record);
-  wire_id = content.type;
-  const MessageType* type = type_of(wire_id);
+  const auto as = [&](Outcome outcome) {
+    return Unpacked{outcome, content.type, blob != nullptr ? blob->session : packed->in->session};
+  };
+  const MessageType* type = type_of(content.type);
   if (type == nullptr) {
-    envelope.message = Message::make<Opaque>(wire_id);
-    return Unpacked::unknown_type;
+    envelope.message = Message::make<Opaque>(content.type);
+    return as(Outcome::unknown_type);
   }
   Message message;
   try {  // constructors and fields are the user's
@@ -111,12 +114,12 @@ Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id) {
     const bool good = blob == nullptr
                           ? transport::unpack(content.body, read)
                           : transport::unpack(body_of(*blob, content.body), blob->tail, read);
-    if (!good) return Unpacked::malformed;
+    if (!good) return as(Outcome::malformed);
   } catch (...) {
-    return Unpacked::malformed;
+    return as(Outcome::malformed);
   }
   envelope.message = std::move(message);
-  return Unpacked::ok;
+  return as(Outcome::ok);
 }
 
 }  // namespace grove::cluster

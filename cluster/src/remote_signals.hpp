@@ -43,9 +43,12 @@ bool write_body(Envelope& envelope, transport::Buffer& out, Bytes& tail);
 [[nodiscard]] EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& record,
                                     Message packed);
 
-enum class Unpacked : std::uint8_t { ok, unknown_type, malformed };
+struct Unpacked {
+  enum class Outcome : std::uint8_t { ok, unknown_type, malformed } outcome = Outcome::malformed;
+  std::uint64_t wire_id = 0;  // of its type
+  SessionId session = 0;      // that it came over
+};
 /// Turns the packed message of an envelope into its type; of an unknown one into Opaque.
-/// `wire_id` is set in any case.
-[[nodiscard]] Unpacked unpack_message(Envelope& envelope, std::uint64_t& wire_id);
+Unpacked unpack_message(Envelope& envelope);
 
 }  // namespace grove::cluster

@@ -17,9 +17,8 @@ ExitReason undefined(const std::string& name) {
 }  // namespace
 
 bool Spawner::spawn(const PeerLinkPtr& link, const std::string& name, Envelope& request) {
-  std::uint64_t wire_id = 0;
-  const Unpacked unpacked = unpack_message(request, wire_id);
-  if (unpacked == Unpacked::malformed) return false;
+  const Unpacked unpacked = unpack_message(request);
+  if (unpacked.outcome == Unpacked::Outcome::malformed) return false;
   const detail::Behaviour* behaviour = detail::find_behaviour(request.message.type());
   if (behaviour == nullptr) {
     once_.warning("node " + node_name(link->peer) + " asks for \"" + name +

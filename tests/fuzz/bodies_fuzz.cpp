@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 namespace grove::fuzz {
@@ -53,6 +54,8 @@ void body(Input bytes) {
 void batch(Input bytes) {
   // As a frame is kept: by its owner, until the last message in it is unpacked.
   const Frame frame = Frame::own({bytes.begin(), bytes.end()});
+  const auto received =
+      std::make_shared<grove::detail::Received>(grove::detail::Received{frame.owner, SessionId{1}});
   const NodeId peer = intern_node("fuzz", Life{1});
   std::size_t offset = 0;
   bool malformed = false;
@@ -71,13 +74,13 @@ void batch(Input bytes) {
       continue;
     }
     const EnvelopePtr signal = cluster::signal_of(
-        peer, 1, *record,
-        Message::make<grove::detail::Packed>(frame.owner, frame.bytes.data() + at));
+        peer, 1, *record, Message::make<grove::detail::Packed>(received, frame.bytes.data() + at));
     if (signal == nullptr || !cluster::carries_message(signal->kind())) continue;
-    std::uint64_t wire_id = 0;
-    const auto unpacked = cluster::unpack_message(*signal, wire_id);
-    GROVE_CHECK(wire_id == record->type);
-    if (unpacked != cluster::Unpacked::malformed) GROVE_CHECK(!to_string(signal->message).empty());
+    const cluster::Unpacked unpacked = cluster::unpack_message(*signal);
+    GROVE_CHECK(unpacked.wire_id == record->type);
+    if (unpacked.outcome != cluster::Unpacked::Outcome::malformed) {
+      GROVE_CHECK(!to_string(signal->message).empty());
+    }
   }
   GROVE_CHECK(malformed || offset == frame.bytes.size());
 }

@@ -35,13 +35,15 @@ struct RealNodeOptions {
   std::string local_path = {};
   bool in_process = false;  // sockets, though both nodes are in this program
   std::string advertise = {};
+  Clock::Duration stuck_after = ThreadSchedulerOptions{}.stuck_after;
 };
 
 class RealNode {
  public:
   RealNode(const std::string& name, const RealNodeOptions& options)
       : clock_{make_system_clock()},
-        scheduler_{make_thread_scheduler(options.workers)},
+        scheduler_{make_thread_scheduler(
+            {.workers = options.workers, .stuck_after = options.stuck_after})},
         log_{std::make_shared<RecordingLog>()},
         node_{std::make_unique<Node>(NodeConfig{
             .name = name, .clock = clock_.get(), .scheduler = scheduler_.get(), .log = log_})},

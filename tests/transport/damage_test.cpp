@@ -43,6 +43,8 @@ void for_each_damage(const Buffer& whole, const std::function<void(const Damaged
 /// Reads all records as a node does. Returns: false when one is malformed.
 bool read_records(const Buffer& bytes, const Buffer& tail) {
   const Frame frame = Frame::own(bytes);
+  const auto received =
+      std::make_shared<grove::detail::Received>(grove::detail::Received{frame.owner, 1});
   std::size_t offset = k_session_header_bytes;
   bool malformed = false;
   for (;;) {
@@ -54,11 +56,9 @@ bool read_records(const Buffer& bytes, const Buffer& tail) {
         intern_node("peer", Life{1}), 1, *record,
         continued ? Message::make<grove::detail::PackedBlob>(
                         Bytes{frame.owner, frame.bytes.subspan(at)}, Bytes::copy(tail))
-                  : Message::make<grove::detail::Packed>(frame.owner, frame.bytes.data() + at));
+                  : Message::make<grove::detail::Packed>(received, frame.bytes.data() + at));
     if (signal == nullptr || !cluster::carries_message(signal->kind())) continue;
-    std::uint64_t wire_id = 0;
-    (void)cluster::unpack_message(*signal, wire_id);
-    EXPECT_EQ(wire_id, record->type);
+    EXPECT_EQ(cluster::unpack_message(*signal).wire_id, record->type);
   }
 }
 

@@ -237,8 +237,7 @@ class BatchReader {
                            Message::make<grove::detail::PackedBlob>(Bytes::copy(bytes), tail));
     if (signal == nullptr) return false;
     if (!cluster::carries_message(signal->kind())) return tail.empty();
-    std::uint64_t wire_id = 0;
-    return cluster::unpack_message(*signal, wire_id) != cluster::Unpacked::malformed;
+    return cluster::unpack_message(*signal).outcome != cluster::Unpacked::Outcome::malformed;
   }
 
   cluster::Assembly assembly_{std::size_t{1} << 20U};

@@ -170,9 +170,14 @@ struct NodeLost {
   NodeId node;
   SessionId session = 0;  // this one and all before it
 };
-/// A message in its wire form: the record that carries it, in a frame that somebody keeps alive.
+/// A frame that came, for as long as a message in it has not been read.
+struct Received {
+  std::shared_ptr<const void> frame;
+  SessionId session = 0;  // that it came over
+};
+/// A message in its wire form: the record that carries it.
 struct Packed {
-  std::shared_ptr<const void> owner;
+  std::shared_ptr<const Received> in;
   const std::byte* record = nullptr;
 };
 static_assert(!k_boxed<Packed>);
@@ -181,6 +186,7 @@ static_assert(!k_boxed<Packed>);
 struct PackedBlob {
   Bytes record;
   Bytes tail;
+  SessionId session = 0;  // as Received's
 };
 
 }  // namespace detail
