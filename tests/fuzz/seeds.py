@@ -14,11 +14,14 @@ RECORD_HEAD, SESSION_HEADER = 40, 48
 
 
 def frames():
-    """Yields every frame of the transcripts."""
+    """Yields both parts of every frame of the transcripts; the second one is mostly empty."""
     for path in sorted((TESTS / "transport/transcripts").glob("v*/*.txt")):
         for line in path.read_text().splitlines():
             if line.startswith(("> frame", "> answer", "< send", "< answer")):
-                yield bytes.fromhex(line.split()[-1])
+                yield bytes.fromhex(line.split()[-1]), b""
+            elif line.startswith("> parts"):
+                head, tail = line.split()[-2:]
+                yield bytes.fromhex(head), bytes.fromhex(tail)
 
 
 def bodies(batch):
@@ -46,15 +49,15 @@ def plays():
 def main(root):
     seeds = {"header": set(), "handshake": set(), "batch": set(), "body": set(),
              "sessions": set(plays())}
-    for frame in frames():
+    for frame, tail in frames():
         kind = frame[3]
         if kind in (1, 2):
             seeds["handshake"].add(frame)
         else:
             seeds["header"].add(frame[:SESSION_HEADER])
         if kind == 17:
-            seeds["batch"].add(frame[SESSION_HEADER:])
-            seeds["body"].update(bodies(frame))
+            seeds["batch"].add(len(tail).to_bytes(2, "little") + frame[SESSION_HEADER:] + tail)
+            seeds["body"].update(bodies(frame + tail))
         seeds["sessions"].add(bytes([0, 0, 0, min(len(frame), 255)]) + frame)
     for target, contents in seeds.items():
         (root / target).mkdir(parents=True, exist_ok=True)

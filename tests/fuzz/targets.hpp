@@ -18,7 +18,8 @@ using Input = std::span<const std::byte>;
 void header(Input bytes);
 /// HELLO and WELCOME: encoded again they are what was parsed, but for what follows unread.
 void handshake(Input bytes);
-/// The records of a batch, as signals, with their messages unpacked.
+/// The records of a batch, as signals, with their messages unpacked. The first two bytes, little
+/// endian, say how much of the end is the second part of its frame.
 void batch(Input bytes);
 /// A body, read as a term and as a message of every type of field.
 void body(Input bytes);
