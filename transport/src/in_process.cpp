@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "in_process.hpp"
 
+#include "grove/core/read_mostly.hpp"
 #include "grove/transport/endpoint.hpp"
 
 #include <atomic>
 #include <map>
 #include <mutex>
-#include <shared_mutex>
 #include <unordered_map>
 #include <utility>
 
@@ -31,6 +31,7 @@ struct Connection {
   static inline std::atomic<std::uint64_t> last_route_{0};
 };
 using ConnectionPtr = std::shared_ptr<Connection>;
+using Connections = std::map<LinkId, ConnectionPtr>;
 
 /// What comes to one transport from others, in order, and who they are. Outlives the transport.
 class Inbox : public std::enable_shared_from_this<Inbox> {
@@ -159,10 +160,8 @@ class PastSockets final : public Transport {
         events.on_link_down(link, "connection lost");
       });
     }
-    const std::unique_lock lock{links_mutex_};
-    for (const auto& [link, connection] : links_) close(*connection);
-    links_.clear();
-    linked_ = 0;
+    for (const auto& [link, connection] : *links_.now()) close(*connection);
+    links_.change([](Connections& links) { links.clear(); });
   }
 
   void dial(LinkId link, const std::string& address) override {
@@ -172,11 +171,7 @@ class PastSockets final : public Transport {
       return;
     }
     const auto connection = std::make_shared<Connection>(link, inbox_, listener);
-    {
-      const std::unique_lock lock{links_mutex_};
-      links_.emplace(link, connection);
-      linked_ = links_.size();
-    }
+    links_.change([&](Connections& links) { links.emplace(link, connection); });
     // Up first: were the listener known before, its end could come to us first.
     to_dialler(connection, [link](Events& events) { events.on_link_up(link); });
     if (listener->connect(connection)) return;
@@ -186,21 +181,10 @@ class PastSockets final : public Transport {
   }
 
   void hang_up(LinkId link) override {
-    ConnectionPtr connection;
-    {
-      const std::unique_lock lock{links_mutex_};
-      const auto place = links_.find(link);
-      if (place != links_.end()) {
-        connection = place->second;
-        links_.erase(place);
-        linked_ = links_.size();
-      }
-    }
-    if (connection == nullptr) {
-      sockets_->hang_up(link);
-    } else {
-      close(*connection);
-    }
+    const ConnectionPtr connection = find(link);
+    if (connection == nullptr) return sockets_->hang_up(link);
+    links_.change([link](Connections& links) { links.erase(link); });
+    close(*connection);
   }
 
   void share(LinkId link) override {
@@ -238,12 +222,10 @@ class PastSockets final : public Transport {
   void post(std::function<void()> action) override { sockets_->post(std::move(action)); }
 
  private:
-  /// Without another's lock where there is no such link: as of nodes that are alone in a program.
   ConnectionPtr find(LinkId link) const {
-    if (linked_ == 0) return nullptr;
-    const std::shared_lock lock{links_mutex_};
-    const auto place = links_.find(link);
-    return place == links_.end() ? nullptr : place->second;
+    const Connections& links = *links_.now();
+    const auto place = links.find(link);
+    return place == links.end() ? nullptr : place->second;
   }
   /// Unless the link is hung up meanwhile.
   static void to_dialler(const ConnectionPtr& connection, Inbox::Event event) {
@@ -259,9 +241,7 @@ class PastSockets final : public Transport {
 
   const std::unique_ptr<Transport> sockets_;
   const InboxPtr inbox_;
-  mutable std::shared_mutex links_mutex_;  // guards links_
-  std::unordered_map<LinkId, ConnectionPtr> links_;
-  std::atomic<std::size_t> linked_{0};  // as many as links_
+  ReadMostly<Connections> links_;
 };
 
 }  // namespace

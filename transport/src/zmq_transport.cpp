@@ -2,6 +2,7 @@
 #include "grove/transport/zmq_transport.hpp"
 
 #include "grove/core/check.hpp"
+#include "grove/core/read_mostly.hpp"
 #include "grove/transport/endpoint.hpp"
 
 #include "gate.hpp"
@@ -15,14 +16,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <map>
 #include <mutex>
 #include <poll.h>
 #include <pthread.h>
-#include <shared_mutex>
 #include <sys/eventfd.h>
 #include <thread>
 #include <unistd.h>
-#include <unordered_map>
 #include <utility>
 
 namespace grove::transport {
@@ -75,6 +75,7 @@ struct Link {
   std::string address;
 };
 using LinkPtr = std::shared_ptr<Link>;
+using Links = std::map<LinkId, LinkPtr>;
 
 /// Signals are for the program's own threads, as ZeroMQ's have it too: here one would break off a
 /// call of ZeroMQ. Those that tell of a fault of the thread itself stay.
@@ -170,9 +171,8 @@ class ZmqTransport final : public Transport {
     wake_.raise();
     if (thread_.joinable()) thread_.join();
     resolver_.stop();
-    const std::unique_lock lock{links_mutex_};
-    for (auto& [id, link] : links_) close_link(*link);
-    links_.clear();
+    for (const auto& [id, link] : *links_.now()) close_link(*link);
+    links_.change([](Links& links) { links.clear(); });
     // The reports end before their reader does: ZeroMQ's I/O thread would wait for one for ever.
     if (router_) zmq_socket_monitor(router_.handle(), nullptr, 0);
     router_.close();  // before the gate: nobody finds it unwatched
@@ -189,11 +189,10 @@ class ZmqTransport final : public Transport {
   }
 
   void hang_up(LinkId id) override {
-    const std::unique_lock lock{links_mutex_};
-    const auto place = links_.find(id);
-    if (place == links_.end()) return;
-    close_link(*place->second);
-    links_.erase(place);
+    const LinkPtr link = find(id);
+    if (link == nullptr) return;
+    links_.change([id](Links& links) { links.erase(id); });
+    close_link(*link);
   }
 
   void share(LinkId id) override {
@@ -272,19 +271,16 @@ class ZmqTransport final : public Transport {
     link->monitor = zmq::socket_t{context_, zmq::socket_type::pair};
     link->monitor.set(zmq::sockopt::linger, 0);
     link->monitor.connect(report);
-    {
-      const std::unique_lock lock{links_mutex_};
-      links_.emplace(id, link);
-    }
+    links_.change([&](Links& links) { links.emplace(id, link); });
     link->dealer_fd = dealer.get(zmq::sockopt::fd);
     dealer.connect(address.starts_with("ipc://") ? address : "tcp://" + address);
     look_again_ = true;
   }
 
   LinkPtr find(LinkId id) const {
-    const std::shared_lock lock{links_mutex_};
-    const auto place = links_.find(id);
-    return place == links_.end() ? nullptr : place->second;
+    const Links& links = *links_.now();
+    const auto place = links.find(id);
+    return place == links.end() ? nullptr : place->second;
   }
 
   static void close_link(Link& link) {
@@ -310,12 +306,7 @@ class ZmqTransport final : public Transport {
   /// used, in whatever way. So each is read until it is empty, and one that was used otherwise is
   /// looked at again before we wait. (zmq::poll knows too, but asks the system six times.)
   void poll(std::chrono::milliseconds wait) {
-    std::vector<std::pair<LinkId, LinkPtr>> links;
-    {
-      const std::shared_lock lock{links_mutex_};
-      links.assign(links_.begin(), links_.end());
-    }
-    std::sort(links.begin(), links.end());
+    const auto links = links_.now();  // whatever is dialled or hung up meanwhile
     const auto watched = [](zmq::socket_t& socket) {
       return pollfd{socket.get(zmq::sockopt::fd), POLLIN, 0};
     };
@@ -323,7 +314,7 @@ class ZmqTransport final : public Transport {
     for (const int fd : gate_.fds()) items.push_back({fd, POLLIN, 0});
     const std::size_t first = items.size();
     const bool rests = clock_.now() < shared_rest_until_;
-    for (const auto& [id, link] : links) {
+    for (const auto& [id, link] : *links) {
       items.push_back(watched(link->monitor));
       items.push_back({link->shared && rests ? -1 : link->dealer_fd, POLLIN, 0});
     }
@@ -342,10 +333,10 @@ class ZmqTransport final : public Transport {
     const Clock::TimePoint now = clock_.now();
     const bool look_at_shared = now >= look_at_shared_;
     if (look_at_shared) look_at_shared_ = now + k_shared_look;
-    for (std::size_t i = 0; i < links.size(); ++i) {
-      const auto& [id, link] = links[i];
-      const bool reported = items[first + 2 * i].revents != 0;
-      const bool answered = items[first + 2 * i + 1].revents != 0;
+    auto item = items.begin() + static_cast<std::ptrdiff_t>(first);
+    for (const auto& [id, link] : *links) {
+      const bool reported = (item++)->revents != 0;
+      const bool answered = (item++)->revents != 0;
       if (answered && link->shared) shared_rest_until_ = now + k_shared_look;
       if (all || answered || (link->shared && look_at_shared)) read_answers(id, *link);
       if (all || reported) read_monitor(id, *link);
@@ -428,8 +419,7 @@ class ZmqTransport final : public Transport {
   Events* events_ = nullptr;
   WakeUp wake_;
   std::atomic<bool> stopped_{false};
-  mutable std::shared_mutex links_mutex_;  // guards links_
-  std::unordered_map<LinkId, LinkPtr> links_;
+  ReadMostly<Links> links_;
   std::vector<std::pair<LinkId, std::string>> lost_;  // the net thread's
   std::atomic<bool> look_again_{true};                // see poll()
   Clock::TimePoint look_at_shared_{};                 // the net thread's
