@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 
@@ -54,6 +55,25 @@ TEST_F(Addresses, APeersNameIsLookedUpAtEachRedial) {
   expect_one_session(b);
   EXPECT_EQ(over(b, "a"), "10.0.0.2:1");
   EXPECT_EQ(b.ups.back().address, "a.example:1") << "what others are told of it";
+}
+
+TEST_F(Addresses, AllThatASeedsNameStandsForIsDialledAsOftenAsEver) {
+  net.resolves("all.example:1", {"10.0.0.1:1", "10.0.0.2:1"});
+  SessionHost& a = net.add("a", 10, {.address = "10.0.0.1:1"});
+  SessionHost& b = net.add("b", 20, {.address = "10.0.0.2:1"});
+  SessionHost& c = net.add("c", 30, {.seeds = {"all.example:1"}});
+  net.pass(1min);
+  ASSERT_EQ(c.ups.size(), 2U);
+  net.cut_power(b);
+  net.pass(3h);
+  const auto dials_to_b = [&c] {
+    return std::count_if(c.dials.begin(), c.dials.end(),
+                         [](const auto& dial) { return dial.second == "10.0.0.2:1"; });
+  };
+  const auto before = dials_to_b();
+  net.pass(1h);
+  EXPECT_GT(dials_to_b() - before, 1000);
+  EXPECT_TRUE(a.is_up());
 }
 
 TEST_F(Addresses, AllAddressesOfANameAreTriedInTurn) {
@@ -190,7 +210,7 @@ TEST_F(Addresses, ANameThatCannotBeResolvedIsTroubleUntilItCan) {
   net.resolves("a.example:1", {});
   SessionHost& b = net.add("b", 20, {});
   net.perform(b, b.sessions.add_peer("a", Life{10}, "a.example:1", net.now));
-  net.pass(1h);
+  net.pass(1min);
   EXPECT_EQ(trouble(b, "a"), "the name cannot be resolved");
   EXPECT_TRUE(b.dials.empty());
   net.resolves("a.example:1", {"10.0.0.1:1"});

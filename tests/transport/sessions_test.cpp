@@ -282,17 +282,18 @@ TEST_F(TwoNodes, ALostPeerIsRedialledForEverWithGrowingPauses) {
   const std::size_t before = a->dials.size();
   net.kill(*b);
   ASSERT_EQ(a->downs.size(), 1U);
-  Clock::TimePoint last = net.now;
+  const Clock::TimePoint lost = net.now;
+  Clock::TimePoint last = lost;
   net.pass(2h);
   Clock::Duration pause = 50ms;
-  ASSERT_GT(a->dials.size(), before + 2800);
+  ASSERT_GT(a->dials.size(), before + 250);
   for (std::size_t i = before; i < a->dials.size(); ++i) {
     const Clock::Duration waited = a->dials[i].first - last;
     EXPECT_GE(waited, pause) << i;
     EXPECT_LE(waited, pause + pause / 4) << i;
     EXPECT_EQ(a->dials[i].second, "b:1");
     last = a->dials[i].first;
-    pause = std::min<Clock::Duration>(2 * pause, 2s);
+    pause = std::min(2 * pause, std::clamp<Clock::Duration>((last - lost) / 64, 2s, 1min));
   }
   EXPECT_EQ(a->downs.size(), 1U);
 }
@@ -300,7 +301,7 @@ TEST_F(TwoNodes, ALostPeerIsRedialledForEverWithGrowingPauses) {
 TEST_F(TwoNodes, APauseStartsAnewAfterASession) {
   meet();
   net.kill(*b);
-  net.pass(1h);
+  net.pass(1min);
   SessionHost& next = net.add("b", 21, {});
   net.pass(3s);
   ASSERT_TRUE(next.is_up());
@@ -408,6 +409,38 @@ TEST_F(TwoNodes, APeerThatLeftIsNotRedialled) {
   net.pass(1s);
   EXPECT_TRUE(a->is_up());
   EXPECT_FALSE(a->sessions.peers()[0].left);
+}
+
+TEST_F(TwoNodes, APeerThatStaysOutOfReachIsDialledEverMoreRarely) {
+  meet();
+  net.cut_power(*b);
+  const auto dials_in = [this](Clock::Duration time) {
+    const std::size_t before = a->dials.size();
+    net.pass(time);
+    return a->dials.size() - before;
+  };
+  EXPECT_GT(dials_in(2min), 40U);  // each attempt may take its 3 s, but these are refused
+  net.pass(2h);
+  EXPECT_LE(dials_in(1h), 60U);
+  EXPECT_GE(dials_in(1h), 45U);
+  // Another node reaches it again.
+  net.perform(*a, a->sessions.add_peer("b", Life{20}, "b:1", net.now));
+  EXPECT_EQ(dials_in(1ms), 1U);
+  EXPECT_GT(dials_in(1min), 20U);
+  for (int i = 0; i < 100; ++i) {  // often enough as it is
+    net.perform(*a, a->sessions.add_peer("b", Life{20}, "b:1", net.now));
+    EXPECT_LE(dials_in(1ms), 1U);
+  }
+  EXPECT_LE(dials_in(1min), 40U);
+}
+
+TEST_F(TwoNodes, ASeedThatStaysOutOfReachIsDialledAsOftenAsEver) {
+  meet();
+  net.cut_power(*a);
+  net.pass(3h);
+  const std::size_t before = b->dials.size();
+  net.pass(1h);
+  EXPECT_GT(b->dials.size() - before, 1000U);
 }
 
 // Else the first peer to close is redialled while we wait for the others, and sees us fail.

@@ -83,6 +83,7 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
   peer.unacknowledged = 0;
   peer.heard = now;
   peer.backoff = {};
+  peer.lost.reset();
   next_tick_ = std::min(next_tick_, heartbeat_at_);
   act(Up{intern_node(name, peer.life), peer.session, peer.link, header_of(peer), peer.address,
          config_.features & outbound_.at(peer.link).features &

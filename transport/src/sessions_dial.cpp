@@ -8,6 +8,11 @@
 #include <utility>
 
 namespace grove::transport {
+namespace {
+
+constexpr int k_redial_share = 64;  // a pause is so small a part of the time out of reach
+
+}  // namespace
 
 void Sessions::dial(const std::string& address, const std::string& peer, const std::string& seed,
                     Clock::TimePoint now) {
@@ -152,7 +157,11 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
   if (found.empty()) seed_failed(address, "the name cannot be resolved", now);
   bool strangers = found.empty();
   for (const std::string& one : found) {
-    if (is_met(address, one, now) || known_at(one)) continue;
+    if (is_met(address, one, now)) continue;
+    if (const auto node = known_at(one)) {
+      if (const auto peer = peers_.find(*node); peer != peers_.end()) look_for(peer->second, now);
+      continue;
+    }
     strangers = true;
     const bool on_its_way = std::any_of(outbound_.begin(), outbound_.end(), [&](const auto& entry) {
       return entry.second.address == one;
@@ -215,8 +224,13 @@ Sessions::Actions Sessions::add_peer(const std::string& name, Life life, const s
     return take();
   }
   const auto known = peers_.find(name);
-  if (known != peers_.end() && life <= known->second.life) return take();
+  if (known != peers_.end() && life == known->second.life) {
+    look_for(known->second, now);  // somebody else reaches it
+    return take();
+  }
+  if (known != peers_.end() && life < known->second.life) return take();
   Peer& peer = peers_[name];
+  peer.lost.reset();
   if (peer.session == 0 && peer.link == 0) {
     peer.address = address;
     peer.looking_up = false;
@@ -235,11 +249,24 @@ void Sessions::schedule_redial(Peer& peer, Clock::TimePoint now) {
     inbound_.erase(std::exchange(peer.route, {}));
     return;
   }
-  peer.backoff = std::clamp(peer.backoff * 2, config_.times.redial_min, config_.times.redial_max);
+  // Of the nodes that a long-lived cluster has met most never come back.
+  const SessionTimes& times = config_.times;
+  if (!peer.lost) peer.lost = now;
+  const Clock::Duration share = (now - *peer.lost) / k_redial_share;
+  const Clock::Duration longest = std::max(times.redial_max, std::min(share, times.redial_rare));
+  peer.backoff = std::clamp(peer.backoff * 2, times.redial_min, longest);
   // Up to a quarter more, so that two nodes do not keep missing each other.
   const auto spread = static_cast<std::uint64_t>(peer.backoff.count()) / 4 + 1;
   peer.redial_at = now + peer.backoff + Clock::Duration{random_.below(spread)};
   next_tick_ = std::min(next_tick_, peer.redial_at);
+}
+
+void Sessions::look_for(Peer& peer, Clock::TimePoint now) {
+  if (peer.session != 0 || peer.left) return;
+  peer.lost.reset();
+  if (peer.link != 0 || peer.backoff <= config_.times.redial_max) return;
+  peer.redial_at = now;
+  next_tick_ = std::min(next_tick_, now);
 }
 
 Sessions::Actions Sessions::on_link_up(LinkId link, Clock::TimePoint now) {

@@ -237,10 +237,9 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
   inbound.proved = true;
   peer.route = route;
   act(Answer{route, encode_empty(FrameKind::accept)});
-  if (peer.link == 0 && !peer.looking_up) {
-    peer.backoff = {};
-    reach(name, peer, {}, now);
-  }
+  peer.backoff = {};
+  peer.lost.reset();
+  if (peer.link == 0 && !peer.looking_up) reach(name, peer, {}, now);
   try_up(name, peer, now);
 }
 

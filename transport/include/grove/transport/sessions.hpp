@@ -43,9 +43,12 @@ struct SessionTimes {
   /// Silence that ends a session. A peer paused for less is not noticed.
   Clock::Duration silence = std::chrono::milliseconds{4000};
   Clock::Duration handshake = std::chrono::seconds{3};
-  /// Between two attempts to reach a peer: doubles from the first to the second.
+  /// Between two attempts to reach a peer: doubles from the first to the second; then it grows with
+  /// the time out of reach, a 64th of it, to the third. That time begins anew when anybody, or the
+  /// look-up of a seed, names it; up to a quarter more is added to each.
   Clock::Duration redial_min = std::chrono::milliseconds{50};
   Clock::Duration redial_max = std::chrono::seconds{2};
+  Clock::Duration redial_rare = std::chrono::minutes{1};
   /// Between two look-ups of a seed's name when all that it stands for is met, or is a peer.
   Clock::Duration look_again = std::chrono::seconds{30};
 };
@@ -154,7 +157,8 @@ class Sessions {
   Actions on_resolved(const std::string& address, const std::vector<std::string>& found,
                       Clock::TimePoint now);
   Actions on_tick(Clock::TimePoint now);
-  /// Somebody told us of a node: reach it too. Ignored when its life is not newer than one known.
+  /// Somebody told us of a node: reach it too. Of a life that is known already: try at once, if the
+  /// attempts have become rare. Older ones are ignored.
   Actions add_peer(const std::string& name, Life life, const std::string& address,
                    Clock::TimePoint now);
   Actions add_seed(const std::string& address, Clock::TimePoint now);
@@ -247,6 +251,7 @@ class Sessions {
     Clock::TimePoint heard;
     Clock::TimePoint redial_at;
     Clock::Duration backoff{};
+    std::optional<Clock::TimePoint> lost;  // when an attempt failed first, without a session since
     std::string trouble;
   };
   struct Seed {
@@ -308,6 +313,8 @@ class Sessions {
   void unreachable(const std::string& name, Peer& peer, const std::string& why,
                    Clock::TimePoint now);
   void schedule_redial(Peer& peer, Clock::TimePoint now);
+  /// It may be back: attempts that have become rare are frequent again.
+  void look_for(Peer& peer, Clock::TimePoint now);
   /// The node known to live at `address`: ourselves, or a peer that is dialled anyway.
   [[nodiscard]] std::optional<std::string> known_at(const std::string& address) const;
   void requests_resolved(const std::string& target, const std::vector<std::string>& found,
