@@ -102,41 +102,23 @@ Outcome<Result<function>> outcome_of(Message message) {
   }
 }
 
-/// Waits for an answer. Awaited where it is made, and once.
 template <auto function>
-class Response final {
+class Response final : public grove::detail::OpenResponse {
  public:
   Response(Context& context, Request<function>& request, Timeout timeout)
-      : request_{request}, waiter_{context, request.serial(), timeout} {}
-  bool await_ready() { return waiter_.await_ready(); }
-  void await_suspend(std::coroutine_handle<> handle) { waiter_.await_suspend(handle); }
+      : OpenResponse{context, request, timeout} {}
   std::optional<Outcome<Result<function>>> await_resume() {
-    std::optional<Message> message = waiter_.resume_open();
+    std::optional<Message> message = take();
     if (!message) return std::nullopt;
-    request_.taken();
     return outcome_of<function>(*std::move(message));
   }
-
- private:
-  Request<function>& request_;
-  grove::detail::CallWaiter waiter_;
 };
 
 }  // namespace detail
 
 template <auto function>
 class Request final : public grove::detail::OpenRequest {
- public:
   using OpenRequest::OpenRequest;
-
- private:
-  friend class detail::Response<function>;
-  /// Throws ProcessExit(badarg) when its answer was taken.
-  [[nodiscard]] std::uint64_t serial() const {
-    if (open() == 0) throw ProcessExit{ExitReason::symbol("badarg")};
-    return open();
-  }
-  void taken() noexcept { (void)release(); }
 };
 
 /// Begins a call; several may be under way.

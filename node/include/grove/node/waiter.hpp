@@ -172,16 +172,39 @@ class OpenRequest {
   OpenRequest(const OpenRequest&) = delete;
   ~OpenRequest();
 
- protected:
+ private:
   friend class ::grove::Context;
+  friend class OpenResponse;
   /// 0: its end was seen to.
   [[nodiscard]] std::uint64_t open() const noexcept { return serial_; }
   /// Whoever asks sees to its end.
   [[nodiscard]] std::uint64_t release() noexcept { return std::exchange(serial_, 0); }
 
- private:
   Context* context_;
   std::uint64_t serial_;
+};
+
+/// Looks for the answer of a request, which stays open without. Awaited where it is made, and once.
+class OpenResponse {
+ public:
+  bool await_ready() { return waiter_.await_ready(); }
+  void await_suspend(std::coroutine_handle<> handle) { waiter_.await_suspend(handle); }
+
+ protected:
+  /// Throws ProcessExit(badarg) when its answer was taken.
+  OpenResponse(Context& context, OpenRequest& request, Timeout timeout)
+      : request_{request}, waiter_{context, request.open(), timeout} {
+    if (request.open() == 0) throw ProcessExit{ExitReason::symbol("badarg")};
+  }
+  [[nodiscard]] std::optional<Message> take() {
+    std::optional<Message> answer = waiter_.resume_open();
+    if (answer) (void)request_.release();
+    return answer;
+  }
+
+ private:
+  OpenRequest& request_;
+  CallWaiter waiter_;
 };
 
 struct Always {
@@ -213,36 +236,25 @@ concept UnsafeTemporary =
 
 }  // namespace detail
 
-namespace detail {
-template <class Reply>
-class Response;
-}  // namespace detail
-
 /// A call under way, made by Context::send_request(). Thread-safety: confined to its process.
 template <class Reply>
 class Request final : public detail::OpenRequest {
   using OpenRequest::OpenRequest;
-  friend class detail::Response<Reply>;
 };
 
 namespace detail {
 
-/// Looks for the answer of a request that stays open without. Awaited where it is made, and once.
+/// Throws as call() does.
 template <class Reply>
-class Response final {
+class Response final : public OpenResponse {
  public:
   using Answer = std::conditional_t<std::is_void_v<Reply>, bool, std::optional<Reply>>;
 
   Response(Context& context, Request<Reply>& request, Timeout timeout)
-      : request_{request}, waiter_{context, request.open(), timeout} {
-    if (request.open() == 0) throw ProcessExit{ExitReason::symbol("badarg")};
-  }
-  bool await_ready() { return waiter_.await_ready(); }
-  void await_suspend(std::coroutine_handle<> handle) { waiter_.await_suspend(handle); }
+      : OpenResponse{context, request, timeout} {}
   Answer await_resume() {
-    std::optional<Message> answer = waiter_.resume_open();
+    std::optional<Message> answer = take();
     if (!answer) return Answer{};
-    (void)request_.release();
     if (const auto* reason = answer->template get<ExitReason>()) throw ProcessExit{*reason};
     if constexpr (std::is_void_v<Reply>) {
       return true;
@@ -250,10 +262,6 @@ class Response final {
       return reply_in<Reply>(*answer);
     }
   }
-
- private:
-  Request<Reply>& request_;
-  CallWaiter waiter_;
 };
 
 }  // namespace detail
