@@ -102,11 +102,26 @@ void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message
                        lost, to);
     return;
   }
-  if (kind == SignalKind::reply) process.relations().on_demonitor({to, serial});
   if (process.traced_) [[unlikely]]
     process.trace(sys::TraceEvent::Kind::sent, to, message);
   throw_if_refused(process, to.node,
                    process.emit(process.pid(), to, kind, serial, std::move(message)));
+}
+
+void Context::post_reply(const From& to, Message&& message) {
+  const RuntimeSection runtime{detail::current_turn()};
+  detail::Process& process = process_of(*this);
+  if (process.alive()) {
+    const bool is_asked = !to.asked || to.asked == process.pid();
+    if (is_asked) {
+      process.relations().on_demonitor({to.pid, to.serial});
+    } else if (to.pid.node != node().id()) {
+      // Whoever has called by name from elsewhere does not know whom to tell that it is over.
+      node().deliver(to.asked,
+                     std::make_unique<Envelope>(SignalKind::demonitor, to.pid, to.serial));
+    }
+  }
+  post(to.pid, SignalKind::reply, to.serial, std::move(message));
 }
 
 void Context::post_alias(const Ref& alias, Message message) {

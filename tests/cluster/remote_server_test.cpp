@@ -3,6 +3,7 @@
 // Calls by name to other nodes, and to several at once.
 #include "grove/cluster/cluster.hpp"
 #include "grove/node/gen_server.hpp"
+#include "grove/node/inspect.hpp"
 #include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
@@ -80,6 +81,62 @@ TEST_F(RemoteServer, IsCalledByItsNameThere) {
     const RemoteName there{"here", "b"};
     co_await stop_server(context, there);
     EXPECT_EQ(co_await ask(context, "b"), "noproc");
+  });
+}
+
+/// Has another process answer.
+class Delegates : public GenServer {
+ public:
+  using Handles = grove::Handles<WhereAreYou>;
+  NoReply handle_call(WhereAreYou) {
+    context().spawn([from = from()](Context& other) -> Task<> {
+      other.reply<std::string>(from, "elsewhere");
+      co_return;
+    });
+    return {};
+  }
+};
+
+TEST_F(RemoteServer, ForgetsACallerThatAnotherProcessHasAnswered) {
+  world.run("c", [](Context& context) -> Task<> {
+    ServerOptions options = named("here");
+    options.link = false;
+    co_await start_server<Delegates>(context, options);
+  });
+  const Pid server = world["c"].node().whereis("here").value();
+  world.run("a", [server](Context& context) -> Task<> {
+    EXPECT_EQ(co_await ask(context, "c"), "elsewhere");
+    EXPECT_EQ(co_await context.call<WhereAreYou>(server), "elsewhere");
+    co_await context.sleep_for(100ms);
+    const auto info = co_await process_info(context, server);
+    EXPECT_EQ(info.value().monitored_by, std::vector<Pid>{});
+  });
+}
+
+class Narcissus : public GenServer {
+ public:
+  using Handles = grove::Handles<WhereAreYou>;
+  Task<std::string> handle_call(WhereAreYou) {
+    const Global itself{"narcissus"};
+    try {
+      co_return co_await context().call<WhereAreYou>(itself);
+    } catch (const ProcessExit& failed) {
+      co_return to_string(failed.reason());
+    }
+  }
+};
+
+// GEN-15.
+TEST_F(RemoteServer, ThatCallsItselfByItsClusterWideNameIsToldSo) {
+  const Global name{"narcissus"};
+  world.run("b", [name](Context& context) -> Task<> {
+    ServerOptions options = named(name);
+    options.link = false;
+    co_await start_server<Narcissus>(context, options);
+  });
+  world.run_for(100ms);
+  world.run("a", [name](Context& context) -> Task<> {
+    EXPECT_EQ(co_await context.call<WhereAreYou>(name), "calling_self");
   });
 }
 

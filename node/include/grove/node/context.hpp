@@ -38,6 +38,7 @@ struct Answers;  // server.hpp
 struct From {
   Pid pid;
   std::uint64_t serial = 0;
+  Pid asked = {};  // the server; nobody: whoever answers
 };
 
 /// Flags of demonitor().
@@ -257,13 +258,11 @@ class Context {
   /// Answers a call. From any process, at any time, once.
   template <class T>
   void reply(const From& from, T value) {
-    post(from.pid, SignalKind::reply, from.serial, Message::make<T>(std::move(value)));
+    post_reply(from, Message::make<T>(std::move(value)));
   }
-  void reply(const From& from) {
-    post(from.pid, SignalKind::reply, from.serial, Message::make<detail::Ok>());
-  }
+  void reply(const From& from) { post_reply(from, Message::make<detail::Ok>()); }
   void reply_message(const From& from, Message message) {
-    post(from.pid, SignalKind::reply, from.serial, std::move(message));
+    post_reply(from, std::move(message));
   }
 
   // -- timers -------------------------------------------------------------------------------
@@ -384,6 +383,7 @@ class Context {
   friend class detail::CallWaiter;
   friend class detail::OpenRequest;
   void post(const Pid& to, SignalKind kind, std::uint64_t serial, Message&& message);
+  void post_reply(const From& to, Message&& message);
   void post_alias(const Ref& alias, Message message);
   void post_found(const std::optional<Pid>& to, SignalKind kind, Message&& message);
   void post_name(const Global& to, SignalKind kind, Message message);

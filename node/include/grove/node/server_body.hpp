@@ -100,7 +100,7 @@ class ServerBodyBase : public Body {
   Task<> begin(Context& context, GenServer& server, const Init& init);
   /// Sees each message first. Returns: false when that was all.
   bool arrives(Context& context, GenServer& server, Envelope& envelope) {
-    server.from_ = From{envelope.from, envelope.serial};
+    server.from_ = From{envelope.from, envelope.serial, context.self()};
     last_message_ = envelope.message.type();
     return idle_ == nullptr || interrupts_idleness(context, server, envelope);
   }
