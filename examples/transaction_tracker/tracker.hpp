@@ -27,6 +27,7 @@ class Tracker : public grove::GenServer {
     if (transaction_id_.empty()) throw std::invalid_argument{"no transaction_id"};
   }
   Status handle_call(GetStatus) { return {transaction_id_, node().name()}; }
+  std::string debug_state() const { return transaction_id_; }
 
  private:
   std::string transaction_id_;

@@ -76,6 +76,11 @@ struct IdleTime {
 
 // -- start ----------------------------------------------------------------------------------
 
+std::string ServerBodyBase::name_elsewhere() const {
+  const ServerName& name = options_.name;
+  return name.empty() || name.local() != nullptr ? std::string{} : to_string(name);
+}
+
 bool ServerBodyBase::take_name(Context& context) {
   const ServerName& name = options_.name;
   if (name.empty()) return true;

@@ -233,7 +233,9 @@ class alignas(64) Process final : public Context, public Runnable {
   // process_end.cpp
   void die();
   void depart(bool on_own_thread);
-  void report_crash();
+  enum class ShowState : bool { no, yes };
+  void report_crash(ShowState show);
+  [[nodiscard]] std::string shown_state() const;
   void end_coroutine() noexcept;
   void destroy_frames() noexcept;
   [[nodiscard]] bool outside();

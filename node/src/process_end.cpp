@@ -17,9 +17,14 @@
 #include <utility>
 
 namespace grove::detail {
+namespace {
+
+constexpr std::size_t k_shown_state_bytes_max = 1000;  // of a line of the log
+
+}  // namespace
 
 void Process::die() {
-  report_crash();
+  report_crash(ShowState::yes);
   if (!outside()) destroy_frames();
   if (alive_) depart(true);  // else stuck() has, because a destructor did not return
   answer_rest();
@@ -33,7 +38,7 @@ bool Process::outside() {
   return true;
 }
 
-void Process::report_crash() {
+void Process::report_crash(ShowState show) {
   if (!crashed_ || extras_ == nullptr || extras_->exit_reason.is_clean()) return;
   crashed_ = false;
   node_->metrics().add(Metric::processes_crashed);
@@ -41,12 +46,36 @@ void Process::report_crash() {
   const Body* const body = code_.body();
   const MessageType* const last = body == nullptr ? nullptr : body->last_message();
   node_->log().error("process " + who() + " terminated: " + to_string(extras_->exit_reason) +
-                     (last == nullptr ? "" : ", last message " + std::string{last->name}));
+                     (last == nullptr ? "" : ", last message " + std::string{last->name}) +
+                     (show == ShowState::yes ? shown_state() : ""));
+}
+
+std::string Process::shown_state() const {
+  if (code_.body() == nullptr) return {};
+  try {
+    std::optional<Value> state;
+    {
+      const UserCode user{current_turn()};
+      state = code_.body()->shown_state();
+    }
+    if (!state) return {};
+    std::string text = to_string(*state);
+    if (text.size() > k_shown_state_bytes_max) {
+      const std::string size = std::to_string(text.size());
+      std::size_t end = k_shown_state_bytes_max;
+      while (end > 0 && (text[end] & 0xc0) == 0x80) --end;  // inside a character
+      text = text.substr(0, end) + "... (" + size + " bytes)";
+    }
+    return ", state " + text;
+  } catch (...) {
+    return ", its state throws " + to_string(exit_reason_of(std::current_exception()));
+  }
 }
 
 /// For the log: its pid, and its name and label if it has them.
 std::string Process::who() const {
   std::string names = node_->names_->name_of(pid());
+  if (names.empty() && code_.body() != nullptr) names = code_.body()->name_elsewhere();
   if (extras_ != nullptr && !extras_->label.empty()) {
     if (!names.empty()) names += ", ";
     names += extras_->label;
@@ -73,7 +102,7 @@ void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
     if (!in_handler) own.handling = nullptr;
     if (!mailbox_.empty() && mailbox_.head()->generation == 0) stamp_leftovers();
     if (doomed_) {
-      report_crash();
+      report_crash(ShowState::no);  // its own code may be at work on it
       depart(false);
       answer_rest();
     }

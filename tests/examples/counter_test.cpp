@@ -174,7 +174,7 @@ TEST_F(Counters, S6_AFailureIsOneRecord) {
   world.run_for(6s);
   EXPECT_EQ(logged(world, LogLevel::error),
             Lines{"process " + to_string(three) + " (Counter.Three) terminated: " + k_error +
-                  ", last message counters::Work"});
+                  ", last message counters::Work, state 5"});
 }
 
 // -- a child that cannot start ----------------------------------------------------------------

@@ -109,8 +109,9 @@ TEST_F(LocalTrackers, T3_ACrashedTrackerIsFoundAgain) {
   });
   const Lines records = testkit::logged(world, LogLevel::error);
   ASSERT_EQ(records.size(), 1U);
-  EXPECT_NE(records[0].find(to_string(pid)), std::string::npos);
-  EXPECT_NE(records[0].find("its_a_crash"), std::string::npos);
+  EXPECT_EQ(records[0].find("process " + to_string(pid) + " (tracker_registry:\"" + k_id), 0U);
+  EXPECT_NE(records[0].find("terminated: its_a_crash"), std::string::npos);
+  EXPECT_NE(records[0].find(", state \"" + k_id), std::string::npos);
 }
 
 TEST_F(LocalTrackers, T3b_TheDeadOneIsNeverFound) {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/gen_server.hpp"
 
+#include "grove/core/utf8.hpp"
 #include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <memory>
+#include <optional>
 #include <stdexcept>
+#include <string>
 
 namespace grove {
 namespace {
@@ -237,6 +241,59 @@ TEST(GenServerCrash, IsLoggedWithTheMessageThatItHandledLast) {
   EXPECT_EQ(errors.size(), 1U);
   const std::string end = ", last message " + std::string{k_message_type<Crash>.name};
   EXPECT_TRUE(errors.at(0).ends_with(end)) << errors.at(0);
+}
+
+class Showing : public GenServer {
+ public:
+  using Handles = grove::Handles<Crash>;
+  Showing(std::string state, bool fails) : state_{std::move(state)}, fails_{fails} {}
+  int handle_call(Crash) { throw ProcessExit{ExitReason::symbol("crash")}; }
+  std::string debug_state() const {
+    if (fails_) throw std::runtime_error{"unshowable"};
+    return state_;
+  }
+
+ private:
+  std::string state_;
+  bool fails_;
+};
+
+/// Has room for everybody.
+class Anybody final : public Directory {
+ public:
+  Result<void> register_name(Context&, const Via&) override { return {}; }
+  void unregister_name(Context&, const Value&) override {}
+  std::optional<Pid> whereis(const Value&) const override { return std::nullopt; }
+};
+
+std::string crash_line(std::string state, bool fails = false) {
+  LocalWorld world;
+  EXPECT_TRUE(world.node().add_directory("any", std::make_shared<Anybody>()));
+  world.run([&](Context& context) -> Task<> {
+    ServerOptions options = named(Via{"any", "shows"});
+    options.link = false;
+    const StartResult server = co_await start_server<Showing>(context, options, state, fails);
+    EXPECT_THROW(co_await context.call<Crash>(server.pid), ProcessExit);
+  });
+  std::string last;
+  for (const auto& [level, line] : world.log().lines()) {
+    if (level == LogLevel::error) last = line;
+  }
+  return last;
+}
+
+TEST(GenServerCrash, IsLoggedWithTheNameAndWhatTheServerShowsOfItsState) {
+  const std::string line = crash_line("7 apples");
+  EXPECT_NE(line.find(" (any:\"shows\", "), std::string::npos) << line;
+  EXPECT_TRUE(line.ends_with(", state \"7 apples\"")) << line;
+  std::string long_state = "x";
+  for (int i = 0; i < 600; ++i) long_state += "\u00e4";
+  const std::string cut = crash_line(long_state);
+  EXPECT_TRUE(cut.ends_with("\u00e4... (1203 bytes)")) << cut;
+  EXPECT_TRUE(is_utf8(cut));
+  const std::string failed = crash_line("never", true);
+  EXPECT_NE(failed.find("terminated: crash, "), std::string::npos) << failed;
+  EXPECT_NE(failed.find(", its state throws "), std::string::npos) << failed;
 }
 
 /// Takes a second for each of what it is told.

@@ -4,12 +4,14 @@
 // loop sees of all three.
 #pragma once
 
+#include "grove/core/value.hpp"
 #include "grove/node/envelope.hpp"
 #include "grove/node/task.hpp"
 
 #include <exception>
 #include <memory>
 #include <optional>
+#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -81,6 +83,10 @@ class Body {
   [[nodiscard]] virtual bool suspended() const noexcept { return false; }
   /// The type of the message that it handled last, for a crash report; null: it does not know.
   [[nodiscard]] virtual const MessageType* last_message() const noexcept { return nullptr; }
+  /// Its name, for people, when that is no local one; empty: none. From any thread.
+  [[nodiscard]] virtual std::string name_elsewhere() const { return {}; }
+  /// What it shows of its state; nothing: it shows none. Runs the program's code.
+  [[nodiscard]] virtual std::optional<Value> shown_state() { return std::nullopt; }
 
   Task<> running;  // the runtime's: the coroutine that start() or handle() returned, while it runs
 };

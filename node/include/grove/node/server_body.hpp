@@ -76,6 +76,7 @@ class ServerBodyBase : public Body {
   [[nodiscard]] bool is_server() const noexcept final { return true; }
   [[nodiscard]] bool suspended() const noexcept final { return suspended_; }
   [[nodiscard]] const MessageType* last_message() const noexcept final { return last_message_; }
+  [[nodiscard]] std::string name_elsewhere() const final;
 
  protected:
   /// The server's own state; null: it shows none.
@@ -85,8 +86,6 @@ class ServerBodyBase : public Body {
   };
   virtual State state() = 0;
   virtual Message copy_of_state() = 0;  // as a message; none, when it shows none
-  /// As a term for people.
-  virtual std::optional<Value> shown_state() = 0;
   /// Runs terminate(); it may replace the reason by throwing.
   virtual Task<> run_terminate(const ExitReason& reason) = 0;
   /// After terminate(): ends the children of a ParentServer.
@@ -381,6 +380,7 @@ class ServerBody final : public detail::ServerBodyBase {
   }
 
   std::optional<Value> shown_state() override {
+    if (!impl_) return std::nullopt;  // its constructor threw
     if constexpr (requires { Value{std::as_const(*impl_).debug_state()}; }) {
       return std::as_const(*impl_).debug_state();
     } else if constexpr (detail::HasState<Impl>) {
