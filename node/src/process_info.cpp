@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t k_ancestors_max = 64;
 constexpr std::uint32_t k_mailbox_sample = 32;
-constexpr std::size_t k_relation_bytes = 48;  // of a link or a monitor, about
 
 /// What operator new really took.
 std::size_t heap_size(const void* memory) { return malloc_usable_size(const_cast<void*>(memory)); }
@@ -70,10 +69,7 @@ std::uint64_t Process::memory() const {
   if (const Body* body = code_.body()) bytes += heap_size(dynamic_cast<const void*>(body));
   if (const Code::Handle frame = code_.coroutine()) bytes += allocated_size(frame.address());
   if (extras_ == nullptr) return bytes;
-  const Relations& known = extras_->relations;
-  const std::size_t relations =
-      known.links().size() + known.watches().size() + known.watchers().size();
-  return bytes + heap_size(extras_) + relations * k_relation_bytes;
+  return bytes + heap_size(extras_) + extras_->relations.memory();
 }
 
 ProcessInfo Process::own_info() {

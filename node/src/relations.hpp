@@ -192,6 +192,11 @@ class Relations {
     watchers_.shrink();
   }
 
+  /// Bytes that they have of the heap.
+  [[nodiscard]] std::size_t memory() const noexcept {
+    return links_.memory() + watches_.memory() + watchers_.memory();
+  }
+
   [[nodiscard]] auto links() const noexcept { return links_.entries(); }
   [[nodiscard]] auto watches() const noexcept { return watches_.entries(); }
   [[nodiscard]] auto watchers() const noexcept { return watchers_.entries(); }

@@ -65,6 +65,12 @@ class SmallMap {
   [[nodiscard]] std::size_t size() const noexcept {
     return table_ == nullptr ? 0 : table_->entries.size();
   }
+  /// Bytes that it has of the heap.
+  [[nodiscard]] std::size_t memory() const noexcept {
+    if (table_ == nullptr) return 0;
+    return sizeof(Table) + table_->entries.capacity() * sizeof(Entry) +
+           table_->slots.capacity() * sizeof(std::uint32_t);
+  }
   [[nodiscard]] std::span<const Entry> entries() const noexcept {
     return table_ == nullptr ? std::span<const Entry>{} : std::span<const Entry>{table_->entries};
   }
