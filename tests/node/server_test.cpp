@@ -3,6 +3,7 @@
 // What a server asks for when a handler returns: to go on, to be woken, to end; who refers to it.
 // C-*: the steps of the article on handle_continue.
 #include "grove/node/gen_server.hpp"
+#include "grove/node/inspect.hpp"
 #include "grove/node/sys.hpp"
 #include "grove/testkit/local_world.hpp"
 
@@ -332,6 +333,21 @@ TEST(Hibernate, GivesMemoryBackAndWakesWithTheNextMessage) {
   });
 }
 
+TEST(Hibernate, MakesTheProcessSmaller) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult server = co_await start_link<Sleeper>(context);
+    std::vector<Ref> monitors;
+    for (int i = 0; i < 1000; ++i) monitors.push_back(context.monitor(server.pid));
+    for (std::size_t i = 20; i < monitors.size(); ++i) context.demonitor(monitors[i]);
+    const auto before = co_await process_info(context, server.pid);
+    context.cast(server.pid, Sleep{});
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 1);
+    const auto after = co_await process_info(context, server.pid);
+    EXPECT_LT(after.value().memory_bytes, before.value().memory_bytes / 10);
+  });
+}
+
 TEST(Hibernate, ComesByItselfWhenTheServerIsIdle) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
@@ -382,43 +398,6 @@ TEST(ServerRef, ANameIsLookedUpAtEachUse) {
   EXPECT_EQ(world.node().metrics().get(Metric::dead_letters_no_name), 1U);
 }
 
-class CallsItself : public GenServer {
- public:
-  using Handles = grove::Handles<Count, Step>;
-  Task<int> handle_call(Step step) {
-    try {
-      if (step.name == "pid") co_return co_await context().call<Count>(self());
-      co_return co_await context().call<Count>(step.name);
-    } catch (const ProcessExit& failed) {
-      co_return failed.reason() == ExitReason::symbol("calling_self") ? 1 : 0;
-    }
-  }
-  int handle_call(Count) { return 99; }
-};
-
-// GEN-15.
-TEST(ServerRef, ToOneselfByPidAndNameIsAnErrorAndNoDeadlock) {
-  LocalWorld world;
-  world.run([](Context& context) -> Task<> {
-    const StartResult server = co_await start_server<CallsItself>(context, named("narcissus"));
-    EXPECT_EQ(co_await context.call<Step>(server.pid, "pid"), 1);
-    EXPECT_EQ(co_await context.call<Step>(server.pid, "narcissus"), 1);
-  });
-}
-
-TEST(ServerOf, CallsAndCastsWhatItsServerHandles) {
-  LocalWorld world;
-  world.run([](Context& context) -> Task<> {
-    const StartResult server = co_await start_server<Timed>(context, named("timed"));
-    const ServerOf<Timed> by_pid{server.pid};
-    const ServerOf<Timed> by_name{"timed"};
-    context.cast(by_pid, Arm{1ms});
-    co_await context.sleep_for(1s);
-    EXPECT_EQ(co_await context.call<Count>(by_name), 1);
-    // context.call<Step>(by_name): see tests/node/refused
-  });
-}
-
 /// A directory of the program's own (OTP: a `via` module).
 class Phonebook final : public Directory {
  public:
@@ -436,6 +415,52 @@ class Phonebook final : public Directory {
  private:
   std::map<std::string, Pid> pids_;
 };
+
+const Via k_via_self{"phonebook", "narcissus"};
+
+class CallsItself : public GenServer {
+ public:
+  using Handles = grove::Handles<Count, Step>;
+  Task<int> handle_call(Step step) {
+    try {
+      if (step.name == "pid") co_return co_await context().call<Count>(self());
+      if (step.name == "via") co_return co_await context().call<Count>(k_via_self);
+      co_return co_await context().call<Count>(step.name);
+    } catch (const ProcessExit& failed) {
+      co_return failed.reason() == ExitReason::symbol("calling_self") ? 1 : 0;
+    }
+  }
+  int handle_call(Count) { return 99; }
+};
+
+// GEN-15.
+TEST(ServerRef, ToOneselfByPidAndNameIsAnErrorAndNoDeadlock) {
+  LocalWorld world;
+  EXPECT_TRUE(world.node().add_directory("phonebook", std::make_shared<Phonebook>()));
+  world.run([](Context& context) -> Task<> {
+    const StartResult server = co_await start_server<CallsItself>(context, named("narcissus"));
+    EXPECT_EQ(co_await context.call<Step>(server.pid, "pid"), 1);
+    EXPECT_EQ(co_await context.call<Step>(server.pid, "narcissus"), 1);
+    const StartResult via = co_await start_server<CallsItself>(context, named(k_via_self));
+    EXPECT_EQ(co_await context.call<Step>(via.pid, "via"), 1);
+  });
+}
+
+TEST(ServerOf, CallsAndCastsWhatItsServerHandles) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult server = co_await start_server<Timed>(context, named("timed"));
+    const ServerOf<Timed> by_pid{server.pid};
+    const ServerOf<Timed> by_name{"timed"};
+    context.cast(by_pid, Arm{1ms});
+    co_await context.sleep_for(1s);
+    EXPECT_EQ(co_await context.call<Count>(by_name), 1);
+    EXPECT_EQ(co_await context.call_for<Count>(1s, by_pid), 1);
+    Request<int> request = context.send_request<Count>(by_name);
+    EXPECT_EQ(co_await context.receive_response(std::move(request)), 1);
+    // context.call<Step>(by_name): see tests/node/refused
+  });
+}
 
 // NAM-1 to NAM-4.
 TEST(Via, ADirectoryOfTheProgramNamesServers) {
@@ -457,99 +482,6 @@ TEST(Via, ADirectoryOfTheProgramNamesServers) {
     const Via unknown{"no such directory", 1};
     const StartResult nowhere = co_await start_server<Timed>(context, named(unknown));
     EXPECT_EQ(nowhere.status, StartResult::Status::failed);
-  });
-}
-
-TEST(Request, SeveralMayBeUnderWayAndOneThatIsDroppedIsForgotten) {
-  LocalWorld world;
-  world.run([](Context& context) -> Task<> {
-    const auto steps = std::make_shared<std::vector<std::string>>();
-    const StartResult one = co_await start_link<Timed>(context);
-    const StartResult two = co_await start_link<Recording>(context, steps);
-    Request<int> first = context.send_request<Count>(one.pid);
-    Request<int> second = context.send_request<Step>(two.pid, std::string{"x"});
-    { const Request<int> dropped = context.send_request<Count>(one.pid); }
-    co_await context.sleep_for(1s);
-    EXPECT_EQ(co_await context.receive_response(std::move(second)), 1);
-    EXPECT_EQ(co_await context.receive_response(std::move(first)), 0);
-    EXPECT_EQ(co_await context.receive_any(0s), nullptr);
-    Request<int> to_nobody = context.send_request<Count>(Pid{});
-    EXPECT_THROW(co_await context.receive_response(std::move(to_nobody)), ProcessExit);
-  });
-}
-
-struct Go {
-  using Reply = int;
-};
-struct Look {
-  using Reply = std::string;
-};
-struct AnswerInASecond {
-  using Reply = int;
-};
-
-class Backend : public GenServer {
- public:
-  using Handles = grove::Handles<AnswerInASecond>;
-  Task<int> handle_call(AnswerInASecond) {
-    co_await context().sleep_for(1s);
-    co_return 42;
-  }
-};
-
-/// Asks another server in one message, and looks for the answer in later ones.
-class Keeper : public GenServer {
- public:
-  using Handles = grove::Handles<Go, Look>;
-  explicit Keeper(Pid backend) : backend_{backend} {}
-  int handle_call(Go) {
-    pending_.emplace(context().send_request<AnswerInASecond>(backend_));
-    return 0;
-  }
-  Task<std::string> handle_call(Look) {
-    if (!pending_) co_return "nothing is asked";
-    try {
-      const std::optional<int> answer = co_await context().wait_response(*pending_, 0s);
-      if (!answer) co_return "not yet";
-      pending_.reset();
-      co_return std::to_string(*answer);
-    } catch (const ProcessExit& failed) {
-      pending_.reset();
-      co_return to_string(failed.reason());
-    }
-  }
-
- private:
-  Pid backend_;
-  std::optional<Request<int>> pending_;
-};
-
-TEST(Request, MayBeKeptFromOneMessageToTheNextAndIsAskedForThen) {
-  LocalWorld world;
-  world.run([](Context& context) -> Task<> {
-    const StartResult backend = co_await start_link<Backend>(context);
-    const StartResult keeper = co_await start_link<Keeper>(context, backend.pid);
-    co_await context.call<Go>(keeper.pid);
-    EXPECT_EQ(co_await context.call<Look>(keeper.pid), "not yet");
-    co_await context.sleep_for(2s);
-    EXPECT_EQ(co_await context.call<Look>(keeper.pid), "42");
-    EXPECT_EQ(co_await context.call<Look>(keeper.pid), "nothing is asked");
-    co_await context.call<Go>(keeper.pid);
-    context.unlink(backend.pid);
-    context.exit(backend.pid, ExitReason::kill());
-    co_await context.sleep_for(2s);
-    EXPECT_EQ(co_await context.call<Look>(keeper.pid), "killed");
-  });
-}
-
-TEST(Request, WhoseAnswerWasTakenIsAskedForInVain) {
-  LocalWorld world;
-  world.run([](Context& context) -> Task<> {
-    const StartResult backend = co_await start_link<Backend>(context);
-    Request<int> request = context.send_request<AnswerInASecond>(backend.pid);
-    EXPECT_EQ(co_await context.wait_response(request, 1ms), std::nullopt);
-    EXPECT_EQ(co_await context.wait_response(request, std::nullopt), 42);
-    EXPECT_THROW(co_await context.wait_response(request, 1ms), ProcessExit);
   });
 }
 

@@ -224,17 +224,16 @@ class Context {
   template <class T, class Server, class... Args>
   requires(!(detail::UnsafeTemporary<Args&&> || ...))
       [[nodiscard]] auto call(const ServerOf<Server>& server, Args&&... args) {
-    static_assert(detail::Answers<Server, T>::k_calls,
-                  "this server does not answer calls of this message: it needs the type in its "
-                  "Handles, and a public handle_call for it");
-    return call<T>(server.ref(), std::forward<Args>(args)...);
+    return call_for<T>(k_call_timeout, server, std::forward<Args>(args)...);
+  }
+  template <class T, class Server, class... Args>
+  requires(!(detail::UnsafeTemporary<Args&&> || ...))
+      [[nodiscard]] auto call_for(Timeout timeout, const ServerOf<Server>& server, Args&&... args) {
+    return call_for<T>(timeout, server.template ref_for_calls<T>(), std::forward<Args>(args)...);
   }
   template <class T, class Server>
   void cast(const ServerOf<Server>& server, T message) {
-    static_assert(detail::Answers<Server, T>::k_casts,
-                  "this server takes no casts of this message: it needs the type in its Handles, "
-                  "and a public handle_cast for it");
-    cast(server.ref(), std::move(message));
+    cast(server.template ref_for_casts<T>(), std::move(message));
   }
   /// The call's asynchronous form: several may be under way. The answer is taken with
   /// receive_response(); a Request that is dropped abandons it.
@@ -242,6 +241,10 @@ class Context {
   [[nodiscard]] auto send_request(const ServerRef& server, Args&&... args) {
     return Request<typename detail::ReplyOf<T>::type>{
         *this, begin_call(server, Message::make<T>(std::forward<Args>(args)...))};
+  }
+  template <class T, class Server, class... Args>
+  [[nodiscard]] auto send_request(const ServerOf<Server>& server, Args&&... args) {
+    return send_request<T>(server.template ref_for_calls<T>(), std::forward<Args>(args)...);
   }
   /// Waits for the answer of a request; throws as call() does. Source: OTP, receive_response/2.
   template <class Reply>
@@ -261,9 +264,7 @@ class Context {
     post_reply(from, Message::make<T>(std::move(value)));
   }
   void reply(const From& from) { post_reply(from, Message::make<detail::Ok>()); }
-  void reply_message(const From& from, Message message) {
-    post_reply(from, std::move(message));
-  }
+  void reply_message(const From& from, Message message) { post_reply(from, std::move(message)); }
 
   // -- timers -------------------------------------------------------------------------------
   //

@@ -136,18 +136,6 @@ class GenServer {
   std::unique_ptr<detail::NextStep> next_;  // null: it goes on as ever
 };
 
-/// A reference to a server of the class Impl: calls and casts through it compile only when Impl
-/// handles them. Impl may also be any other type with `Handles`: a server's interface, without it.
-template <class Impl>
-class ServerOf {
- public:
-  explicit ServerOf(ServerRef server) : ref_{std::move(server)} {}
-  [[nodiscard]] const ServerRef& ref() const noexcept { return ref_; }
-
- private:
-  ServerRef ref_;
-};
-
 namespace detail {
 
 template <class T, class List>
@@ -173,4 +161,32 @@ struct Answers {
 };
 
 }  // namespace detail
+
+/// A reference to a server of the class Impl: calls and casts through it compile only when Impl
+/// handles them. Impl may also be any other type with `Handles`: a server's interface, without it.
+template <class Impl>
+class ServerOf {
+ public:
+  explicit ServerOf(ServerRef server) : ref_{std::move(server)} {}
+  [[nodiscard]] const ServerRef& ref() const noexcept { return ref_; }
+  /// The same; does not compile when the server does not answer calls of T.
+  template <class T>
+  [[nodiscard]] const ServerRef& ref_for_calls() const noexcept {
+    static_assert(detail::Answers<Impl, T>::k_calls,
+                  "this server does not answer calls of this message: it needs the type in its "
+                  "Handles, and a public handle_call for it");
+    return ref_;
+  }
+  template <class T>
+  [[nodiscard]] const ServerRef& ref_for_casts() const noexcept {
+    static_assert(detail::Answers<Impl, T>::k_casts,
+                  "this server takes no casts of this message: it needs the type in its Handles, "
+                  "and a public handle_cast for it");
+    return ref_;
+  }
+
+ private:
+  ServerRef ref_;
+};
+
 }  // namespace grove
