@@ -107,6 +107,18 @@ template <class T>
 inline constexpr bool k_boxed = sizeof(T) > k_inline_size || alignof(T) > 8 ||
                                 !std::is_nothrow_move_constructible_v<T>;
 
+/// A T in memory of allocate().
+template <class T, class... Args>
+[[nodiscard]] void* create(Args&&... args) {
+  void* const memory = allocate(sizeof(T));
+  try {
+    return ::new (memory) T{std::forward<Args>(args)...};
+  } catch (...) {
+    deallocate(memory, sizeof(T));
+    throw;
+  }
+}
+
 template <class T>
 consteval MessageType make_message_type() {
   MessageType type{};
@@ -129,7 +141,7 @@ consteval MessageType make_message_type() {
       type.name = k_builtin_name<T>;
     }
     type.wire_id = wire_id_of(type.name);
-    type.make = []() -> void* { return ::new (allocate(sizeof(T))) T{}; };
+    type.make = []() -> void* { return create<T>(); };
     type.write = [](Writer& out, const void* object) {
       wire::write(out, *static_cast<const T*>(object));
     };
@@ -162,13 +174,7 @@ class Message {
                   "over-aligned messages are not supported");
     Message message;
     if constexpr (detail::k_boxed<T>) {
-      void* memory = detail::allocate(sizeof(T));
-      try {
-        ::new (memory) T{std::forward<Args>(args)...};
-      } catch (...) {
-        detail::deallocate(memory, sizeof(T));
-        throw;
-      }
+      void* const memory = detail::create<T>(std::forward<Args>(args)...);
       std::memcpy(message.storage_, &memory, sizeof memory);
     } else {
       ::new (static_cast<void*>(message.storage_)) T{std::forward<Args>(args)...};
