@@ -117,7 +117,7 @@ class TranscriptNode {
       if (what == "frame" || what == "parts") {
         Frame frame = Frame::own(event.frame);
         frame.tail = Bytes::copy(event.tail);
-        return sessions_.on_frame(who, std::move(frame), now_);
+        return sessions_.on_frame(who, frame, now_);
       }
       if (what == "resolved") return sessions_.on_resolved(who, {who}, now_);
       return sessions_.end(intern_node(who, Life{number}), "it is told to", now_);

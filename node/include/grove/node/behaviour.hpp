@@ -178,7 +178,7 @@ namespace detail {
 template <auto function>
 ReturnedBy<function> invoke_remote(Context& context, ArgsOf<function> args) {
   return std::apply(
-      [&context](auto&... each) {
+      [&](auto&... each) {
         if constexpr (Signature<decltype(function)>::k_takes_context) {
           return function(context, std::move(each)...);
         } else {
