@@ -6,6 +6,7 @@
 
 #include "integration/messages.hpp"
 #include "integration/real_node.hpp"
+#include "integration/squarer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -40,17 +41,6 @@ using integration::Square;
 using testkit::RealNode;
 using testkit::value_of;
 
-class Squarer : public GenServer {
- public:
-  using Handles = grove::Handles<Square>;
-  int handle_call(Square square) { return square.number * square.number; }
-};
-
-Task<> serve(Context& context) {
-  co_await start_server<Squarer>(context, named("squarer"));
-  for (;;) co_await context.receive_any();
-}
-
 class MalformedMessage : public testing::Test {
  protected:
   MalformedMessage() { integration::g_unreadable = false; }
@@ -65,8 +55,7 @@ class MalformedMessage : public testing::Test {
     ASSERT_TRUE(b.cluster().join(a.address()));
     ASSERT_TRUE(a.wait_for_sessions(1));
     ASSERT_TRUE(b.wait_for_sessions(1));
-    b.node().spawn(serve);
-    ASSERT_TRUE(b.wait([this] { return b.node().whereis("squarer").has_value(); }));
+    b.run(integration::start_squarer);
   }
 
   /// A process of b that holds a worker for each Number, until it may go on.

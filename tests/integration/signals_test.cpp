@@ -5,6 +5,7 @@
 
 #include "integration/messages.hpp"
 #include "integration/real_node.hpp"
+#include "integration/squarer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -55,17 +56,6 @@ class SignalStorm {
   std::thread thread_;
 };
 
-class Squarer : public GenServer {
- public:
-  using Handles = grove::Handles<Square>;
-  int handle_call(Square square) { return square.number * square.number; }
-};
-
-Task<> serve(Context& context) {
-  co_await start_server<Squarer>(context, named("squarer"));
-  for (;;) co_await context.receive_any();
-}
-
 TEST(Signals, DisturbNoSession) {
   constexpr int k_calls = 3000;
   RealNode a{"a", {}};
@@ -74,8 +64,7 @@ TEST(Signals, DisturbNoSession) {
   ASSERT_TRUE(b.start());
   ASSERT_TRUE(a.wait_for_sessions(1));
   ASSERT_TRUE(b.wait_for_sessions(1));
-  a.node().spawn(serve);
-  ASSERT_TRUE(a.wait([&] { return a.node().whereis("squarer").has_value(); }));
+  a.run(integration::start_squarer);
   {
     const SignalStorm storm;
     const int wrong = b.run([](Context& context) -> Task<int> {

@@ -3,6 +3,7 @@
 
 #include "integration/messages.hpp"
 #include "integration/real_node.hpp"
+#include "integration/squarer.hpp"
 
 #include <gtest/gtest.h>
 
@@ -18,25 +19,13 @@ namespace {
 using namespace std::chrono_literals;
 using integration::Number;
 using integration::Square;
+using integration::start_squarer;
 using testkit::RealNode;
 using testkit::RealNodeOptions;
 using testkit::value_of;
 
-class Squarer : public GenServer {
- public:
-  using Handles = grove::Handles<Square>;
-  int handle_call(Square square) { return square.number * square.number; }
-};
-
 Task<> sit(Context& context) {
   for (;;) co_await context.receive_any();
-}
-
-Task<Pid> start_squarer(Context& context) {
-  ServerOptions options = named("squarer");
-  options.link = false;
-  const StartResult result = co_await start_server<Squarer>(context, options);
-  co_return result.pid;
 }
 
 /// The DOWNs of one monitor: the first, and all that came until somebody said enough.
