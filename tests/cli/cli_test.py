@@ -55,7 +55,8 @@ class Node:
         return [process["pid"] for process in self.ask("ps")["processes"]]
 
     def pid_of(self, what):
-        return next(p["pid"] for p in self.ask("ps")["processes"] if p["label"] == what)
+        return eventually(lambda: next(
+            (p["pid"] for p in self.ask("ps")["processes"] if p["label"] == what), None))
 
     def states(self):
         return {member["name"]: member["state"] for member in self.ask("members")["members"]}
@@ -294,7 +295,7 @@ class OneNode(CliTest):
             self.refused(USAGE, words, "kill", "txn-1", reason)
         self.assertEqual(a.pid_of("txn-1"), before)
         self.expect(self.here.grove("kill", "txn-1", "größe ☠"), OK, "größe ☠")
-        eventually(lambda: a.ask("names")["names"] and a.ask("names")["names"][0]["pid"] != before)
+        eventually(lambda: [n for n in a.ask("names")["names"] if n["pid"] != before])
         self.assertLessEqual(set(others), set(a.pids()))
 
     def test_a_node_ends_with_its_application(self):
@@ -442,6 +443,8 @@ class Clusters(CliTest):
         # A slip of the hand does not make a node that was ready unready.
         self.expect(self.here.grove("health", "--ready"), OK)
         b = self.here.node("b")
+        # It may take longer than the verb waits; the node goes on trying, and says so next time.
+        eventually(lambda: self.here.grove("join", a.address, "--node", "b").returncode == OK)
         self.assertEqual(b.ask("join", a.address)["joined"], "a")
         eventually(lambda: a.states() == b.states() == {"a": "up", "b": "up"})
 

@@ -52,8 +52,8 @@ TEST_P(Hostile, TcpGarbageAtThePortChangesNothing) {
            garbage.size();
   }));
   // Whose address was not known any more has a line of its own.
+  EXPECT_TRUE(a->wait_for_log(": it does not speak"));
   EXPECT_LE(a->times_logged(": it does not speak"), 2);
-  EXPECT_TRUE(a->has_logged(": it does not speak"));
   expect_untouched();
 }
 
@@ -180,6 +180,10 @@ class NoDescriptors {
 // UBSan's vptr check for its sake: that one opens a pipe to probe memory, and without a descriptor
 // it takes every object for a bad one.
 TEST_P(Hostile, WithoutFileDescriptorsANodeGoesOnAndRecovers) {
+  // What ZeroMQ begins without a descriptor hangs, and is given up in time.
+  b.reset();
+  a.reset();
+  meet(GetParam(), {.silence = std::chrono::hours{1}});
   const std::string address = b->address();
   b->pull_the_cable();
   ASSERT_TRUE(a->wait_for_sessions(0));

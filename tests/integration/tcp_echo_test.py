@@ -37,7 +37,8 @@ class TcpEcho(unittest.TestCase):
         self.node = self.machine.node("a", "--port", "0", program="tcp_echo")
 
     def client(self):
-        ports = re.findall(r"accepting clients on 127\.0\.0\.1:(\d+)", self.node.logged())
+        ports = eventually(lambda: re.findall(r"accepting clients on 127\.0\.0\.1:(\d+)",
+                                              self.node.logged()))
         client = Client(int(ports[-1]))
         self.addCleanup(client.close)
         return client

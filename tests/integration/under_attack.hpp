@@ -70,8 +70,9 @@ class RawPeer {
 /// The node a, and b in a session with it.
 class UnderAttack : public testing::Test {
  protected:
-  void meet(const std::string& cookie) {
-    a = std::make_unique<RealNode>("a", RealNodeOptions{.cookie = cookie});
+  void meet(const std::string& cookie,
+            const transport::SessionTimes& times = RealNodeOptions{}.times) {
+    a = std::make_unique<RealNode>("a", RealNodeOptions{.cookie = cookie, .times = times});
     ASSERT_TRUE(a->start());
     b = std::make_unique<RealNode>("b", RealNodeOptions{.seeds = {a->address()}, .cookie = cookie});
     ASSERT_TRUE(b->start());

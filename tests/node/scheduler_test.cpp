@@ -506,10 +506,12 @@ class Holder final : public Handler {
   const std::latch* until_;
 };
 
+/// Waits for the first line about a handler: what begins it may take its time, too.
 class FirstWarning final : public Log {
  public:
   void write(LogLevel level, std::string_view text) override {
-    if (level == LogLevel::warning && !said_.exchange(true)) text_.set_value(std::string{text});
+    if (level != LogLevel::warning || text.find("its handler of") == text.npos) return;
+    if (!said_.exchange(true)) text_.set_value(std::string{text});
   }
   std::string get() { return text_.get_future().get(); }
 

@@ -404,10 +404,13 @@ struct StuckAtItsEnd {
 using StuckDestructor = Stuck;
 
 TEST_P(StuckDestructor, EndsTheLifeOnceAndTheOthersHearAtOnce) {
-  const Pid pid = node().spawn([gate = gate_](Context& context) -> Task<> {
+  std::promise<void> begun;
+  const Pid pid = node().spawn([gate = gate_, &begun](Context& context) -> Task<> {
     const StuckAtItsEnd last{gate};
+    begun.set_value();
     co_await context.receive<Hold>();
   });
+  begun.get_future().wait();
   EXPECT_EQ(kill(pid), ExitReason::killed());
   gate_->await_stuck();
   gate_->open();

@@ -16,9 +16,10 @@ namespace grove::testkit {
 /// One node on real threads. It is destroyed while the scheduler still runs.
 class RealWorld {
  public:
-  explicit RealWorld(unsigned workers)
+  explicit RealWorld(unsigned workers) : RealWorld{ThreadSchedulerOptions{.workers = workers}} {}
+  explicit RealWorld(const ThreadSchedulerOptions& options)
       : clock_{make_system_clock()},
-        scheduler_{make_thread_scheduler(workers)},
+        scheduler_{make_thread_scheduler(options)},
         node_{{.name = "stress", .clock = clock_.get(), .scheduler = scheduler_.get()}} {}
   ~RealWorld() {
     node_.kill_all();
