@@ -233,14 +233,15 @@ class alignas(64) Process final : public Context, public Runnable {
   // process_end.cpp
   void die();
   void depart(bool on_own_thread);
-  enum class ShowState : bool { no, yes };
-  void report_crash(ShowState show);
+  /// From elsewhere than its own thread its body is not looked at, which may be at work or going.
+  enum class Look : bool { from_elsewhere, inside };
+  void report_crash(Look look);
   [[nodiscard]] std::string shown_state() const;
   void end_coroutine() noexcept;
   void destroy_frames() noexcept;
   [[nodiscard]] bool outside();
   void report_stuck(Clock::Duration duration, const MessageType* handling);
-  [[nodiscard]] std::string who() const;
+  [[nodiscard]] std::string who(Look look) const;
   void end_owned() noexcept;
   void clear_owned() noexcept;
   void drop_messages();

@@ -24,7 +24,7 @@ constexpr std::size_t k_shown_state_bytes_max = 1000;  // of a line of the log
 }  // namespace
 
 void Process::die() {
-  report_crash(ShowState::yes);
+  report_crash(Look::inside);
   if (!outside()) destroy_frames();
   if (alive_) depart(true);  // else stuck() has, because a destructor did not return
   answer_rest();
@@ -38,16 +38,16 @@ bool Process::outside() {
   return true;
 }
 
-void Process::report_crash(ShowState show) {
+void Process::report_crash(Look look) {
   if (!crashed_ || extras_ == nullptr || extras_->exit_reason.is_clean()) return;
   crashed_ = false;
   node_->metrics().add(Metric::processes_crashed);
   if (!node_->log().writes(LogLevel::error)) return;
   const Body* const body = code_.body();
   const MessageType* const last = body == nullptr ? nullptr : body->last_message();
-  node_->log().error("process " + who() + " terminated: " + to_string(extras_->exit_reason) +
+  node_->log().error("process " + who(look) + " terminated: " + to_string(extras_->exit_reason) +
                      (last == nullptr ? "" : ", last message " + std::string{last->name}) +
-                     (show == ShowState::yes ? shown_state() : ""));
+                     (look == Look::inside ? shown_state() : ""));
 }
 
 std::string Process::shown_state() const {
@@ -73,9 +73,11 @@ std::string Process::shown_state() const {
 }
 
 /// For the log: its pid, and its name and label if it has them.
-std::string Process::who() const {
+std::string Process::who(Look look) const {
   std::string names = node_->names_->name_of(pid());
-  if (names.empty() && code_.body() != nullptr) names = code_.body()->name_elsewhere();
+  if (names.empty() && look == Look::inside && code_.body() != nullptr) {
+    names = code_.body()->name_elsewhere();
+  }
   if (extras_ != nullptr && !extras_->label.empty()) {
     if (!names.empty()) names += ", ";
     names += extras_->label;
@@ -102,7 +104,7 @@ void Process::stuck(Clock::Duration duration, const void* handling) noexcept {
     if (!in_handler) own.handling = nullptr;
     if (!mailbox_.empty() && mailbox_.head()->generation == 0) stamp_leftovers();
     if (doomed_) {
-      report_crash(ShowState::no);  // its own code may be at work on it
+      report_crash(Look::from_elsewhere);
       depart(false);
       answer_rest();
     }
@@ -115,7 +117,7 @@ void Process::report_stuck(Clock::Duration duration, const MessageType* handling
   const Clock::Duration before = std::exchange(extras().stuck_for, duration);
   if (before != Clock::Duration{} && duration > before) return;
   const auto millis = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-  node_->log().warning("process " + who() + " has been inside " +
+  node_->log().warning("process " + who(Look::from_elsewhere) + " has been inside " +
                        (handling == nullptr ? std::string{"its code"}
                                             : "its handler of " + std::string{handling->name}) +
                        " for " + std::to_string(millis) + " ms");
