@@ -52,6 +52,8 @@ bool Incoming::deliver(const PeerLinkPtr& link, const transport::Frame& batch) {
                     Message::make<detail::PackedBlob>(begin, batch.tail, link->session));
     } else if (record->kind == k_control) {
       good = control_(link, *record);
+    } else if (!has_message(*record)) {
+      good = signal(link, *record, {});
     } else {
       if (!received) {
         received =

@@ -74,12 +74,12 @@ struct IdleTime {
   std::uint64_t number;
 };
 
-// -- start ----------------------------------------------------------------------------------
-
 std::string ServerBodyBase::name_elsewhere() const {
   const ServerName& name = options_.name;
   return name.empty() || name.local() != nullptr ? std::string{} : to_string(name);
 }
+
+// -- start ----------------------------------------------------------------------------------
 
 bool ServerBodyBase::take_name(Context& context) {
   const ServerName& name = options_.name;

@@ -233,7 +233,7 @@ class alignas(64) Process final : public Context, public Runnable {
   // process_end.cpp
   void die();
   void depart(bool on_own_thread);
-  /// From elsewhere than its own thread its body is not looked at, which may be at work or going.
+  /// The watchdog, from elsewhere, asks the body for no name and no state: it may be going.
   enum class Look : bool { from_elsewhere, inside };
   void report_crash(Look look);
   [[nodiscard]] std::string shown_state() const;

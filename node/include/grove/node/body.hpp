@@ -83,7 +83,7 @@ class Body {
   [[nodiscard]] virtual bool suspended() const noexcept { return false; }
   /// The type of the message that it handled last, for a crash report; null: it does not know.
   [[nodiscard]] virtual const MessageType* last_message() const noexcept { return nullptr; }
-  /// Its name, for people, when that is no local one; empty: none. From any thread.
+  /// Its name, for people, when that is no local one; empty: none. On its own thread.
   [[nodiscard]] virtual std::string name_elsewhere() const { return {}; }
   /// What it shows of its state; nothing: it shows none. Runs the program's code.
   [[nodiscard]] virtual std::optional<Value> shown_state() { return std::nullopt; }
