@@ -14,6 +14,7 @@
 #include "grove/core/ids.hpp"
 
 #include "name_log.hpp"
+#include "names_text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -539,11 +540,7 @@ class NamesModel {
 
   // -- text ----------------------------------------------------------------------------------
 
-  static void write(std::ostream& out, const cluster::NameRecord& record) {
-    out << record.name << static_cast<int>(record.state) << '.' << record.index << '.' << record.at
-        << ' ';
-  }
-  static void write(std::ostream& out, const Node& node) {
+  friend void write(std::ostream& out, const Node& node) {
     out << node.id.value << node.log.to_text();
     for (const auto& [origin, version] : node.seen) out << origin.value << '=' << version << ' ';
     for (const bool reached : node.reached) out << reached;
@@ -556,23 +553,6 @@ class NamesModel {
       const auto past = log->changes_after(log->version() - known);
       for (const auto& record : past->changes) write(out, record);
     }
-  }
-  static void write(std::ostream& out, const cluster::NamesDigest& digest) {
-    out << 'D' << digest.summary << digest.answer;
-    for (const auto& row : digest.rows) out << row.node << row.life << '.' << row.version << ' ';
-  }
-  static void write(std::ostream& out, const cluster::NamesPull& pull) {
-    out << 'L' << pull.node << pull.life << '.' << pull.version << pull.complete << pull.after;
-  }
-  static void write(std::ostream& out, const cluster::NamesPart& part) {
-    out << 'P' << part.node << part.life << '.' << part.from << '.' << part.version << part.ranged
-        << part.after << part.until << part.acknowledge;
-    for (const auto& record : part.changes) write(out, record);
-    out << '|';
-    for (const auto& record : part.names) write(out, record);
-  }
-  static void write(std::ostream& out, const cluster::NamesDrop& drop) {
-    out << 'X' << drop.name << drop.index;
   }
   template <class T>
   static std::uint64_t hash_of(const T& one) {
