@@ -50,14 +50,18 @@ const NameLog::Claim* NameLog::replacement(const Claim& claim, const std::vector
   return later->entry == claim.entry ? nullptr : &*later;
 }
 
-/// Of two claims, `a` the older.
+/// Of two claims, `a` made first. For keep_oldest a move is as old as what it moved, and before it:
+/// else it might lose to who loses to what it moved, and nobody would be left.
 NameLog::Verdict NameLog::judge(const std::string& name, const Claim& a, const Claim& b) const {
   if (!rules_.choose) {
-    return rules_.order == NameOrder::keep_oldest ? Verdict::first : Verdict::second;
+    if (rules_.order == NameOrder::keep_newest) return Verdict::second;
+    const bool first =
+        a.since() < b.since() || (a.since() == b.since() && a.entry->at == b.entry->at);
+    return first ? Verdict::first : Verdict::second;
   }
   try {
-    const Pid chosen = rules_.choose(name, {a.pid(), a.entry->at, a.entry->metadata},
-                                     {b.pid(), b.entry->at, b.entry->metadata});
+    const Pid chosen = rules_.choose(name, {a.pid(), a.entry->at, a.entry->metadata, a.since()},
+                                     {b.pid(), b.entry->at, b.entry->metadata, b.since()});
     if (chosen == a.pid()) return Verdict::first;
     if (chosen == b.pid()) return Verdict::second;
   } catch (...) {
@@ -226,10 +230,14 @@ Result<void> NameLog::add(const NewName& request, std::uint64_t wall_micros) {
   if (mine != nullptr && other != own_.end()) {  // only its metadata is new
     record.at = mine->at;
     record.replaces = mine->replaces;
+    record.since = mine->since;
   } else {
     record.at = hybrid_time_ = std::max(wall_micros, hybrid_time_ + 1);
     if (mine != nullptr) disown(own_claim->pid(), request.name);
-    if (holds && holds->origin != self_) record.replaces = holds->pid();
+    if (holds) {
+      record.since = holds->since();
+      record.replaces = holds->origin == self_ ? holds->entry->replaces : holds->pid();
+    }
   }
   own_[request.pid] = request.name;
   const NameOrigin::Touched touched = change_own(record);

@@ -137,6 +137,10 @@ class NameLog {
     NodeId origin;
     const NameEntry* entry = nullptr;
     [[nodiscard]] Pid pid() const { return {origin, entry->index, entry->generation}; }
+    /// When the first of the claims was made that led here by moves.
+    [[nodiscard]] std::uint64_t since() const {
+      return entry->since != 0 ? entry->since : entry->at;
+    }
     [[nodiscard]] bool held() const { return entry->state == NameState::held; }
   };
   struct Waiter {

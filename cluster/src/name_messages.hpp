@@ -36,6 +36,7 @@ struct NameRecord {
   std::uint64_t at = 0;  // hybrid time of the registration, microseconds
   Value metadata;
   std::optional<Pid> replaces;  // whom it was taken from by re-registration
+  std::uint64_t since = 0;  // `at` of the first claim in a row of such; 0: this one is the first
   friend bool operator==(const NameRecord&, const NameRecord&) = default;
 };
 
@@ -93,7 +94,7 @@ struct NamesDrop {
 }  // namespace grove::cluster
 
 GROVE_MESSAGE(grove::cluster::NameRecord, "grove.name_record", name, state, mode, index, generation,
-              at, metadata, replaces)
+              at, metadata, replaces, since)
 GROVE_MESSAGE(grove::cluster::NamesRow, "grove.names_row", node, life, version, hash)
 GROVE_MESSAGE(grove::cluster::NamesDigest, "grove.names_digest", summary, answer, rows, wall_micros)
 GROVE_MESSAGE(grove::cluster::NamesPull, "grove.names_pull", node, life, version, complete, after)

@@ -34,6 +34,7 @@ struct NameEntry {
   std::uint8_t mode = 0;
   Value metadata;
   std::optional<Pid> replaces;
+  std::uint64_t since = 0;
   friend bool operator==(const NameEntry&, const NameEntry&) = default;
 };
 [[nodiscard]] NameRecord record_of(const std::string& name, const NameEntry& entry);

@@ -326,7 +326,7 @@ std::string NameLog::to_text() const {
     for (const auto& [name, entry] : log.names()) {
       out << name << ' ' << entry.index << '.' << entry.generation << ' ' << entry.at << ' '
           << static_cast<int>(entry.state) << ' ' << to_string(entry.metadata)
-          << (entry.replaces ? to_string(*entry.replaces) : "") << '\n';
+          << (entry.replaces ? to_string(*entry.replaces) : "") << ' ' << entry.since << '\n';
     }
     out << log.remembered() << '\n';
   };

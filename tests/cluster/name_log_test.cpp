@@ -312,6 +312,46 @@ TEST_F(NameLogs, AReRegistrationMovesTheNameBackUnderAnyOrder) {
   }
 }
 
+TEST_F(NameLogs, AMovedNameIsAsOldAsBefore) {
+  const std::vector<std::string> names{"a", "b", "c"};
+  for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE(seed);
+    Random random{seed};
+    NamesConfig oldest;  // the program's, which is to be no worse
+    oldest.choose = [](const std::string&, const NameClaim& older, const NameClaim& newer) {
+      return newer.since <= older.since ? newer.pid : older.pid;
+    };
+    start(names, seed % 2 == 0 ? oldest : ordered(NameOrder::keep_oldest));
+    ASSERT_TRUE(net.give("a", "x", 1));
+    net.run();
+    net.cut("a", "c");
+    net.cut("b", "c");
+    ASSERT_TRUE(net.give("c", "x", 3));  // loses to a's, which b's comes after
+    ASSERT_TRUE(net.move_to("b", "x", 2));
+    const std::uint32_t last = seed % 4 == 0 ? 4 : 2;  // another one of the node, or the same:
+    ASSERT_TRUE(net.move_to("b", "x", last));          // its metadata may be new
+    net.connect_all();
+    for (int i = 0; i < 60; ++i) net.deliver(names[random.below(3)], names[random.below(3)]);
+    net.run();
+    net.tick();
+    EXPECT_EQ(net.holder("x"), net.pid("b", last));
+    EXPECT_EQ(losses(), 1U);
+  }
+}
+
+TEST_F(NameLogs, OfTwoMovesTheLaterOneStands) {
+  ASSERT_TRUE(net.give("a", "x", 1));
+  net.run();
+  net.cut("b", "c");
+  ASSERT_TRUE(net.move_to("b", "x", 2));
+  ASSERT_TRUE(net.move_to("c", "x", 3));
+  net.connect_all();
+  net.run();
+  EXPECT_EQ(net.holder("x"), net.pid("c", 3));
+  EXPECT_EQ(net["b"].lost.size(), 1U);
+  EXPECT_EQ(losses(), 1U);
+}
+
 TEST_F(NameLogs, WhoFreedANameKeepsTheOneThatItHasNow) {
   NamesConfig neither;
   neither.choose = [](const std::string&, const NameClaim&, const NameClaim&) { return Pid{}; };

@@ -157,6 +157,9 @@ TEST(NameOrigin, WhatCannotBeIsNotWellFormed) {
   EXPECT_FALSE(is_well_formed(with(held(std::string(256, 'x'), 1))));
   EXPECT_FALSE(is_well_formed(with(held("\xC3", 1))));
   EXPECT_FALSE(is_well_formed(with(held("x", 1, ~std::uint64_t{0}))));
+  NameRecord older_than_itself = held("x", 1);
+  older_than_itself.since = older_than_itself.at + 1;
+  EXPECT_FALSE(is_well_formed(with(older_than_itself)));
   NameRecord nobody = held("x", 1);
   nobody.generation = 0;
   EXPECT_FALSE(is_well_formed(with(nobody)));

@@ -3,7 +3,7 @@
 // The cluster's names as a model to explore: three nodes, each with the real NameLog, and between
 // them sessions as transport/ promises them: in order, and lost from some point on, which the two
 // ends notice by themselves. Nodes crash and come back as another life, are cut off from each other
-// and not, and hold each other for dead; processes take a name and end.
+// and not, and hold each other for dead; processes take a name, also from who has it, and end.
 //
 // A cut is what comes of it: a session ends that both ends had. How long it lasts makes no ways of
 // its own, since nodes without a session may connect at any time, or never.
@@ -38,8 +38,9 @@ class NamesModel {
   /// How often each may happen on one way.
   struct Limits {
     unsigned registrations = 0;
-    unsigned ends = 0;  // of processes
-    unsigned cuts = 0;  // each between two nodes
+    unsigned moves = 0;  // registrations that replace whoever has the name
+    unsigned ends = 0;   // of processes
+    unsigned cuts = 0;   // each between two nodes
     unsigned crashes = 0;
     unsigned declared = 0;  // dead, by one node
     unsigned ticks = 0;
@@ -58,6 +59,7 @@ class NamesModel {
     Pid pid;
     unsigned name = 0;
     bool alive = true;
+    bool moved = false;         // its name was taken for another process, where it was known
     unsigned lost = 0;          // how often it was told that another has its name
     std::uint64_t removed = 0;  // the version of its node's names that is without it
   };
@@ -130,6 +132,10 @@ class NamesModel {
         if (!may_register(state, i, n)) continue;
         step(at + " registers " + name_of(n), [&](State& next) { take(next, i, n); });
       }
+      for (unsigned n = 0; n < limits_.names; ++n) {
+        if (state.left.moves == 0 || state.nodes[i]->holders[n] == Pid{}) continue;
+        step(at + " moves " + name_of(n) + " to itself", [&](State& next) { move(next, i, n); });
+      }
       for (std::size_t p = 0; p < state.processes.size(); ++p) {
         const Process& process = state.processes[p];
         if (state.left.ends == 0 || !may_end(process) || process.pid.node != state.nodes[i]->id) {
@@ -149,7 +155,7 @@ class NamesModel {
     const bool more_ends =
         left.registrations > 0 || std::any_of(state.processes.begin(), state.processes.end(),
                                               [](const Process& one) { return may_end(one); });
-    for (const unsigned one : {left.registrations, more_ends ? left.ends : 0, left.cuts,
+    for (const unsigned one : {left.registrations, left.moves, more_ends ? left.ends : 0, left.cuts,
                                left.crashes, left.declared, left.ticks}) {
       hash.add(one);
     }
@@ -164,7 +170,7 @@ class NamesModel {
     for (const Process& process : state.processes) {
       hash.add(process.pid.node.value);
       hash.add(process.name);
-      hash.add((process.alive ? 1U : 0U) + 2 * process.lost);
+      hash.add((process.alive ? 1U : 0U) + (process.moved ? 2U : 0U) + 4 * process.lost);
       hash.add(process.removed);
     }
     return hash.value;
@@ -193,7 +199,7 @@ class NamesModel {
     }
   };
   /// What happens to a node.
-  enum Event { k_tell, k_tick, k_take, k_end, k_meet, k_lose, k_bury, k_reach, k_hear };
+  enum Event { k_tell, k_tick, k_take, k_move, k_end, k_meet, k_lose, k_bury, k_reach, k_hear };
   struct Outcome {
     const Node* node = nullptr;
     std::vector<std::pair<std::size_t, const Sent*>> sent;  // to whom
@@ -221,7 +227,7 @@ class NamesModel {
   /// neither taken yet, one is as good as the other.
   [[nodiscard]] bool may_register(const State& state, std::size_t i, unsigned n) const {
     if (state.left.registrations == 0 || state.nodes[i]->holders[n] != Pid{}) return false;
-    if (limits_.apart || limits_.registrations > 2) return true;
+    if (limits_.apart || limits_.moves > 0 || limits_.registrations > 2) return true;
     if (i >= limits_.registrations) return false;
     if (state.processes.empty()) return n == 0;
     return i == 0 || place(state.processes.front().pid.node) != i;
@@ -246,17 +252,27 @@ class NamesModel {
   }
   void take(State& state, std::size_t i, unsigned n) const {
     --state.left.registrations;
+    add(state, i, n, k_take);
+  }
+  void move(State& state, std::size_t i, unsigned n) const {
+    --state.left.moves;
+    const Pid holder = state.nodes[i]->holders[n];
+    for (Process& process : state.processes) process.moved |= process.pid == holder;
+    add(state, i, n, k_move);
+  }
+  void add(State& state, std::size_t i, unsigned n, Event event) const {
     const auto index = static_cast<std::uint32_t>(state.processes.size() + 1);
     const Pid pid{state.nodes[i]->id, index, 1};
     state.processes.push_back({pid, n});
-    const auto add = [&](Node& node) {
+    const auto register_it = [&](Node& node) {
       cluster::NameLog::NewName request;
       request.name = name_of(n);
       request.pid = pid;
+      request.replaces = event == k_move;
       // All clocks stand still: the order is theirs alone.
       static_cast<void>(node.log.add(request, 1));
     };
-    change(state, i, {k_take, n, index}, add, own_news());
+    change(state, i, {event, n, index}, register_it, own_news());
   }
   void end(State& state, std::size_t i, std::size_t process) const {
     --state.left.ends;
@@ -525,12 +541,18 @@ class NamesModel {
         const bool holds = first && *first == process.pid;
         if (holds && !process.alive)
           return name_of(n) + " stays with a dead process of " + where(process);
-        if (process.alive && process.lost == 0 && !holds && registered(state, process)) {
+        if (process.alive && !process.moved && process.lost == 0 && !holds &&
+            registered(state, process)) {
           return "a living process of " + where(process) + " has lost " + name_of(n) + " unheard";
         }
+        if (first == Pid{} && nobody_ends()) return "nobody is left who has " + name_of(n);
       }
     }
     return std::nullopt;
+  }
+  /// Who has a name then gives it up for another process alone.
+  [[nodiscard]] bool nobody_ends() const {
+    return limits_.ends == 0 && limits_.crashes == 0 && limits_.declared == 0;
   }
   /// It was given the name: a taken one is refused, and its process then has none.
   static bool registered(const State& state, const Process& process) {

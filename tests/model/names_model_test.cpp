@@ -50,6 +50,7 @@ std::vector<Case> cases() {
       {"two_registrations", {.registrations = 2, .ends = 1}},
       {"gathered", {.registrations = 2, .ends = 1, .gathers = true}},
       {"comparing", {.registrations = 1, .ends = 1, .ticks = 1}},
+      {"moved_while_registered", {.registrations = 2, .moves = 1}},
   };
   if (!k_all) return all;
   const std::vector<Case> single{
@@ -60,10 +61,16 @@ std::vector<Case> cases() {
       {"a_partition", {.registrations = 1, .ends = 1, .cuts = 1}},
       {"comparing_twice", {.registrations = 1, .ends = 1, .ticks = 2}},
       {"a_conflict", {.registrations = 2, .cuts = 1}},
+      {"moved_twice", {.registrations = 1, .moves = 2, .ends = 1}},
       {"a_conflict_with_the_dead", {.registrations = 2, .crashes = 1}},
   };
   const std::vector<Case> combined{
       {"three_registrations", {.registrations = 3, .ends = 1}},
+      {"moved_to_and_fro", {.registrations = 1, .moves = 3}},
+      {"moved_in_a_cut", {.registrations = 1, .moves = 1, .cuts = 1}},
+      {"moved_and_ended_in_a_cut", {.registrations = 1, .moves = 1, .ends = 1, .cuts = 1}},
+      {"moved_apart", {.registrations = 2, .moves = 1, .apart = true}},
+      {"moved_and_crashed", {.registrations = 1, .moves = 1, .ends = 1, .crashes = 1}},
       {"comparing_two_names", {.registrations = 2, .ends = 1, .ticks = 1, .names = 2}},
       {"comparing_in_a_cut", {.registrations = 1, .ends = 1, .cuts = 1, .ticks = 1}},
       {"comparing_and_a_crash", {.registrations = 1, .ends = 1, .crashes = 1, .ticks = 1}},

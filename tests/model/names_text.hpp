@@ -11,7 +11,7 @@ namespace grove::cluster {
 
 inline void write(std::ostream& out, const NameRecord& record) {
   out << record.name << static_cast<int>(record.state) << '.' << record.index << '.' << record.at
-      << ' ';
+      << ' ' << (record.replaces ? to_string(*record.replaces) : "") << ' ' << record.since << ' ';
 }
 inline void write(std::ostream& out, const NamesDigest& digest) {
   out << 'D' << digest.summary << digest.answer;

@@ -15,7 +15,9 @@
 namespace grove {
 
 /// Which of two registrations stands where both sides of a partition gave one name away. Their
-/// times are hybrid: later than whatever their nodes had seen, whatever their clocks say.
+/// times are hybrid: later than whatever their nodes had seen, whatever their clocks say. For
+/// keep_oldest a name that was moved (re_register_name) is as old as before, for keep_newest as new
+/// as the move.
 enum class NameOrder : std::uint8_t { keep_oldest, keep_newest };
 
 /// A claim to a name.
@@ -23,6 +25,8 @@ struct NameClaim {
   Pid pid;
   std::uint64_t at = 0;  // microseconds since 1970
   Value metadata;
+  /// `at` of the first claim that it was moved from; where it was not moved, its own.
+  std::uint64_t since = 0;
 };
 
 struct NamesConfig {
