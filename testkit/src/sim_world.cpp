@@ -28,12 +28,15 @@ void SimWorld::trace(std::string_view text) {
   };
   add(static_cast<std::uint64_t>(clock_.now().time_since_epoch().count()));
   add(text.size());
-  for (std::uint64_t word = 0; !text.empty(); word = 0) {
-    const std::size_t size = std::min(text.size(), sizeof word);
-    std::memcpy(&word, text.data(), size);
-    text.remove_prefix(size);
+  std::uint64_t word = 0;
+  for (; text.size() >= sizeof word; text.remove_prefix(sizeof word)) {
+    std::memcpy(&word, text.data(), sizeof word);
     add(word);
   }
+  if (text.empty()) return;
+  word = 0;
+  std::memcpy(&word, text.data(), text.size());
+  add(word);
 }
 
 void SimWorld::observe(const std::string& from, const std::string& to,
