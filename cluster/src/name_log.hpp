@@ -121,7 +121,7 @@ class NameLog {
     NameOrigin log;
     bool session = false;   // with it, here
     bool reported = false;  // another member reaches it
-    bool current = true;    // no older than what was said since it could be reached (caught_up)
+    bool current = false;   // no older than what was said since it could be reached (caught_up)
     bool heard = false;     // its node has said how far it is, over this session
     bool refused = false;
     bool acknowledge = false;  // its node waits for our row

@@ -58,15 +58,15 @@ void NameLog::on_reached(NodeId node, const std::string& by) {
   if (peer != peers_.end()) tell(peer->second.node, NamesDigest{0, true, {}, 0});
 }
 
-/// Names that were out of reach may be old: they count again when somebody has said how far they
-/// are.
+/// Names that were out of reach, or are told from their beginning, may be old: they count when
+/// somebody has said how far they are.
 void NameLog::reach(NodeId node, Origin& origin, bool session, bool reported) {
   const bool counted = counts(node, origin);
   const bool was_reached = origin.session || origin.reported;
   if (session != origin.session) origin.heard = false;
   origin.session = session;
   origin.reported = reported;
-  if (!was_reached) origin.current = origin.log.version() == 0;
+  if (!was_reached) origin.current = false;
   if (counts(node, origin) != counted) settle_all(origin);
 }
 
@@ -245,10 +245,12 @@ void NameLog::on_message(NodeId from, const NamesPart& part) {
   for (const NameRecord& record : part.changes) hybrid_time_ = std::max(hybrid_time_, record.at);
   for (const NameRecord& record : part.names) hybrid_time_ = std::max(hybrid_time_, record.at);
   const bool counted = counts(node, *origin);
+  std::vector<std::string> names;  // settled as they are after all of it: nobody loses to the past
   const NameOrigin::Taken taken = origin->log.apply(part, [&](const NameOrigin::Touched& touched) {
     index(node, touched);
-    if (counted) settle(node, touched);
+    if (counted) names.push_back(touched.name);
   });
+  for (const std::string& name : names) settle(node, {name, true, origin->log.find(name)});
   if (origin->log.names().size() > rules_.per_node_max) {
     origin->refused = true;
     actions_.emplace_back(Refused{node});

@@ -352,6 +352,38 @@ TEST_F(NameLogs, OfTwoMovesTheLaterOneStands) {
   EXPECT_EQ(losses(), 1U);
 }
 
+// Who comes to know a node hears of its past first, and of that one change after the other.
+TEST_F(NameLogs, NobodyLosesToAClaimThatIsGone) {
+  net.cut("a", "c");
+  net.cut("b", "c");
+  ASSERT_TRUE(net.give("a", "x", 1));
+  ASSERT_TRUE(net.give("a", "y", 2));
+  net.take_away("a", "x");
+  ASSERT_TRUE(net.give("c", "x", 3));
+  net.connect_all();
+  net.run();
+  EXPECT_EQ(net.holder("x"), net.pid("c", 3));
+  EXPECT_EQ(net.holder("y"), net.pid("a", 2));
+  EXPECT_EQ(losses(), 0U);
+}
+
+TEST_F(NameLogs, NobodyLosesToAClaimThatOnlyOthersHaveStill) {
+  net.cut("a", "c");
+  net.cut("b", "c");
+  ASSERT_TRUE(net.give("a", "x", 1));
+  net.run();
+  net.cut("a", "b");
+  net.take_away("a", "x");  // b has not heard
+  ASSERT_TRUE(net.give("c", "x", 3));
+  net.connect("b", "c");
+  net.connect("a", "c");
+  while (net.deliver("b", "c") || net.deliver("c", "b")) continue;  // before a says a word
+  net.connect("a", "b");
+  net.run();
+  EXPECT_EQ(net.holder("x"), net.pid("c", 3));
+  EXPECT_EQ(losses(), 0U);
+}
+
 TEST_F(NameLogs, WhoFreedANameKeepsTheOneThatItHasNow) {
   NamesConfig neither;
   neither.choose = [](const std::string&, const NameClaim&, const NameClaim&) { return Pid{}; };
