@@ -246,6 +246,8 @@ const std::vector<Scenario>& scenarios() {
        "the same where the newest claim stands, with watchers, and names by hundreds",
        FaultPlan::everything().without(testkit::FaultKind::set_clock), populate_names_newest,
        finish_watched_names, configure_names_newest},
+      {"names_moved", "names that are moved about, on all sides of cuts", FaultPlan::everything(),
+       populate_names_moved, finish_moved_names, nullptr, move_in_cuts},
       {"majority", "names that minorities are refused, of children too", FaultPlan::everything(),
        populate_majority, finish_watched_names, configure_majority, cut_once},
       {"groups", "process groups that are joined, left and watched", FaultPlan::everything(),

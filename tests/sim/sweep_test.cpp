@@ -63,6 +63,10 @@ TEST(Sweep, WatchersAreToldOfAllNamesAndTheNewestStands) {
   }));
 }
 
+TEST(Sweep, ANameThatIsMovedAboutIsLeftWithSomebody) {
+  expect_happened(sweep("names_moved"), {"names_moved", "names_taken", "bearers_told"});
+}
+
 TEST(Sweep, OnlyAMinorityIsRefusedNamesAndWhatTheProgramChoosesStands) {
   expect_happened(sweep("majority"),
                   {"name_conflicts_total", "losers_told", "minorities_total", "name_events",

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,9 +38,12 @@ struct Workload {
   std::map<std::string, GroupsSeen> groups;  // by node
   std::uint64_t group_changes = 0;           // that watchers were told
   std::map<std::string, NamesTold> names;    // by node
+  std::set<Pid> moved;                       // whose name went to another process
   std::map<Pid, std::uint64_t> claims;       // of processes that take names: the higher one stands
   std::map<std::string, std::uint64_t> counts;  // of what processes did
   testkit::Violations wrong;                    // what they saw that must not be
+  bool hurry = false;    // names are moved all the time, and none is taken that is free
+  bool resting = false;  // names are moved no more
   bool stopping = false;
 };
 /// Lets time pass until it is done; I13 says so when it is not.
@@ -105,6 +109,12 @@ void configure_majority(ClusterConfig& config);
 void cut_once(Workload& workload);
 /// Watchers must have been told of the names that there are.
 void finish_watched_names(Workload& workload, Outcome& outcome);
+
+/// Processes that take names from each other, and give none up.
+void populate_names_moved(Workload& workload, const std::string& node);
+/// Cuts in which names are moved on all sides: after each somebody must have every one of them.
+void move_in_cuts(Workload& workload);
+void finish_moved_names(Workload& workload, Outcome& outcome);
 
 /// Processes that join and leave groups, and one that watches them all.
 void populate_groups(Workload& workload, const std::string& node);
