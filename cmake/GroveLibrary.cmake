@@ -11,6 +11,10 @@ find_program(GROVE_CCACHE ccache)
 if(GROVE_CCACHE AND PROJECT_IS_TOP_LEVEL)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${GROVE_CCACHE}")
 endif()
+# g++ collects its garbage from 128 MB on, and finds little: 7 % of the time that a test takes to compile.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND PROJECT_IS_TOP_LEVEL)
+  add_compile_options(--param=ggc-min-heapsize=400000)  # KB
+endif()
 # Linked by GNU ld, not by lld, quick as that is. GCC 12 leaves parts of functions that are empty; when
 # one has the address of a function, lld 14 has its frame entry, which covers nothing, in the table
 # that exceptions find their way by, and not the function's: one that comes by ends the program.
