@@ -26,7 +26,8 @@ std::vector<NameLog::Claim> NameLog::claims_of(const std::string& name) const {
   std::vector<Claim> claims;
   claims_.for_each(std::hash<std::string>{}(name), [&](NodeId node) {
     const Origin& origin = origins_.at(node);
-    const NameEntry* entry = counts(node, origin) ? origin.log.find(name) : nullptr;
+    const bool may_be_over = !origin.touched.empty() && origin.touched.contains(name);
+    const NameEntry* entry = counts(node, origin) && !may_be_over ? origin.log.find(name) : nullptr;
     const auto same = [entry](const Claim& claim) { return claim.entry == entry; };
     if (entry == nullptr || std::any_of(claims.begin(), claims.end(), same)) return;
     claims.push_back({node, entry});
@@ -42,22 +43,24 @@ std::vector<NameLog::Claim> NameLog::claims_of(const std::string& name) const {
   return claims;
 }
 
-/// The later claim that took the name from this one. A claim without one has a part in conflicts.
+/// One that took the name from this claim. A claim without one has a part in conflicts. The same
+/// process may have claimed the name again since: that is another claim.
 const NameLog::Claim* NameLog::replacement(const Claim& claim, const std::vector<Claim>& claims) {
-  const auto later = std::find_if(claims.rbegin(), claims.rend(), [&](const Claim& other) {
-    return other.entry == claim.entry || (other.held() && other.entry->replaces == claim.pid());
+  const auto found = std::find_if(claims.begin(), claims.end(), [&](const Claim& other) {
+    return other.held() && other.entry->replaces == claim.pid() &&
+           other.entry->replaced_at == claim.entry->at;
   });
-  return later->entry == claim.entry ? nullptr : &*later;
+  return found == claims.end() ? nullptr : &*found;
 }
 
-/// Of two claims, `a` made first. For keep_oldest a move is as old as what it moved, and before it:
-/// else it might lose to who loses to what it moved, and nobody would be left.
+/// Of two claims, `a` made first. A move must be no less than what it moved, or it might lose to
+/// who loses to that, and nobody would be left: for keep_oldest it is as old, and of two that go
+/// back to one claim the later stands, whoever chooses.
 NameLog::Verdict NameLog::judge(const std::string& name, const Claim& a, const Claim& b) const {
+  if (a.since() == b.since() && a.entry->at != b.entry->at) return Verdict::second;
   if (!rules_.choose) {
     if (rules_.order == NameOrder::keep_newest) return Verdict::second;
-    const bool first =
-        a.since() < b.since() || (a.since() == b.since() && a.entry->at == b.entry->at);
-    return first ? Verdict::first : Verdict::second;
+    return a.since() <= b.since() ? Verdict::first : Verdict::second;
   }
   try {
     const Pid chosen = rules_.choose(name, {a.pid(), a.entry->at, a.entry->metadata, a.since()},
@@ -119,8 +122,33 @@ void NameLog::index(NodeId node, const NameOrigin::Touched& touched) {
 
 // -- conflicts ------------------------------------------------------------------------------
 
-void NameLog::settle_all(const Origin& origin) {
-  for (const auto& [name, entry] : origin.log.names()) settle(name);
+/// All that the origin has has come to count, or counts no more.
+void NameLog::settle_all(NodeId node, Origin& origin) {
+  const bool counts_now = counts(node, origin);
+  for (const auto& [name, entry] : origin.log.names()) {
+    if (counts_now) {
+      settle(node, {name, true, &entry});
+    } else {
+      settle(name);
+    }
+  }
+  settle_touched(origin);
+}
+
+/// What is told of a node that is behind may be over: where a name is ours, it does not count until
+/// the rest is known.
+void NameLog::settle_news(NodeId node, Origin& origin, const std::string& name) {
+  if (!counts(node, origin)) return settle(name);
+  const bool behind = !origin.log.complete() || origin.log.version() < origin.wanted;
+  if (!behind || own().log.find(name) == nullptr) {
+    return settle(node, {name, true, origin.log.find(name)});
+  }
+  origin.touched.insert(name);
+  see(name, claims_of(name));
+}
+
+void NameLog::settle_touched(Origin& origin) {
+  for (const std::string& name : std::exchange(origin.touched, {})) settle(name);
 }
 
 /// Something has changed about who claims the name.
@@ -132,6 +160,10 @@ void NameLog::settle(const std::string& name) {
     defend(name, *mine, claims);
     claims = claims_of(name);
   }
+  see(name, claims);
+}
+
+void NameLog::see(const std::string& name, const std::vector<Claim>& claims) {
   const auto best = holder(name, claims);
   actions_.emplace_back(
       Held{name, best ? best->pid() : Pid{}, best ? best->entry->metadata : Value{}});
@@ -231,12 +263,15 @@ Result<void> NameLog::add(const NewName& request, std::uint64_t wall_micros) {
     record.at = mine->at;
     record.replaces = mine->replaces;
     record.since = mine->since;
+    record.replaced_at = mine->replaced_at;
   } else {
     record.at = hybrid_time_ = std::max(wall_micros, hybrid_time_ + 1);
     if (mine != nullptr) disown(own_claim->pid(), request.name);
     if (holds) {
+      const bool within = holds->origin == self_;  // who lost it to the first one still has to hear
       record.since = holds->since();
-      record.replaces = holds->origin == self_ ? holds->entry->replaces : holds->pid();
+      record.replaces = within ? holds->entry->replaces : holds->pid();
+      record.replaced_at = within ? holds->entry->replaced_at : holds->entry->at;
     }
   }
   own_[request.pid] = request.name;

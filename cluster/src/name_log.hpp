@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -124,10 +125,11 @@ class NameLog {
     bool current = false;   // no older than what was said since it could be reached (caught_up)
     bool heard = false;     // its node has said how far it is, over this session
     bool refused = false;
-    bool acknowledge = false;  // its node waits for our row
-    std::uint64_t wanted = 0;  // the version that somebody has
-    NodeId source{};           // who that is; 0: nobody any more
-    NodeId asked{};            // who has been asked; 0: nobody
+    bool acknowledge = false;       // its node waits for our row
+    std::set<std::string> touched;  // names of ours that it claims, or did, and may have given up
+    std::uint64_t wanted = 0;       // the version that somebody has
+    NodeId source{};                // who that is; 0: nobody any more
+    NodeId asked{};                 // who has been asked; 0: nobody
   };
   struct Peer {
     NodeId node;
@@ -160,9 +162,12 @@ class NameLog {
   [[nodiscard]] std::optional<Claim> holder(const std::string& name,
                                             const std::vector<Claim>& claims) const;
   void settle(const std::string& name);
+  void see(const std::string& name, const std::vector<Claim>& claims);
   void settle(NodeId node, const NameOrigin::Touched& touched);
+  void settle_news(NodeId node, Origin& origin, const std::string& name);
   void defend(const std::string& name, const Claim& mine, const std::vector<Claim>& claims);
-  void settle_all(const Origin& origin);
+  void settle_all(NodeId node, Origin& origin);
+  void settle_touched(Origin& origin);
   NameOrigin::Touched change_own(const NameRecord& record);
   void index(NodeId node, const NameOrigin::Touched& touched);
   void disown(const Pid& pid, const std::string& name);

@@ -35,8 +35,9 @@ struct NameRecord {
   std::uint32_t generation = 0;
   std::uint64_t at = 0;  // hybrid time of the registration, microseconds
   Value metadata;
-  std::optional<Pid> replaces;  // whom it was taken from by re-registration
-  std::uint64_t since = 0;  // `at` of the first claim in a row of such; 0: this one is the first
+  std::optional<Pid> replaces;    // whom it was taken from by re-registration, of another node
+  std::uint64_t since = 0;        // `at` of the first claim in a row of such; 0: this one is it
+  std::uint64_t replaced_at = 0;  // `at` of the claim of `replaces`
   friend bool operator==(const NameRecord&, const NameRecord&) = default;
 };
 
@@ -94,7 +95,7 @@ struct NamesDrop {
 }  // namespace grove::cluster
 
 GROVE_MESSAGE(grove::cluster::NameRecord, "grove.name_record", name, state, mode, index, generation,
-              at, metadata, replaces, since)
+              at, metadata, replaces, since, replaced_at)
 GROVE_MESSAGE(grove::cluster::NamesRow, "grove.names_row", node, life, version, hash)
 GROVE_MESSAGE(grove::cluster::NamesDigest, "grove.names_digest", summary, answer, rows, wall_micros)
 GROVE_MESSAGE(grove::cluster::NamesPull, "grove.names_pull", node, life, version, complete, after)

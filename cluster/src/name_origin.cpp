@@ -20,7 +20,7 @@ std::uint64_t hash_of(const std::string& name, const NameEntry& entry) {
   hash = mix(hash, entry.at);
   hash = mix(hash, (static_cast<std::uint64_t>(entry.state) << 8U) | entry.mode);
   if (entry.replaces) hash = mix(hash, to_string(*entry.replaces));
-  if (entry.since != 0) hash = mix(hash, entry.since);
+  if (entry.since != 0) hash = mix(mix(hash, entry.since), entry.replaced_at);
   return entry.metadata == Value{} ? hash : mix(hash, to_string(entry.metadata));
 }
 
@@ -35,7 +35,8 @@ bool is_name(const std::string& name) {
 bool is_well_formed(const NameRecord& record) {
   if (!is_name(record.name) || record.state > NameState::freed) return false;
   if (record.state == NameState::gone) return true;
-  return record.generation != 0 && record.at < k_time_max && record.since <= record.at;
+  return record.generation != 0 && record.at < k_time_max && record.since <= record.at &&
+         (record.replaced_at == 0 || record.replaced_at < record.at);
 }
 
 }  // namespace
@@ -56,7 +57,7 @@ bool is_well_formed(const NamesPart& part) {
 
 NameRecord record_of(const std::string& name, const NameEntry& entry) {
   return {name,     entry.state,    entry.mode,     entry.index, entry.generation,
-          entry.at, entry.metadata, entry.replaces, entry.since};
+          entry.at, entry.metadata, entry.replaces, entry.since, entry.replaced_at};
 }
 
 // -- changes --------------------------------------------------------------------------------
@@ -69,8 +70,8 @@ NameOrigin::Touched NameOrigin::set(const NameRecord& record) {
     if (was_there) names_.erase(place);
     return {record.name, was_there, nullptr};
   }
-  NameEntry entry{record.index, record.generation, record.at,       record.state,
-                  record.mode,  record.metadata,   record.replaces, record.since};
+  NameEntry entry{record.index,    record.generation, record.at,    record.state,      record.mode,
+                  record.metadata, record.replaces,   record.since, record.replaced_at};
   hash_ ^= hash_of(record.name, entry);
   if (was_there) {
     place->second = std::move(entry);

@@ -35,6 +35,7 @@ struct NameEntry {
   Value metadata;
   std::optional<Pid> replaces;
   std::uint64_t since = 0;
+  std::uint64_t replaced_at = 0;
   friend bool operator==(const NameEntry&, const NameEntry&) = default;
 };
 [[nodiscard]] NameRecord record_of(const std::string& name, const NameEntry& entry);

@@ -42,12 +42,13 @@ void NameLog::on_member(NodeId node, bool present) {
 void NameLog::forget(NodeId node) {
   const auto place = origins_.find(node);
   if (place == origins_.end()) return;
-  const Origin origin = std::move(place->second);
+  Origin origin = std::move(place->second);
   if (origin.asked != NodeId{}) --pulls_;
   const bool counted = counts(node, origin);
   for (const auto& [name, entry] : origin.log.names()) index(node, {name, true, nullptr});
   origins_.erase(place);
-  if (counted) settle_all(origin);
+  origin.session = origin.reported = false;
+  if (counted) settle_all(node, origin);
 }
 
 void NameLog::on_reached(NodeId node, const std::string& by) {
@@ -67,7 +68,7 @@ void NameLog::reach(NodeId node, Origin& origin, bool session, bool reported) {
   origin.session = session;
   origin.reported = reported;
   if (!was_reached) origin.current = false;
-  if (counts(node, origin) != counted) settle_all(origin);
+  if (counts(node, origin) != counted) settle_all(node, origin);
 }
 
 void NameLog::on_session_up(NodeId peer) {
@@ -189,10 +190,11 @@ void NameLog::take_row(NodeId node, Origin& origin, const NamesRow& row, NodeId 
 /// nobody loses a name to one that others still have and it has not.
 void NameLog::caught_up(NodeId node, Origin& origin) {
   if (origin.log.version() < origin.wanted) return;
+  settle_touched(origin);
   if (!origin.current && (origin.heard || !origin.session)) {
     const bool counted = counts(node, origin);
     origin.current = true;
-    if (counts(node, origin) != counted) settle_all(origin);
+    if (counts(node, origin) != counted) settle_all(node, origin);
   }
   if (std::exchange(origin.acknowledge, false) && origin.session) {
     tell(node, NamesDigest{summary(), false, {row_of(node, origin.log)}, 0});
@@ -245,17 +247,22 @@ void NameLog::on_message(NodeId from, const NamesPart& part) {
   for (const NameRecord& record : part.changes) hybrid_time_ = std::max(hybrid_time_, record.at);
   for (const NameRecord& record : part.names) hybrid_time_ = std::max(hybrid_time_, record.at);
   const bool counted = counts(node, *origin);
-  std::vector<std::string> names;  // settled as they are after all of it: nobody loses to the past
+  std::vector<std::string> names;
   const NameOrigin::Taken taken = origin->log.apply(part, [&](const NameOrigin::Touched& touched) {
     index(node, touched);
     if (counted) names.push_back(touched.name);
   });
-  for (const std::string& name : names) settle(node, {name, true, origin->log.find(name)});
   if (origin->log.names().size() > rules_.per_node_max) {
     origin->refused = true;
     actions_.emplace_back(Refused{node});
-    if (counted) settle_all(*origin);
-  } else if (taken == NameOrigin::Taken::gap) {
+    if (counted) settle_all(node, *origin);
+  }
+  for (const std::string& name : names) settle_news(node, *origin, name);
+  if (origin->refused) {
+    ask_next();
+    return;
+  }
+  if (taken == NameOrigin::Taken::gap) {
     GROVE_MARK("names.news_after_a_gap");
     origin->wanted = std::max(origin->wanted, part.version);
     origin->source = from;
@@ -328,8 +335,10 @@ std::string NameLog::to_text() const {
     for (const auto& [name, entry] : log.names()) {
       out << name << ' ' << entry.index << '.' << entry.generation << ' ' << entry.at << ' '
           << static_cast<int>(entry.state) << ' ' << to_string(entry.metadata)
-          << (entry.replaces ? to_string(*entry.replaces) : "") << ' ' << entry.since << '\n';
+          << (entry.replaces ? to_string(*entry.replaces) : "") << ' ' << entry.since << '.'
+          << entry.replaced_at << '\n';
     }
+    for (const std::string& name : one.touched) out << name << ' ';
     out << log.remembered() << '\n';
   };
   origin_text(self_);

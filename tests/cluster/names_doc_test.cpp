@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <utility>
 
 namespace {
 
@@ -21,10 +22,12 @@ class Scheduler : public GenServer {
 
 // [snippet order]
 ClusterConfig by_priority(ClusterConfig config) {
-  config.names.choose = [](const std::string&, const NameClaim& older, const NameClaim& newer) {
-    const auto* one = older.metadata.as_integer();
-    const auto* other = newer.metadata.as_integer();
-    return one != nullptr && other != nullptr && *other > *one ? newer.pid : older.pid;
+  config.names.choose = [](const std::string&, const NameClaim& one, const NameClaim& other) {
+    const auto rank = [](const NameClaim& claim) {
+      const auto* told = claim.metadata.as_integer();
+      return std::pair{told != nullptr ? *told : 0, ~claim.since};  // of equals the oldest
+    };
+    return rank(other) > rank(one) ? other.pid : one.pid;
   };
   return config;
 }

@@ -14,7 +14,7 @@
 #include "grove/core/ids.hpp"
 
 #include "name_log.hpp"
-#include "names_text.hpp"
+#include "names_state.hpp"
 
 #include <algorithm>
 #include <array>
@@ -32,62 +32,13 @@
 
 namespace grove::model {
 
-class NamesModel {
+class NamesModel : public NamesTypes {
  public:
-  static constexpr std::size_t k_nodes = 3;
-  /// How often each may happen on one way.
-  struct Limits {
-    unsigned registrations = 0;
-    unsigned moves = 0;  // registrations that replace whoever has the name
-    unsigned ends = 0;   // of processes
-    unsigned cuts = 0;   // each between two nodes
-    unsigned crashes = 0;
-    unsigned declared = 0;  // dead, by one node
-    unsigned ticks = 0;
-    unsigned names = 1;    // how many there are
-    bool apart = false;    // a and c have not met: they know each other through b only
-    bool gathers = false;  // what becomes of processes is told later, at any time
-  };
   /// What must never be so. `names`: all but that a node goes back in what it knows, which comes
   /// before a name that is back. `at_rest`: what would last for ever.
   enum class Checks : std::uint8_t { all, names, at_rest };
   explicit NamesModel(Limits limits, Checks checks = Checks::all)
       : limits_{limits}, checks_{checks} {}
-
-  using Message = decltype(cluster::NameLog::Tell::message);
-  struct Process {
-    Pid pid;
-    unsigned name = 0;
-    bool alive = true;
-    bool moved = false;         // its name was taken for another process, where it was known
-    unsigned lost = 0;          // how often it was told that another has its name
-    std::uint64_t removed = 0;  // the version of its node's names that is without it
-  };
-  struct Node {
-    explicit Node(NodeId own_id) : id{own_id}, log{own_id, {}} {}
-    NodeId id;
-    cluster::NameLog log;
-    std::array<NodeId, k_nodes> members{};               // by place, of others; 0: it is none
-    std::array<bool, k_nodes> reached{};                 // without a session: by another member
-    std::vector<std::pair<NodeId, std::uint64_t>> seen;  // the greatest version of each origin
-    // Of all that:
-    std::uint64_t hash = 0;
-    NodeId back{};             // an origin of which it knows less than it did; 0: none
-    std::vector<Pid> holders;  // of each name
-  };
-  struct Sent {
-    Message message;
-    std::uint64_t hash = 0;
-  };
-  struct State {
-    Limits left;
-    std::array<const Node*, k_nodes> nodes{};  // null: crashed
-    std::array<std::uint64_t, k_nodes> lives{};
-    std::vector<Process> processes;
-    // [from][to]
-    std::array<std::array<std::vector<const Sent*>, k_nodes>, k_nodes> wire;
-    std::array<std::array<bool, k_nodes>, k_nodes> session{};
-  };
 
   [[nodiscard]] State initial() const {
     State state;
@@ -135,6 +86,15 @@ class NamesModel {
       for (unsigned n = 0; n < limits_.names; ++n) {
         if (state.left.moves == 0 || state.nodes[i]->holders[n] == Pid{}) continue;
         step(at + " moves " + name_of(n) + " to itself", [&](State& next) { move(next, i, n); });
+      }
+      for (std::size_t p = 0; limits_.again && p < state.processes.size(); ++p) {
+        const Process& process = state.processes[p];
+        const Pid holder = state.nodes[i]->holders[process.name];
+        const unsigned left = holder == Pid{} ? state.left.registrations : state.left.moves;
+        const bool here = process.alive && process.pid.node == state.nodes[i]->id;
+        if (!here || left == 0 || holder == process.pid) continue;
+        step("the process of " + at + " takes " + name_of(process.name) + " again",
+             [&](State& next) { take_again(next, i, p); });
       }
       for (std::size_t p = 0; p < state.processes.size(); ++p) {
         const Process& process = state.processes[p];
@@ -227,7 +187,8 @@ class NamesModel {
   /// neither taken yet, one is as good as the other.
   [[nodiscard]] bool may_register(const State& state, std::size_t i, unsigned n) const {
     if (state.left.registrations == 0 || state.nodes[i]->holders[n] != Pid{}) return false;
-    if (limits_.apart || limits_.moves > 0 || limits_.registrations > 2) return true;
+    if (limits_.apart || limits_.again || limits_.moves > 0 || limits_.registrations > 2)
+      return true;
     if (i >= limits_.registrations) return false;
     if (state.processes.empty()) return n == 0;
     return i == 0 || place(state.processes.front().pid.node) != i;
@@ -252,18 +213,36 @@ class NamesModel {
   }
   void take(State& state, std::size_t i, unsigned n) const {
     --state.left.registrations;
-    add(state, i, n, k_take);
+    begin(state, i, n);
+    add(state, i, state.processes.back(), k_take);
   }
   void move(State& state, std::size_t i, unsigned n) const {
-    --state.left.moves;
-    const Pid holder = state.nodes[i]->holders[n];
-    for (Process& process : state.processes) process.moved |= process.pid == holder;
-    add(state, i, n, k_move);
+    begin(state, i, n);
+    take_from_holder(state, i, state.processes.back());
   }
-  void add(State& state, std::size_t i, unsigned n, Event event) const {
+  void take_again(State& state, std::size_t i, std::size_t p) const {
+    Process& process = state.processes[p];
+    process = {process.pid, process.name};
+    if (state.nodes[i]->holders[process.name] != Pid{}) {
+      take_from_holder(state, i, process);
+    } else {
+      --state.left.registrations;
+      add(state, i, process, k_take);
+    }
+  }
+  static void begin(State& state, std::size_t i, unsigned n) {
     const auto index = static_cast<std::uint32_t>(state.processes.size() + 1);
-    const Pid pid{state.nodes[i]->id, index, 1};
-    state.processes.push_back({pid, n});
+    state.processes.push_back({{state.nodes[i]->id, index, 1}, n});
+  }
+  void take_from_holder(State& state, std::size_t i, const Process& taker) const {
+    --state.left.moves;
+    const Pid holder = state.nodes[i]->holders[taker.name];
+    for (Process& process : state.processes) process.moved |= process.pid == holder;
+    add(state, i, taker, k_move);
+  }
+  void add(State& state, std::size_t i, const Process& process, Event event) const {
+    const Pid pid = process.pid;
+    const unsigned n = process.name;
     const auto register_it = [&](Node& node) {
       cluster::NameLog::NewName request;
       request.name = name_of(n);
@@ -272,7 +251,7 @@ class NamesModel {
       // All clocks stand still: the order is theirs alone.
       static_cast<void>(node.log.add(request, 1));
     };
-    change(state, i, {event, n, index}, register_it, own_news());
+    change(state, i, {event, n, pid.index}, register_it, own_news());
   }
   void end(State& state, std::size_t i, std::size_t process) const {
     --state.left.ends;
@@ -562,20 +541,6 @@ class NamesModel {
 
   // -- text ----------------------------------------------------------------------------------
 
-  friend void write(std::ostream& out, const Node& node) {
-    out << node.id.value << node.log.to_text();
-    for (const auto& [origin, version] : node.seen) out << origin.value << '=' << version << ' ';
-    for (const bool reached : node.reached) out << reached;
-    // What it can tell of each origin's past.
-    for (const auto& [origin, version] : node.seen) {
-      const auto* log = node.log.origin(origin);
-      if (log == nullptr) continue;
-      out << '|';
-      const std::uint64_t known = std::min<std::uint64_t>(log->version(), log->remembered());
-      const auto past = log->changes_after(log->version() - known);
-      for (const auto& record : past->changes) write(out, record);
-    }
-  }
   template <class T>
   static std::uint64_t hash_of(const T& one) {
     std::ostringstream out;

@@ -67,6 +67,8 @@ std::vector<Case> cases() {
   const std::vector<Case> combined{
       {"three_registrations", {.registrations = 3, .ends = 1}},
       {"moved_to_and_fro", {.registrations = 1, .moves = 3}},
+      {"taken_again", {.registrations = 1, .moves = 3, .again = true}},
+      {"taken_again_in_a_conflict", {.registrations = 2, .moves = 1, .again = true}},
       {"moved_in_a_cut", {.registrations = 1, .moves = 1, .cuts = 1}},
       {"moved_and_ended_in_a_cut", {.registrations = 1, .moves = 1, .ends = 1, .cuts = 1}},
       {"moved_apart", {.registrations = 2, .moves = 1, .apart = true}},

@@ -11,7 +11,8 @@ namespace grove::cluster {
 
 inline void write(std::ostream& out, const NameRecord& record) {
   out << record.name << static_cast<int>(record.state) << '.' << record.index << '.' << record.at
-      << ' ' << (record.replaces ? to_string(*record.replaces) : "") << ' ' << record.since << ' ';
+      << ' ' << (record.replaces ? to_string(*record.replaces) : "") << ' ' << record.since << '.'
+      << record.replaced_at << ' ';
 }
 inline void write(std::ostream& out, const NamesDigest& digest) {
   out << 'D' << digest.summary << digest.answer;
