@@ -331,6 +331,9 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       case Sessions::Count::What::malformed: node_.metrics().add(Metric::frames_malformed); break;
       case Sessions::Count::What::refused: node_.metrics().add(Metric::handshakes_refused); break;
       case Sessions::Count::What::own_seed: node_.metrics().add(Metric::own_seeds); break;
+      case Sessions::Count::What::seed_unanswered:
+        node_.metrics().add(Metric::seeds_unanswered);
+        break;
     }
   }
 

@@ -56,6 +56,8 @@ struct NamesDigest {
                         // summaries differ
   std::vector<NamesRow> rows;
   std::uint64_t wall_micros = 0;  // the sender's clock; 0: not told
+  std::uint8_t rules = 0;  // how the sender settles conflicts: 1 keep_oldest, 2 keep_newest, 3 a
+                           // function; 0: not told
 };
 
 /// Wanted: what follows `version` of an origin, to the receiver's knowledge.
@@ -97,7 +99,8 @@ struct NamesDrop {
 GROVE_MESSAGE(grove::cluster::NameRecord, "grove.name_record", name, state, mode, index, generation,
               at, metadata, replaces, since, replaced_at)
 GROVE_MESSAGE(grove::cluster::NamesRow, "grove.names_row", node, life, version, hash)
-GROVE_MESSAGE(grove::cluster::NamesDigest, "grove.names_digest", summary, answer, rows, wall_micros)
+GROVE_MESSAGE(grove::cluster::NamesDigest, "grove.names_digest", summary, answer, rows, wall_micros,
+              rules)
 GROVE_MESSAGE(grove::cluster::NamesPull, "grove.names_pull", node, life, version, complete, after)
 GROVE_MESSAGE(grove::cluster::NamesPart, "grove.names_part", node, life, from, version, changes,
               ranged, after, until, names, acknowledge)

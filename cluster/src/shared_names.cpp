@@ -41,7 +41,7 @@ void SharedNames::flush_outside() {
 
 Result<void> SharedNames::add(const Request& request, const Pid& asker) {
   if (in_minority_()) return Error{Errc::refused, "this node is in the minority of a partition"};
-  if (const auto good = check(request); !good) return good;
+  if (auto good = check(request); !good) return good;
   Result<void> added;
   run(
       [&] {
@@ -123,8 +123,14 @@ void SharedNames::unwatch(const Ref& ref) {
 
 // -- as peers say ---------------------------------------------------------------------------
 
-/// Whose clock is ahead makes its names look young, ours old.
-void SharedNames::compare_clocks(NodeId from, const NamesDigest& digest) {
+std::uint8_t SharedNames::rules_of(const NamesConfig& config) {
+  if (config.choose) return 3;
+  return config.order == NameOrder::keep_oldest ? 1 : 2;
+}
+
+/// Whose clock is ahead makes its names look young, ours old; whose rules are others keeps a name
+/// that we keep, too.
+void SharedNames::compare(NodeId from, const NamesDigest& digest) {
   const auto ours = static_cast<std::int64_t>(node_.clock().wall_micros());
   const auto ahead = static_cast<std::int64_t>(digest.wall_micros) - ours;
   if (digest.wall_micros != 0 && ahead > k_clocks_apart_max) {
@@ -132,6 +138,12 @@ void SharedNames::compare_clocks(NodeId from, const NamesDigest& digest) {
     once_.warning("the clock of node " + node_name(from) +
                   " is more than 5 s ahead of this one's: names given on both sides of a partition "
                   "may be settled by that, not by their age");
+  }
+  if (digest.rules != 0 && digest.rules != rules_) {
+    node_.metrics().add(Metric::names_rules_differ);
+    once_.warning("node " + node_name(from) +
+                  " settles conflicts of names by another order than this one: both will keep a "
+                  "name that both have");
   }
 }
 
@@ -168,6 +180,7 @@ void SharedNames::act(NameLog::Tell& tell) {
   }
   if (auto* digest = std::get_if<NamesDigest>(&tell.message)) {
     digest->wall_micros = node_.clock().wall_micros();
+    digest->rules = rules_;
   }
   std::visit([&](const auto& message) { outgoing_.say(links, message); }, tell.message);
 }

@@ -35,6 +35,7 @@ class SharedNames final : public ClusterNames {
         outgoing_{outgoing},
         once_{once},
         in_minority_{std::move(in_minority)},
+        rules_{rules_of(config)},
         log_{node.id(), std::move(config)} {
     outgoing_.set_gatherer([this] { run([] {}); });
   }
@@ -75,7 +76,7 @@ class SharedNames final : public ClusterNames {
     if constexpr (std::is_same_v<T, NamesPart>) {
       if (!is_well_formed(message)) return false;
     } else if constexpr (std::is_same_v<T, NamesDigest>) {
-      compare_clocks(from, message);
+      compare(from, message);
     }
     run([&] { log_.on_message(from, message); });
     return true;
@@ -102,7 +103,9 @@ class SharedNames final : public ClusterNames {
     perform(log_.take(news));
     outgoing_.set_gathered(log_.has_news());
   }
-  void compare_clocks(NodeId from, const NamesDigest& digest);
+  /// As NamesDigest says it.
+  [[nodiscard]] static std::uint8_t rules_of(const NamesConfig& config);
+  void compare(NodeId from, const NamesDigest& digest);
 
   void perform(NameLog::Actions actions);
   void act(NameLog::Tell& tell);
@@ -120,7 +123,8 @@ class SharedNames final : public ClusterNames {
   Outgoing& outgoing_;
   OnceLog& once_;
   const std::function<bool()> in_minority_;
-  NameView view_;  // written under the lock
+  const std::uint8_t rules_;  // as digests say it
+  NameView view_;             // written under the lock
   // Recursive: a log that sends what it is to write has what is gathered said first. Guards all
   // below, but next_tick_.
   mutable std::recursive_mutex mutex_;

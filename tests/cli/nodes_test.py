@@ -120,6 +120,7 @@ class Addresses(CliTest):
         a = self.here.node("a", "--join", "127.0.0.1:1")
         eventually(lambda: "refused" in a.ask("members")["seeds"][0]["trouble"])
         self.expect(self.here.grove("members"), OK, "joining", "127.0.0.1:1", "connection refused")
+        self.assertGreater(a.ask("metrics")["metrics"]["seeds_unanswered_total"], 0)
 
     def test_a_seed_that_is_the_node_itself_is_said_and_counted(self):
         address = f"127.0.0.1:{free_port()}"

@@ -270,6 +270,27 @@ TEST_F(SharedNames, AReRegistrationElsewhereLeavesTheOldHolderAlone) {
     const Pid pid = context.node().spawn(sit);
     EXPECT_TRUE(global::re_register_name(context, "x", pid, Value{"moved"}));
     EXPECT_EQ(context.whereis("x", Scope::cluster), pid);
+TEST_F(SharedNames, OfNodesWithOtherRulesAreSaidToStayForked) {
+  start();
+  world.configure([](ClusterConfig& config) { config.names.order = NameOrder::keep_newest; });
+  world.add_node("d");
+  ASSERT_TRUE(world.run_until([this] { return world.all_connected(); }, 10s));
+  world.run_for(5s);
+  const auto said = [this](const std::string& by, const std::string& of) {
+    std::size_t lines = 0;
+    for (const auto& [level, text] : world[by].log().lines()) {
+      lines += text.starts_with("node " + of + " settles conflicts of names by another") ? 1U : 0U;
+    }
+    return lines;
+  };
+  for (const char* one : {"a", "b", "c"}) {
+    EXPECT_EQ(said(one, "d"), 1U);
+    EXPECT_EQ(said("d", one), 1U);
+    EXPECT_GT(node(one).metrics().get(Metric::names_rules_differ), 0U);
+  }
+  EXPECT_EQ(said("a", "b"), 0U);
+}
+
     co_return pid;
   });
   world.run_for(1s);

@@ -91,7 +91,9 @@ void Sessions::seed_failed(const std::string& seed, const std::string& why, Cloc
                            bool said) {
   requests_failed(seed, why);
   const auto place = seeds_.find(seed);
-  if (place == seeds_.end() || std::exchange(place->second.trouble, why) == why || said) return;
+  if (place == seeds_.end()) return;
+  act(Count{Count::What::seed_unanswered});
+  if (std::exchange(place->second.trouble, why) == why || said) return;
   warn_once("cannot reach seed " + seed + ": " + why + "; trying again", now);
 }
 

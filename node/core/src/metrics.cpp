@@ -22,6 +22,7 @@ std::string_view to_string(Metric metric) noexcept {
     case Metric::frames_malformed: return "malformed_frames_total";
     case Metric::handshakes_refused: return "handshakes_refused_total";
     case Metric::own_seeds: return "own_seeds_total";
+    case Metric::seeds_unanswered: return "seeds_unanswered_total";
     case Metric::sessions_up: return "sessions_up_total";
     case Metric::sessions_down: return "sessions_down_total";
     case Metric::sessions_slow: return "sessions_slow_total";
@@ -33,6 +34,7 @@ std::string_view to_string(Metric metric) noexcept {
     case Metric::name_conflicts_unsettled: return "name_conflicts_unsettled_total";
     case Metric::names_refused: return "names_refused_total";
     case Metric::names_diverged: return "names_diverged_total";
+    case Metric::names_rules_differ: return "names_rules_differ_total";
     case Metric::clocks_ahead: return "clocks_ahead_total";
     case Metric::members_suspected: return "members_suspected_total";
     case Metric::members_declared_dead: return "members_declared_dead_total";

@@ -139,7 +139,7 @@ class Sessions {
     std::string text;
   };
   struct Count {
-    enum class What : std::uint8_t { stale, malformed, refused, own_seed } what;
+    enum class What : std::uint8_t { stale, malformed, refused, own_seed, seed_unanswered } what;
   };
   using Action = std::variant<Dial, Resolve, HangUp, Send, Answer, Up, Down, Acknowledged, Deliver,
                               Connected, Say, Count>;

@@ -30,7 +30,8 @@ enum class Metric : std::uint8_t {
   frames_stale,                // of a session that is over, or of a dead life
   frames_malformed,
   handshakes_refused,
-  own_seeds,  // addresses to join that turned out to be this node's
+  own_seeds,         // addresses to join that turned out to be this node's
+  seeds_unanswered,  // tries at an address to join that led to no node
   sessions_up,
   sessions_down,
   sessions_slow,  // of them: the peer took too little for too long
@@ -42,6 +43,7 @@ enum class Metric : std::uint8_t {
   name_conflicts_unsettled,  // the program's order chose nobody, or threw: the name was freed
   names_refused,             // of a node that has more than it may
   names_diverged,            // copies of one version that differ; fetched anew
+  names_rules_differ,        // digests of names from a node that settles conflicts otherwise
   clocks_ahead,              // digests of names from a node whose clock is more than 5 s ahead
   members_suspected,
   members_declared_dead,
