@@ -119,8 +119,9 @@ Pid Incoming::target(const transport::Record& record) const {
 }
 
 void Incoming::no_such_name(const PeerLinkPtr& link, const Envelope& envelope) {
-  if (is_message(envelope.kind()) || envelope.kind() == SignalKind::reply)
-    node_.metrics().add(Metric::dead_letters_no_name);
+  if (is_message(envelope.kind()) || envelope.kind() == SignalKind::reply) {
+    node_.dead_letter(Metric::dead_letters_no_name, envelope, {});
+  }
   if (envelope.kind() != SignalKind::monitor && envelope.kind() != SignalKind::call) return;
   Envelope down{SignalKind::down, Pid{}, envelope.serial};
   down.message = Message::make<detail::DownSignal>(ExitReason::noproc());
@@ -132,7 +133,7 @@ bool Incoming::unpack(Envelope& envelope, const End& end) {
   switch (unpacked.outcome) {
     case Unpacked::Outcome::ok: return true;
     case Unpacked::Outcome::unknown_type:
-      node_.metrics().add(Metric::dead_letters_unknown_type);
+      node_.dead_letter(Metric::dead_letters_unknown_type, envelope, {});
       once_.warning("a message of a type that this program does not know came from " +
                     node_name(envelope.from.node) + " (wire id " +
                     std::to_string(unpacked.wire_id) + ")");

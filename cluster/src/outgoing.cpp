@@ -11,6 +11,14 @@
 #include <vector>
 
 namespace grove::cluster {
+namespace {
+
+/// Nobody, when it goes to a name.
+Pid addressee(NodeId node, std::uint64_t to) {
+  return to == 0 ? Pid{} : transport::pid_of(node, to);
+}
+
+}  // namespace
 
 SessionId Outgoing::route(const Pid& to, Envelope& envelope) {
   const PeerLinkPtr* used = used_this_turn(to.node, transport_);
@@ -19,13 +27,18 @@ SessionId Outgoing::route(const Pid& to, Envelope& envelope) {
 }
 
 SessionId Outgoing::route(NodeId node, const std::string& name, Envelope& envelope) {
-  if (name.size() > k_name_bytes_max) return Router::k_dead_life;  // nobody can have that name
+  if (name.size() > k_name_bytes_max) {  // nobody can have that name
+    if (is_message(envelope.kind())) {
+      node_.dead_letter(Metric::dead_letters_no_name, envelope, {});
+    }
+    return Router::k_dead_life;
+  }
   return send(links_.find(node), node, 0, name, envelope);
 }
 
-SessionId Outgoing::no_session(NodeId node, const Envelope& envelope) {
+SessionId Outgoing::no_session(NodeId node, std::uint64_t to, const Envelope& envelope) {
   if (is_message(envelope.kind()) || envelope.kind() == SignalKind::reply) {
-    node_.metrics().add(Metric::dead_letters_no_connection);
+    node_.dead_letter(Metric::dead_letters_no_connection, envelope, addressee(node, to));
   }
   if (node == NodeId{}) return Router::k_no_connection;
   const std::string& name = node_name(node);
@@ -38,7 +51,7 @@ SessionId Outgoing::no_session(NodeId node, const Envelope& envelope) {
 
 SessionId Outgoing::send(const PeerLinkPtr& link, NodeId node, std::uint64_t to,
                          std::string_view name, Envelope& envelope) {
-  if (link == nullptr) return no_session(node, envelope);
+  if (link == nullptr) return no_session(node, to, envelope);
   say_gathered();
   if (!is_sendable(envelope)) {
     undeliverable(link, to, envelope, Metric::dead_letters_no_wire_form, "no_wire_form",
@@ -59,7 +72,7 @@ SessionId Outgoing::send(const PeerLinkPtr& link, NodeId node, std::uint64_t to,
     case PeerLink::Appended::ok: mark_dirty(link); break;
     case PeerLink::Appended::crowded: mark_dirty(link); return Router::k_crowded;
     case PeerLink::Appended::refused: return refused(link, to, envelope);
-    case PeerLink::Appended::closed: return no_session(node, envelope);
+    case PeerLink::Appended::closed: return no_session(node, to, envelope);
     case PeerLink::Appended::unsendable:
       undeliverable(link, to, envelope, Metric::dead_letters_unsendable, "unsendable",
                     "is too large, too deep, or failed to be written");
@@ -79,7 +92,7 @@ PeerLink::WhenBusy Outgoing::when_busy(const Envelope& envelope) const {
 
 /// A message for a peer whose budget is used up.
 SessionId Outgoing::refused(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope) {
-  node_.dead_letter(Metric::dead_letters_peer_busy, envelope, transport::pid_of(link->peer, to));
+  node_.dead_letter(Metric::dead_letters_peer_busy, envelope, addressee(link->peer, to));
   const SignalKind kind = envelope.kind();
   if (kind == SignalKind::reply) tell_why(link, to, envelope, ExitReason::symbol("busy"));
   const bool sender_is_told =
@@ -92,7 +105,11 @@ void Outgoing::undeliverable(const PeerLinkPtr& link, std::uint64_t to, const En
                              Metric metric, const char* why, const std::string& detail) {
   const std::string type{carries_message(envelope.kind()) ? envelope.message.type()->name
                                                           : "exit reason"};
-  node_.metrics().add(metric);
+  if (carries_message(envelope.kind())) {
+    node_.dead_letter(metric, envelope, addressee(link->peer, to));
+  } else {
+    node_.metrics().add(metric);
+  }
   once_.warning("a message of type " + type + " to another node was dropped: it " + detail);
   tell_why(link, to, envelope, ExitReason::error(why, type));
 }

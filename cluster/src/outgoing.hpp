@@ -96,7 +96,7 @@ class Outgoing {
   }
   /// A control record. Returns: false when it is too large.
   bool append(const PeerLinkPtr& link, std::uint64_t type, const transport::Buffer& body);
-  SessionId no_session(NodeId node, const Envelope& envelope);
+  SessionId no_session(NodeId node, std::uint64_t to, const Envelope& envelope);
   [[nodiscard]] PeerLink::WhenBusy when_busy(const Envelope& envelope) const;
   SessionId refused(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope);
   void tell_why(const PeerLinkPtr& link, std::uint64_t to, const Envelope& envelope,

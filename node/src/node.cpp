@@ -265,7 +265,8 @@ void Node::dead_letter(Metric reason, const Envelope& envelope, const Pid& to) {
   metrics_.add(reason);
   if (!anybody_hears_.load(std::memory_order_relaxed)) return;
   if (envelope.message.is<DeadLetter>()) return;  // or one would make the next
-  const MessageType* type = envelope.message.type();
+  const bool unread = (envelope.flags & Envelope::k_packed) != 0;
+  const MessageType* type = unread ? nullptr : envelope.message.type();
   const std::lock_guard lock{subscribers_mutex_};
   std::erase_if(subscribers_, [this](const Pid& subscriber) { return !is_alive(subscriber); });
   for (const Pid& subscriber : subscribers_) {

@@ -74,8 +74,8 @@ struct ProcessInfo {
 /// What a subscriber of dead letters is told: a message that nobody got.
 struct DeadLetter {
   Pid from;
-  Pid to;  // nobody, when it was sent to a name that nobody has
-  std::string type;
+  Pid to;            // nobody, when it was sent to a name that nobody has
+  std::string type;  // empty: it came from another node, and was not read
   Metric reason = Metric::dead_letters_no_process;
 };
 
