@@ -61,11 +61,13 @@ struct TreeEnd {
 };
 
 /// The top of every node's processes: it starts the tree and lives as long as that does.
-Task<TreeEnd> root_process(Context& context, App app, std::shared_ptr<std::atomic<bool>> started,
+Task<TreeEnd> root_process(Context& context, App app, Cluster* cluster,
+                           std::shared_ptr<std::atomic<bool>> started,
                            std::shared_ptr<std::promise<Pid>> self) {
   context.set_label("root");
   context.trap_exit(true);
   self->set_value(context.self());
+  app.started(*cluster);
   ServerOptions options;
   options.label = "application";
   const StartResult tree = co_await start_supervisor(context, app.tree(), std::move(options));
@@ -154,6 +156,13 @@ int run_node(const Settings& settings, const App& app) {
     return fail(k_usage, good.error().detail);
   }
   config.flow = flow_of(settings);
+  try {
+    app.configure(config);
+  } catch (const std::invalid_argument& error) {
+    return fail(k_usage, error.what());
+  } catch (const std::exception& error) {
+    return fail(k_internal, std::string{"the application failed: "} + error.what());
+  }
   const auto found = find_cookie(settings.cookie_file);
   if (!found) return fail(k_config, found.error().detail);
   if (const auto made = make_run_dir(settings.run_dir); !made) {
@@ -172,7 +181,8 @@ int run_node(const Settings& settings, const App& app) {
       {.name = settings.name, .clock = clock.get(), .scheduler = scheduler.get(), .log = log}};
   const auto network = transport::make_zmq_transport(*clock);
   std::function<void()> stop_in_minority;
-  config.partition.changed = [&](Side side) {
+  config.partition.changed = [&, own = std::move(config.partition.changed)](Side side) {
+    if (own) own(side);
     if (side == Side::minority && settings.minority == "stop") stop_in_minority();
   };
   config.cluster = settings.cluster;
@@ -225,8 +235,8 @@ int run_node(const Settings& settings, const App& app) {
             *bound +
             (found->cookie.empty() ? ", loopback only (no cookie is set)" : ", encrypted"));
 
-  auto ended = node.async([&app, started, root_pid](Context& context) {
-    return root_process(context, app, started, root_pid);
+  auto ended = node.async([&app, &cluster, started, root_pid](Context& context) {
+    return root_process(context, app, &cluster, started, root_pid);
   });
   signals.caught.async_wait([&](const std::error_code& error, int number) {
     if (error) return;

@@ -8,6 +8,7 @@
 //   ./bank members        (or: grove members)
 #pragma once
 
+#include "grove/cluster/cluster.hpp"
 #include "grove/node/supervisor.hpp"
 
 #include <functional>
@@ -17,7 +18,8 @@
 
 namespace grove {
 
-/// What a program adds to a node: its supervision tree, and options of its own for `run`.
+/// What a program adds to a node: its supervision tree, options of its own for `run`, and what of
+/// its cluster no option says.
 class App {
  public:
   App() = default;
@@ -27,6 +29,20 @@ class App {
   /// std::invalid_argument, for a value that makes no sense, as a usage error, 64; else 70.
   App& supervise(std::function<SupervisorSpec()> tree) {
     tree_ = std::move(tree);
+    return *this;
+  }
+  /// Changes what the command line made of the configuration, before the node starts: how names are
+  /// settled, a partition policy, times, limits. Who the node is and whom it joins stay as they
+  /// were said: cluster, addresses, seeds, cookie. What `change` throws ends the program as above.
+  App& configure(std::function<void(ClusterConfig&)> change) {
+    configure_ = std::move(change);
+    return *this;
+  }
+  /// Hands over the cluster, once it listens and before the tree starts: to tell metadata, to hear
+  /// of members, to connect by hand. Runs in the node's first process; throws as above. Bounds: the
+  /// tree's processes may use the cluster as long as they live.
+  App& on_start(std::function<void(Cluster&)> use) {
+    on_start_ = std::move(use);
     return *this;
   }
   /// `--flag VALUE`, any number of times.
@@ -52,9 +68,17 @@ class App {
   };
   [[nodiscard]] const std::vector<Option>& options() const noexcept { return options_; }
   [[nodiscard]] SupervisorSpec tree() const { return tree_ ? tree_() : SupervisorSpec{}; }
+  void configure(ClusterConfig& config) const {
+    if (configure_) configure_(config);
+  }
+  void started(Cluster& cluster) const {
+    if (on_start_) on_start_(cluster);
+  }
 
  private:
   std::function<SupervisorSpec()> tree_;
+  std::function<void(ClusterConfig&)> configure_;
+  std::function<void(Cluster&)> on_start_;
   std::vector<Option> options_;
 };
 

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a program sets of its cluster that no option says, and what it does with it.
+#include "grove/node/gen_server.hpp"
+#include "grove/run.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace grove {
+namespace {
+
+struct StaticQuorum final : PartitionPolicy {
+  [[nodiscard]] Side side(const PartitionView& view) const override {
+    return view.members.size() >= 3 ? Side::majority : Side::minority;
+  }
+};
+
+// [snippet app]
+App app(SupervisorSpec tree) {
+  return App{std::move(tree)}
+      .configure([](ClusterConfig& config) {
+        config.partition.policy = std::make_shared<StaticQuorum>();
+        config.names.order = NameOrder::keep_newest;
+      })
+      .on_start([](Cluster& cluster) {
+        (void)cluster.set_metadata({{"web"}, Value{}});
+      });
+}
+// [/snippet app]
+
+class AppTest : public testing::Test {
+ protected:
+  AppTest() { setenv("GROVE_RUN_DIR", run_dir_.c_str(), 1); }
+  ~AppTest() override { std::filesystem::remove_all(run_dir_); }
+  int run(App app) {
+    std::vector<std::string> words{"app",      "run",         "--name", "app",
+                                   "--listen", "127.0.0.1:0", "--role", "said"};
+    std::vector<char*> args;
+    for (std::string& word : words) args.push_back(word.data());
+    return grove::run(static_cast<int>(args.size()), args.data(), std::move(app));
+  }
+
+ private:
+  std::string run_dir_ = testing::TempDir() + "grove-app-" + std::to_string(getpid());
+};
+
+struct Done {};
+
+/// Asks who is a member, and is done.
+class Look : public GenServer {
+ public:
+  using Handles = grove::Handles<Done>;
+  Look(Cluster** cluster, std::promise<std::vector<Member>>* seen) {
+    (*cluster)->members([seen](std::vector<Member> members) { seen->set_value(members); });
+    context().send(self(), Done{});
+  }
+  void handle_info(Done) { stop(); }
+};
+
+TEST_F(AppTest, ConfiguresItsClusterAndHasIt) {
+  Cluster* cluster = nullptr;
+  std::promise<std::vector<Member>> seen;
+  App configured;
+  configured.configure([](ClusterConfig& config) {
+    EXPECT_EQ(config.metadata.roles, std::vector<std::string>{"said"});  // by the command line
+    config.metadata.roles.emplace_back("configured");
+    config.names.order = NameOrder::keep_newest;
+  });
+  configured.on_start([&](Cluster& started) {
+    cluster = &started;
+    EXPECT_TRUE(started.set_metadata({{"said", "told"}, Value::map({{"when", "later"}})}));
+  });
+  configured.supervise([&] {
+    SupervisorSpec spec;
+    spec.auto_shutdown = AutoShutdown::any_significant;
+    spec.children.push_back(
+        child<Look>("look", &cluster, &seen).with(Restart::temporary).significant());
+    return spec;
+  });
+  run(std::move(configured));
+  auto told = seen.get_future();
+  ASSERT_EQ(told.wait_for(std::chrono::seconds{0}), std::future_status::ready);
+  const std::vector<Member> members = told.get();
+  ASSERT_EQ(members.size(), 1U);
+  EXPECT_EQ(members[0].metadata.roles, (std::vector<std::string>{"said", "told"}));
+  EXPECT_EQ(members[0].metadata.values, Value::map({{"when", "later"}}));
+}
+
+TEST_F(AppTest, IsAsThePageShows) {
+  ClusterConfig config;
+  app({}).configure(config);
+  EXPECT_EQ(config.names.order, NameOrder::keep_newest);
+  EXPECT_EQ(config.partition.policy->side({}), Side::minority);
+}
+
+TEST_F(AppTest, WhatItThrowsIsToldAndEndsIt) {
+  const auto refuses = [](auto&&...) { throw std::invalid_argument{"no such order"}; };
+  const auto fails = [](auto&&...) { throw std::runtime_error{"boom"}; };
+  EXPECT_EQ(run(App{}.configure(refuses)), 64);
+  EXPECT_EQ(run(App{}.configure(fails)), 70);
+  EXPECT_EQ(run(App{}.on_start(refuses)), 64);
+  EXPECT_EQ(run(App{}.on_start(fails)), 70);
+}
+
+}  // namespace
+}  // namespace grove
