@@ -17,24 +17,29 @@ namespace {
 using Json = nlohmann::json;
 using Row = std::vector<std::string>;
 
-std::string text(const Json& object, const char* key) {
-  const auto value = object.find(key);
-  if (value == object.end() || value->is_null()) return "";
-  return value->is_string() ? value->get<std::string>() : value->dump();
-}
-
 /// Without control characters, which a terminal would obey: they come from other nodes, too.
 std::string tame(const std::string& cell) {
   std::string out;
+  unsigned char before = 0;
   for (const char c : cell) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7f) {
+    const bool second_set = before == 0xc2 && byte >= 0x80 && byte < 0xa0;  // in UTF-8
+    if (second_set) out.pop_back();
+    if (second_set) out += "\\xc2";
+    if (byte < 0x20 || byte == 0x7f || second_set) {
       out += fmt::format("\\x{:02x}", byte);
     } else {
       out += c;
     }
+    before = byte;
   }
   return out;
+}
+
+std::string text(const Json& object, const char* key) {
+  const auto value = object.find(key);
+  if (value == object.end() || value->is_null()) return "";
+  return tame(value->is_string() ? value->get<std::string>() : value->dump());
 }
 
 void table(const Row& head, std::vector<Row> rows) {
@@ -185,7 +190,7 @@ void print_fields(const Json& result) {
     if (value.is_array()) {
       std::string list;
       for (const Json& item : value) {
-        list += (list.empty() ? "" : " ") + (item.is_string() ? item.get<std::string>() : "");
+        list += (list.empty() ? "" : " ") + (item.is_string() ? tame(item.get<std::string>()) : "");
       }
       std::cout << fmt::format("{:<17} {}\n", key, list);
     } else {

@@ -36,12 +36,13 @@ std::string default_name() {
   return std::string{"grove@"} + (host[0] != '\0' ? host : "localhost");
 }
 
-/// Of a list with commas, without blanks.
+/// Of a list with commas, without blanks around each.
 std::vector<std::string> list_from_environment(const char* name) {
   std::vector<std::string> list;
   std::stringstream text{from_environment(name)};
   for (std::string one; std::getline(text, one, ',');) {
-    std::erase(one, ' ');
+    one.erase(0, one.find_first_not_of(' '));
+    one.erase(one.find_last_not_of(' ') + 1);
     if (!one.empty()) list.push_back(one);
   }
   return list;

@@ -21,8 +21,8 @@ bool Spawner::spawn(const PeerLinkPtr& link, const std::string& name, Envelope& 
   if (unpacked.outcome == Unpacked::Outcome::malformed) return false;
   const detail::Behaviour* behaviour = detail::find_behaviour(request.message.type());
   if (behaviour == nullptr) {
-    once_.warning("node " + node_name(link->peer) + " asks for \"" + name +
-                  "\", which this program does not declare for other nodes");
+    once_.warning("node " + node_name(link->peer) + " asks for " + to_string(Value{name}) +
+                  ", which this program does not declare for other nodes");
     refuse(link, request, undefined(name));
     return true;
   }

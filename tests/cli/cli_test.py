@@ -271,6 +271,10 @@ class OneNode(CliTest):
         self.assertGreater(info["memory_bytes"], 128)
         self.expect(self.here.grove("info", pid), OK, "memory_bytes", "ancestors")
         self.expect(self.here.grove("ps"), OK, "OLDEST_MS", "MEMORY", "HANDLING")
+        self.here.tracker("b", "--track", "txn-\x1b[2J")  # which another node may have named so
+        said = self.here.grove("info", "txn-\x1b[2J", "--node", "b")
+        self.expect(said, OK, "txn-\\x1b[2J")
+        self.assertNotIn("\x1b", said.stdout)
 
     def test_a_pid_that_means_nobody_is_told_apart(self):
         a = self.here.tracker("a", "--track", "txn-1")

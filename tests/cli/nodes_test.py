@@ -180,12 +180,12 @@ class Addresses(CliTest):
         a = self.here.node("a", "--role", "web", "--role", "db", "--meta", "zone=west",
                            "--meta", "n=1=1")
         b = self.here.node("b", "--join", a.address,
-                           env={"GROVE_ROLES": "web, batch", "GROVE_META": "x=y"})
+                           env={"GROVE_ROLES": "web, batch", "GROVE_META": "owner=Jane Doe , x=y"})
 
         def told(node):
             return {m["name"]: (m["roles"], m["metadata"]) for m in node.ask("members")["members"]}
         wanted = {"a": (["web", "db"], {"zone": "west", "n": "1=1"}),
-                  "b": (["web", "batch"], {"x": "y"})}
+                  "b": (["web", "batch"], {"owner": "Jane Doe", "x": "y"})}
         for node in (a, b):
             eventually(lambda node=node: told(node) == wanted)
             self.expect(self.here.grove("members", "--node", node.name), OK,
@@ -197,13 +197,13 @@ class Addresses(CliTest):
         self.refused(USAGE, "not UTF-8", "run", "--meta", b"a=\xff")
 
     def test_no_terminal_obeys_what_another_node_says_of_itself(self):
-        a = self.here.node("a", "--meta", "k=\x1b[31mred\nup forged")
+        a = self.here.node("a", "--meta", "k=\x1b[31mred\nup forged\u009b5m")
         b = self.here.node("b", "--join", a.address)
         eventually(lambda: b.states().get("a") == "up")
         eventually(lambda: [m for m in b.ask("members")["members"]
                             if m["name"] == "a" and m["metadata"]])
         said = self.here.grove("members", "--node", "b")
-        self.expect(said, OK, "k=\\x1b[31mred\\x0aup forged")
+        self.expect(said, OK, "k=\\x1b[31mred\\x0aup forged\\xc2\\x9b5m")
         up = [line for line in said.stdout.splitlines() if line.startswith("up")]
         self.assertEqual(len(up), 2, said.stdout)
 

@@ -68,6 +68,9 @@ std::string quoted(std::string_view text) {
     if (c == '"' || c == '\\') out += '\\';
     if (c == '\n') {
       out += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      constexpr std::string_view digits = "0123456789abcdef";
+      out += {'\\', 'x', digits[static_cast<unsigned char>(c) >> 4U], digits[c & 0xF]};
     } else {
       out += c;
     }
