@@ -86,21 +86,24 @@ bool ServerBodyBase::take_name(Context& context) {
   if (name.empty()) return true;
   auto taken = register_as(context, name);
   auto holder = holder_of(context, name);
-  while (!taken && taken.error().code == Errc::name_taken && !holder) {
-    // Its holder has gone in between: the name is free now.
+  const bool here = name.local() != nullptr;
+  for (bool again = true; again && !taken && taken.error().code == Errc::name_taken && !holder;) {
+    // Its holder has gone in between: the name is free now; here it is, as soon as that has ended.
+    again = here;
     taken = register_as(context, name);
     holder = holder_of(context, name);
   }
   if (taken) return true;
-  if (taken.error().code == Errc::name_taken) {
+  if (holder && taken.error().code == Errc::name_taken) {
     answer(context, StartResult::Status::already_started, *holder);
     context.unlink(context.parent());  // a starter hears of this by the answer alone
     context.stop(ExitReason::normal());
   } else {
     const Error& error = taken.error();
-    // Refused, as in a minority: no fault of the server's, so no crash either.
+    // Refused, as in a minority, or between two that lose it: no fault of the server's, so no
+    // crash.
     context.stop(
-        error.code == Errc::refused
+        error.code == Errc::refused || error.code == Errc::name_taken
             ? ExitReason::shutdown(Value::tuple({Value::symbol("name_refused"), error.detail}))
             : ExitReason{Value::tuple({Value::symbol("bad_name"), error.detail})});
   }

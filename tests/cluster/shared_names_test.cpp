@@ -150,6 +150,38 @@ TEST_F(SharedNames, AnOrderThatThrowsFreesTheNameAndHarmsNobody) {
   expect_seen("x", next);
 }
 
+// A node that has freed a name keeps its claim until the others are seen to have freed theirs.
+TEST_F(SharedNames, ThatAreBeingGivenUpAreRefusedToAServer) {
+  NamesConfig names;
+  names.choose = [](const std::string&, const NameClaim&, const NameClaim&) { return Pid{}; };
+  start(names);
+  world.partition({{"a"}, {"b"}, {"c"}});
+  world.run_for(6s);
+  for (const char* on : {"a", "b", "c"}) hold(on, "x");
+  world.heal();
+  std::string early;
+  ASSERT_TRUE(world.run_until(
+      [&] {
+        for (const char* on : {"a", "b", "c"}) {
+          const bool freed = node(on).metrics().get(Metric::name_conflicts_unsettled) > 0;
+          if (freed && !seen(on, "x")) early = on;
+        }
+        return !early.empty();
+      },
+      10s));
+  std::optional<StartResult> started;
+  node(early).spawn([&started](Context& context) -> Task<> {
+    ServerOptions options;
+    options.name = Global{"x"};
+    options.link = false;
+    started = co_await start_server<Idle>(context, options);
+  });
+  world.run_for(5s);
+  ASSERT_TRUE(started.has_value());
+  EXPECT_EQ(to_string(*started), "failed: {shutdown,{name_refused,\"two claim it\"}}");
+  expect_seen("x", std::nullopt);
+}
+
 // Five children lose their names at once; a supervisor takes three restarts.
 TEST_F(SharedNames, LostToAnotherNodesDoNotCountAgainstTheRestartsOfASupervisor) {
   start();
@@ -238,6 +270,27 @@ TEST_F(SharedNames, WatchersSeeEachChangeFromTheFirstViewOn) {
   EXPECT_EQ(told, wanted);
 }
 
+TEST_F(SharedNames, OfNodesWithOtherRulesAreSaidToStayForked) {
+  start();
+  world.configure([](ClusterConfig& config) { config.names.order = NameOrder::keep_newest; });
+  world.add_node("d");
+  ASSERT_TRUE(world.run_until([this] { return world.all_connected(); }, 10s));
+  world.run_for(5s);
+  const auto said = [this](const std::string& by, const std::string& of) {
+    std::size_t lines = 0;
+    for (const auto& [level, text] : world[by].log().lines()) {
+      lines += text.starts_with("node " + of + " settles conflicts of names by another") ? 1U : 0U;
+    }
+    return lines;
+  };
+  for (const char* one : {"a", "b", "c"}) {
+    EXPECT_EQ(said(one, "d"), 1U);
+    EXPECT_EQ(said("d", one), 1U);
+    EXPECT_GT(node(one).metrics().get(Metric::names_rules_differ), 0U);
+  }
+  EXPECT_EQ(said("a", "b"), 0U);
+}
+
 TEST_F(SharedNames, OfANodeWhoseClockIsHoursWrongAreNamesAndItsClockIsInTheLog) {
   start();
   world.set_clock("a", 5h);
@@ -270,27 +323,6 @@ TEST_F(SharedNames, AReRegistrationElsewhereLeavesTheOldHolderAlone) {
     const Pid pid = context.node().spawn(sit);
     EXPECT_TRUE(global::re_register_name(context, "x", pid, Value{"moved"}));
     EXPECT_EQ(context.whereis("x", Scope::cluster), pid);
-TEST_F(SharedNames, OfNodesWithOtherRulesAreSaidToStayForked) {
-  start();
-  world.configure([](ClusterConfig& config) { config.names.order = NameOrder::keep_newest; });
-  world.add_node("d");
-  ASSERT_TRUE(world.run_until([this] { return world.all_connected(); }, 10s));
-  world.run_for(5s);
-  const auto said = [this](const std::string& by, const std::string& of) {
-    std::size_t lines = 0;
-    for (const auto& [level, text] : world[by].log().lines()) {
-      lines += text.starts_with("node " + of + " settles conflicts of names by another") ? 1U : 0U;
-    }
-    return lines;
-  };
-  for (const char* one : {"a", "b", "c"}) {
-    EXPECT_EQ(said(one, "d"), 1U);
-    EXPECT_EQ(said("d", one), 1U);
-    EXPECT_GT(node(one).metrics().get(Metric::names_rules_differ), 0U);
-  }
-  EXPECT_EQ(said("a", "b"), 0U);
-}
-
     co_return pid;
   });
   world.run_for(1s);
@@ -392,6 +424,39 @@ TEST_F(SharedNames, OfAServerAreGivenOnceHoweverManyAskForIt) {
   const StartResult second = world.run("b", ask);
   EXPECT_EQ(second.status, StartResult::Status::already_started);
   EXPECT_EQ(second.pid, first.pid);
+}
+
+TEST_F(SharedNames, OfAServerThatSeveralStartAtOnceOneIsLeft) {
+  start();
+  std::vector<StartResult> starts;
+  std::vector<Exit> exits;
+  const auto start_on = [&](const std::string& on, const std::string& name) {
+    node(on).spawn([&, name](Context& context) -> Task<> {
+      context.trap_exit(true);
+      starts.push_back(co_await global::start_or_get(context, name, child<Idle>("idle")));
+      exits.push_back(co_await context.receive<Exit>());
+    });
+  };
+  start_on("a", "here");
+  start_on("a", "here");
+  world.run_for(1s);
+  ASSERT_EQ(starts.size(), 2U);
+  EXPECT_EQ(starts[0].pid, starts[1].pid);
+  EXPECT_NE(starts[0].ok(), starts[1].ok());
+  expect_seen("here", starts[0].pid);
+  EXPECT_TRUE(exits.empty());
+
+  starts.clear();
+  start_on("a", "two");
+  start_on("b", "two");
+  world.run_for(1s);
+  ASSERT_EQ(starts.size(), 2U);
+  EXPECT_TRUE(starts[0].ok() && starts[1].ok());  // neither knew of the other
+  const auto left = seen("a", "two");
+  expect_seen("two", left);
+  ASSERT_EQ(exits.size(), 1U);  // who started the other one has a link to it
+  EXPECT_NE(exits[0].from, left);
+  EXPECT_TRUE(to_string(exits[0].reason).starts_with("{name_conflict,\"two\","));
 }
 
 TEST_F(SharedNames, OfAPeerThatTellsOfTooManyCountForNothingThereAndNowhereElse) {

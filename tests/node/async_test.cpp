@@ -136,13 +136,16 @@ TEST(AsyncTask, IsForItsOwnerAlone) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
     AsyncTask<int> task = async(context, [] { return 7; });
-    AsyncTask<std::string> other = async(context, [task](Context&) -> Task<std::string> {
+    AsyncTask<std::string> other = async(context, [task](Context& own) -> Task<std::string> {
       std::string text = co_await failure_of([&] { return task.await(); });
       text += co_await failure_of([&] { return task.yield(); });
       text += co_await failure_of([&] { return task.shutdown(); });
+      const std::vector<AsyncTask<int>> tasks{task};
+      text += co_await failure_of([&] { return await_many(own, tasks, 1s); });
+      text += co_await failure_of([&] { return yield_many(own, tasks, 1s); });
       co_return text;
     });
-    EXPECT_EQ(co_await other.await(), "not_ownernot_ownernot_owner");
+    EXPECT_EQ(co_await other.await(), "not_ownernot_ownernot_ownernot_ownernot_owner");
   });
 }
 

@@ -54,6 +54,74 @@ class SlowStarter : public GenServer {
   bool ready_ = false;
 };
 
+// GEN-7.
+TEST(GenServerStart, ThatTakesTooLongLeavesNothing) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    for (const bool link : {true, false}) {
+      const std::size_t before = context.node().processes().size();
+      ServerOptions options;
+      options.link = link;
+      options.timeout = 100ms;
+      const StartResult result = co_await start_server<SlowStarter>(context, options, true, 10min);
+      EXPECT_EQ(to_string(result), "failed: timeout");
+      const EnvelopePtr nothing = co_await context.receive_any(15min);
+      EXPECT_EQ(nothing, nullptr);
+      EXPECT_EQ(context.node().processes().size(), before);
+    }
+  });
+}
+
+struct Words {
+  using Reply = std::string;
+  std::string text;
+};
+
+/// Its coroutines take messages by reference, and use them when the sender has long gone on.
+class Quotes : public GenServer {
+ public:
+  using Handles = grove::Handles<Words>;
+  Task<std::string> handle_call(const Words& words) {
+    co_await context().sleep_for(10ms);
+    co_return words.text;
+  }
+  Task<> handle_cast(Words&& words) {
+    co_await context().sleep_for(10ms);
+    said_ += words.text;
+    continue_with(std::move(words));
+  }
+  Task<> handle_continue(const Words& words) {
+    co_await context().sleep_for(10ms);
+    said_ += words.text;
+  }
+  Task<> handle_info(const Words& words) {
+    co_await context().sleep_for(10ms);
+    said_ += words.text;
+    *out_ = said_;
+  }
+  explicit Quotes(std::string* out) : out_{out} {}
+
+ private:
+  std::string* out_;
+  std::string said_;
+};
+
+TEST(Handlers, MayTakeAMessageByReferenceAsCoroutinesToo) {
+  const std::string text(100, 'x');
+  std::string said;
+  LocalWorld world;
+  world.run([&](Context& context) -> Task<> {
+    const StartResult server = co_await start_link<Quotes>(context, &said);
+    const std::string quoted = co_await context.call<Words>(server.pid, text);
+    EXPECT_EQ(quoted, text);
+    context.cast(server.pid, Words{text});
+    context.send(server.pid, Words{text});
+    co_await context.sleep_for(1s);
+  });
+  EXPECT_EQ(said, text + text + text);
+}
+
 TEST(Continue, C1_StartReturnsBeforeTheSlowPartAndACallWaitsForIt) {
   LocalWorld world;
   world.run([&world](Context& context) -> Task<> {

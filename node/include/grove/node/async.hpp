@@ -240,6 +240,7 @@ class [[nodiscard]] AsyncTask {
   AsyncTask(const Pid& owner, const Pid& pid, const Ref& ref)
       : owner_{owner}, pid_{pid}, ref_{ref} {}
   [[nodiscard]] const Pid& pid() const noexcept { return pid_; }
+  [[nodiscard]] const Pid& owner() const noexcept { return owner_; }
   /// That of its TaskReply and of its Down.
   [[nodiscard]] const Ref& ref() const noexcept { return ref_; }
 
@@ -338,7 +339,10 @@ Task<Outcomes<R>> gather(Context& context, std::vector<AsyncTask<R>> tasks, Time
   const Clock::TimePoint deadline =
       timeout ? context.node().clock().deadline_after(*timeout) : Clock::TimePoint::max();
   std::unordered_map<Ref, std::size_t> open;
-  for (std::size_t at = 0; at < tasks.size(); ++at) open.emplace(tasks[at].ref(), at);
+  for (std::size_t at = 0; at < tasks.size(); ++at) {
+    static_cast<void>(only_for(tasks[at].owner()));
+    open.emplace(tasks[at].ref(), at);
+  }
   Outcomes<R> outcomes(tasks.size());
   while (!open.empty()) {
     const Timeout left = timeout ? Timeout{context.node().clock().until(deadline)} : Timeout{};

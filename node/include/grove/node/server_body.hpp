@@ -239,10 +239,9 @@ class ServerBody final : public detail::ServerBodyBase {
     if constexpr (std::derived_from<Impl, ParentServer>) {
       auto message = impl_->take_child_message(envelope);
       if (message.end) {
-        task = plain(context, [&] {
-          return impl_->handle_child_terminated(std::move(message.end->id),
-                                                std::move(message.end->meta), message.end->pid,
-                                                std::move(message.end->reason));
+        task = plain(context, *std::move(message.end), [](Impl& impl, auto&& end) {
+          return impl.handle_child_terminated(std::move(end.id), std::move(end.meta), end.pid,
+                                              std::move(end.reason));
         });
       }
       return message.handled;
@@ -262,11 +261,13 @@ class ServerBody final : public detail::ServerBodyBase {
       }
     } else if (envelope.kind() == SignalKind::cast) {
       if constexpr (requires { impl_->handle_cast(std::move(*message)); }) {
-        task = plain(context, [&] { return impl_->handle_cast(std::move(*message)); });
+        task = plain(context, std::move(*message),
+                     [](Impl& impl, T&& asked) { return impl.handle_cast(std::move(asked)); });
         return true;
       }
     } else if constexpr (requires { impl_->handle_info(std::move(*message)); }) {
-      task = plain(context, [&] { return impl_->handle_info(std::move(*message)); });
+      task = plain(context, std::move(*message),
+                   [](Impl& impl, T&& asked) { return impl.handle_info(std::move(asked)); });
       return true;
     }
     return false;
@@ -277,7 +278,7 @@ class ServerBody final : public detail::ServerBodyBase {
     using Reply = typename detail::ReplyOf<T>::type;
     using Returned = decltype(impl_->handle_call(std::move(message)));
     if constexpr (detail::k_is_task<Returned>) {
-      return answer_later<Reply>(context, impl_->from_, impl_->handle_call(std::move(message)));
+      return answer_later<Reply>(context, impl_->from_, std::move(message));
     } else if constexpr (std::is_void_v<Returned>) {
       impl_->handle_call(std::move(message));
       return answer(context, Message::make<detail::Ok>());
@@ -303,10 +304,13 @@ class ServerBody final : public detail::ServerBodyBase {
     return {};
   }
 
-  template <class Reply, class R>
-  Task<> answer_later(Context& context, From from, Task<R> handler) {
+  /// The handler may take what is asked by reference: it lives here.
+  template <class Reply, class T>
+  Task<> answer_later(Context& context, From from, T asked) {
+    using R = typename detail::TaskValue<decltype(impl_->handle_call(std::move(asked)))>::type;
     Message message;
     try {
+      Task<R> handler = impl_->handle_call(std::move(asked));
       if constexpr (std::is_void_v<R>) {
         co_await handler;
         message = Message::make<detail::Ok>();
@@ -326,14 +330,20 @@ class ServerBody final : public detail::ServerBodyBase {
     }
   }
 
-  Task<> plain(Context& context, auto&& handler) {
-    if constexpr (detail::k_is_task<decltype(handler())>) {
-      Task<> task = handler();
-      return task ? finish_after(context, *impl_, std::move(task)) : Task<>{};
+  template <class T, class Handler>
+  Task<> plain(Context& context, T&& message, Handler handler) {
+    if constexpr (detail::k_is_task<decltype(handler(*impl_, std::forward<T>(message)))>) {
+      return finish_after(context, *impl_, keep(*impl_, std::forward<T>(message), handler));
     } else {
-      handler();
+      handler(*impl_, std::forward<T>(message));
       return {};
     }
+  }
+  /// A coroutine may take its message by reference: this lives as long as it does.
+  template <class T, class Handler>
+  static Task<> keep(Impl& impl, T message, Handler handler) {
+    Task<> task = handler(impl, std::move(message));
+    if (task) co_await task;
   }
 
   Task<> run_continuation(Message message) override {
@@ -353,7 +363,8 @@ class ServerBody final : public detail::ServerBodyBase {
       T* found = message.get<T>();
       if (found == nullptr) return false;
       if constexpr (detail::k_is_task<decltype(impl_->handle_continue(std::move(*found)))>) {
-        task = impl_->handle_continue(std::move(*found));
+        task = keep(*impl_, std::move(*found),
+                    [](Impl& impl, T&& one) { return impl.handle_continue(std::move(one)); });
       } else {
         impl_->handle_continue(std::move(*found));
       }

@@ -158,7 +158,8 @@ struct ChildCounts {
 /// Returns: as start_child(); failed with `running`, `restarting` or `not_found` otherwise.
 [[nodiscard]] Task<StartResult> restart_child(Context& context, ServerRef supervisor,
                                               std::string id);
-/// Forgets a child that has ended. Returns: why not, `running`, `restarting` or `not_found`.
+/// Forgets a child that has ended. Errors: already_started (it runs), unavailable (its restart has
+/// failed, and another is coming), not_found.
 [[nodiscard]] Task<Result<void>> delete_child(Context& context, ServerRef supervisor,
                                               std::string id);
 /// Most recently started first.
