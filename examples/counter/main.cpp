@@ -15,7 +15,10 @@ int main(int argc, char** argv) {
   app.option("--strategy", "one_for_one (the default), rest_for_one or one_for_all", chosen);
   app.supervise([&] {
     const std::string name = chosen.empty() ? "one_for_one" : chosen.back();
-    if (!strategies.contains(name)) throw std::invalid_argument{"no strategy: " + name};
+    if (!strategies.contains(name)) {
+      throw std::invalid_argument{"no strategy: " + name +
+                                  "; there are one_for_one, rest_for_one, one_for_all"};
+    }
     return counters::three_counters(strategies.at(name));
   });
   return grove::run(argc, argv, app);
