@@ -68,10 +68,10 @@ class App {
   };
   [[nodiscard]] const std::vector<Option>& options() const noexcept { return options_; }
   [[nodiscard]] SupervisorSpec tree() const { return tree_ ? tree_() : SupervisorSpec{}; }
-  void configure(ClusterConfig& config) const {
+  void configure(ClusterConfig& config) const {  // run() does
     if (configure_) configure_(config);
   }
-  void started(Cluster& cluster) const {
+  void started(Cluster& cluster) const {  // run() says so
     if (on_start_) on_start_(cluster);
   }
 
