@@ -34,12 +34,12 @@ int main(int argc, char** argv) {
     grove::Random random{grove::seed_from_system()};
     grove::SupervisorSpec top;
     if (periodic) {
-      top.children.push_back(grove::parent_child<jobs::Periodic>("periodic", random.next()));
+      top.children.push_back(grove::child<jobs::Periodic>("periodic", random.next()));
     }
     for (unsigned i = 1; i <= cancellables; ++i) {
       const std::string id = "cancellable-" + std::to_string(i);
       top.children.push_back(
-          grove::parent_child<jobs::Cancellable>(id, random.next()).with(grove::temporary));
+          grove::child<jobs::Cancellable>(id, random.next()).with(grove::temporary));
     }
     top.children.push_back(jobs::queue(random.next()));
     top.children.push_back(grove::child<Customer>("customer", queued).with(grove::temporary));

@@ -51,7 +51,7 @@ class Queue : public grove::ParentServer {
 
 /// The queue as a child, called "queue".
 inline grove::ChildSpec queue(std::uint64_t seed) {
-  return grove::parent_child<Queue>("queue", seed).as("queue");
+  return grove::child<Queue>("queue", seed).as("queue");
 }
 
 inline grove::Task<> add_jobs(grove::Context& context, int count) {

@@ -207,7 +207,7 @@ class PoolManager final : public ParentServer {
 
 ChildSpec pool(PoolSpec spec) {
   std::string name = spec.name;
-  return parent_child<PoolManager>(name, std::move(spec)).as(name);
+  return child<PoolManager>(name, std::move(spec)).as(name);
 }
 
 ChildSpec pools(std::string name) {

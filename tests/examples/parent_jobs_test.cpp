@@ -228,7 +228,7 @@ TEST(Cancellable, R15_IsRestartedUntilItsJobSucceeds) {
   };
   world.run([job](Context& context) -> Task<> {
     SupervisorSpec spec;
-    spec.children.push_back(parent_child<Cancellable>("job", 1U, job).with(transient));
+    spec.children.push_back(child<Cancellable>("job", 1U, job).with(transient));
     const StartResult sup = co_await start_supervisor(context, spec);
     co_await context.sleep_for(2s);
     const ChildCounts counts = co_await count_children(context, sup.pid);

@@ -53,7 +53,7 @@ TEST(ParentDoc, AFetcherAnswersWhenItsJobHasEnded) {
   world.run([](grove::Context& context) -> grove::Task<> {
     // [snippet supervised]
     grove::SupervisorSpec app;
-    app.children.push_back(grove::parent_child<Fetcher>("fetcher").as("fetcher"));
+    app.children.push_back(grove::child<Fetcher>("fetcher").as("fetcher"));
     // [/snippet supervised]
     const grove::StartResult started = co_await grove::start_supervisor(context, app);
     EXPECT_TRUE(started.ok());

@@ -530,7 +530,17 @@ TEST(Parent, WithoutACallbackTheEndOfAChildIsNothing) {
 }
 
 TEST(Parent, R14_IsASupervisorToOthers) {
-  const ChildSpec spec = parent_child<Family>("family");
+  class Brief : public Family {
+   public:
+    static void child_spec(ChildSpec& spec) {
+      ParentServer::child_spec(spec);
+      spec.restart = Restart::transient;
+    }
+  };
+  const ChildSpec brief = child<Brief>("brief");
+  EXPECT_TRUE(brief.supervisor);
+  EXPECT_EQ(brief.restart, Restart::transient);
+  const ChildSpec spec = child<Family>("family");
   EXPECT_TRUE(spec.supervisor);
   EXPECT_EQ(spec.shutdown.wait, std::nullopt);
   EXPECT_FALSE(spec.shutdown.brutal);
@@ -539,7 +549,7 @@ TEST(Parent, R14_IsASupervisorToOthers) {
     const Pid family = co_await start_family(context);
     const std::vector<Pid> jobs = co_await start_jobs(context, family, 2);
     co_await ask(context, family, [](Family& own) -> Task<> {
-      const StartResult started = co_await own.start_child(parent_child<Family>("grandparent"));
+      const StartResult started = co_await own.start_child(child<Family>("grandparent"));
       EXPECT_TRUE(started.ok());
     });
     const std::vector<ChildInfo> rows = co_await which_children(context, family);
@@ -578,7 +588,7 @@ TEST(Parent, R15_ItsFailureGoesUpToItsSupervisor) {
   auto runs = std::make_shared<int>(0);
   world.run([runs](Context& context) -> Task<> {
     SupervisorSpec spec;
-    spec.children.push_back(parent_child<OneJob>("one", runs).with(transient));
+    spec.children.push_back(child<OneJob>("one", runs).with(transient));
     const StartResult sup = co_await start_supervisor(context, spec);
     co_await context.sleep_for(1s);
     const ChildCounts counts = co_await count_children(context, sup.pid);

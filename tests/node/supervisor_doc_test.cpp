@@ -198,4 +198,24 @@ TEST(SupervisorPage, ShowsHowToAskASupervisor) {
   });
 }
 
+// [snippet importer]
+class Importer : public grove::GenServer {
+ public:
+  static void child_spec(grove::ChildSpec& spec) {
+    spec.restart = grove::transient;
+    spec.shutdown = grove::Shutdown::within(30s);
+  }
+};
+// [/snippet importer]
+
+TEST(SupervisorPage, AClassHasDefaultsOfItsOwnAndTheTreesAuthorTheLastWord) {
+  const grove::ChildSpec spec = grove::child<Importer>("importer");
+  EXPECT_EQ(spec.restart, grove::transient);
+  EXPECT_EQ(spec.shutdown.wait, 30s);
+  EXPECT_FALSE(spec.supervisor);
+  const grove::ChildSpec changed = grove::child<Importer>("importer").with(grove::temporary);
+  EXPECT_EQ(changed.restart, grove::temporary);
+  EXPECT_EQ(changed.shutdown.wait, 30s);
+}
+
 }  // namespace

@@ -18,7 +18,7 @@
 // children live; then they are ended, the last started first, and no callback runs for them. When
 // it is killed, or its init fails, they are killed. So none of them outlives it.
 // Processes that it is linked to otherwise are no children: their ends are handle_info(Exit).
-// To a supervisor it is a supervisor; see parent_child().
+// To a supervisor it is a supervisor; see child_spec().
 //
 // Source: Parent.GenServer of the Elixir library parent, 0.5; semantics.md PAR-*.
 #pragma once
@@ -82,6 +82,13 @@ class ParentServer : public GenServer {
     Value meta;
   };
 
+  /// As a supervisor's child: a supervisor, too, with all the time that it needs to end its own
+  /// children. A class with a child_spec() of its own calls this one first.
+  static void child_spec(ChildSpec& spec) {
+    spec.shutdown = Shutdown::infinity();
+    spec.supervisor = true;
+  }
+
   ~ParentServer() override;
 
   /// A child has ended, and is none any more. A server's own hides it: a plain function or a
@@ -140,15 +147,5 @@ class ParentServer : public GenServer {
 
   std::unique_ptr<detail::ParentTable> children_;
 };
-
-/// A parent server as a supervisor's child: a supervisor, too, with all the time that it needs to
-/// end its own children.
-template <std::derived_from<ParentServer> Impl, class... Args>
-[[nodiscard]] ChildSpec parent_child(std::string id, Args... args) {
-  ChildSpec spec = child<Impl>(std::move(id), std::move(args)...);
-  spec.shutdown = Shutdown::infinity();
-  spec.supervisor = true;
-  return spec;
-}
 
 }  // namespace grove

@@ -85,9 +85,13 @@ struct NextStep {
 
 }  // namespace detail
 
+struct ChildSpec;
+
 class GenServer {
  public:
   using Handles = grove::Handles<>;  // a server's own hides it
+  /// How it is supervised when the tree's author says nothing; a server's own hides it.
+  static void child_spec(ChildSpec& /*spec*/) {}
   GenServer(const GenServer&) = delete;
   GenServer& operator=(const GenServer&) = delete;
   virtual ~GenServer() = default;

@@ -84,7 +84,12 @@ class ServerChild final : public ChildSpec {
                   [args...](Context& context, ServerOptions server) {
                     return start_server<Impl, Args...>(context, std::move(server), args...);
                   }},
-        args_{std::move(args)...} {}
+        args_{std::move(args)...} {
+    static_assert(
+        !requires(const ChildSpec& fixed) { Impl::child_spec(fixed); },
+        "child_spec takes a ChildSpec&, and changes it");
+    Impl::child_spec(*this);
+  }
 
   /// The child is to be started on another node, each time. Its class needs a GROVE_REMOTE_CLASS
   /// line (behaviour.hpp), its name is one there. When that node is lost the child has ended,
@@ -105,7 +110,9 @@ class ServerChild final : public ChildSpec {
   std::tuple<Args...> args_;
 };
 
-/// A child that is a server made from (copies of) `args` at each start.
+/// A child that is a server made from (copies of) `args` at each start. A class with other defaults
+/// than a supervisor's says so in `static void child_spec(ChildSpec&)`. Source: Elixir, use
+/// GenServer, restart: ...
 template <std::derived_from<GenServer> Impl, class... Args>
 [[nodiscard]] ServerChild<Impl, Args...> child(std::string id, Args... args) {
   return ServerChild<Impl, Args...>{std::move(id), std::move(args)...};
