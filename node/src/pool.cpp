@@ -210,8 +210,8 @@ ChildSpec pool(PoolSpec spec) {
   return child<PoolManager>(name, std::move(spec)).as(name);
 }
 
-ChildSpec pools(std::string name) {
-  const SupervisorSpec nobody;
+ChildSpec pools(std::string name, RestartIntensity intensity) {
+  const SupervisorSpec nobody{.intensity = intensity};
   return supervisor(name, nobody).as(name);
 }
 

@@ -200,6 +200,25 @@ TEST_F(Pool, P9_OneThatIsKilledStartsAnewAndNoOtherIsTouched) {
   EXPECT_EQ(workers("pooly"), others);
 }
 
+TEST_F(Pool, P9b_FailsAsOftenAsTheirSupervisorAllows) {
+  world.run([](Context& context) -> Task<> {
+    ServerOptions options;
+    options.link = false;
+    SupervisorSpec spec;
+    spec.children.push_back(pools("patient", {.restarts = 5}).with(temporary));
+    const StartResult top = co_await start_supervisor(context, spec, options);
+    const PoolSpec hurt{.name = "hurt", .worker = child<Doubler>("doubler"), .size = 1};
+    const StartResult pool = co_await start_pool(context, hurt, "patient");
+    EXPECT_TRUE(top.ok() && pool.ok());
+  });
+  for (int i = 0; i < 5; ++i) kill(whereis("hurt"));
+  EXPECT_EQ(status("hurt"), "1 idle 0 lent 0 overflow 0 waiting");
+  kill(whereis("hurt"));
+  EXPECT_EQ(whereis("hurt"), Pid{});
+  EXPECT_EQ(whereis("patient"), Pid{});
+  EXPECT_NE(whereis("pools"), Pid{});
+}
+
 // -- clients --------------------------------------------------------------------------------
 
 TEST_F(Pool, P4_LendsEachWorkerOnceAndTheLastOneBackFirst) {

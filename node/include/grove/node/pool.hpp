@@ -56,8 +56,9 @@ struct PoolStatus {
 /// does not start, {worker, Reason}.
 [[nodiscard]] ChildSpec pool(PoolSpec spec);
 
-/// A supervisor of pools that come and go.
-[[nodiscard]] ChildSpec pools(std::string name = "pools");
+/// A supervisor of pools that come and go. One that fails is started again; more often than
+/// `intensity` allows, and all end.
+[[nodiscard]] ChildSpec pools(std::string name = "pools", RestartIntensity intensity = {});
 /// Starts a pool, and its workers before it returns. Returns: as start_child() and pool() say;
 /// already_started, or already_present, when there is one of that name.
 [[nodiscard]] Task<StartResult> start_pool(Context& context, PoolSpec spec,
