@@ -2,6 +2,7 @@
 //
 // The programs of docs/gen_server.md.
 #include "grove/node/gen_server.hpp"
+#include "grove/node/request_set.hpp"
 #include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
@@ -10,6 +11,7 @@
 #include <deque>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace grove {
 namespace {
@@ -125,6 +127,28 @@ TEST(GenServerPage, ACacheLoadsTimesOutAndEnds) {
   });
   EXPECT_EQ(world.log().lines().at(0).second, "cache ends: shutdown");
   EXPECT_EQ(world.log().lines().at(1).second, "no answer: noproc");
+}
+
+TEST(GenServerPage, ASetOfRequestsGivesAnswersAsTheyCome) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    std::vector<Pid> stacks;
+    for (int i = 0; i < 3; ++i) {
+      const StartResult stack = co_await start_link<Stack>(context);
+      if (i != 1) context.cast(stack.pid, Push{"item " + std::to_string(i)});
+      stacks.push_back(stack.pid);
+    }
+    std::vector<std::string> popped(3);
+    // [snippet set]
+    grove::RequestSet<std::string, int> open;
+    for (int i = 0; i < 3; ++i) open.add(context.send_request<Pop>(stacks.at(i)), i);
+    while (const auto answer = co_await grove::receive_response(context, open, 5s)) {
+      if (answer->outcome.ok()) popped.at(answer->label) = answer->outcome.value();
+    }
+    // [/snippet set]
+    EXPECT_EQ(popped, (std::vector<std::string>{"item 0", "", "item 2"}));
+    EXPECT_TRUE(open.empty());
+  });
 }
 
 }  // namespace

@@ -15,6 +15,7 @@
 #include "grove/node/parent.hpp"
 #include "grove/node/pool.hpp"
 #include "grove/node/registry.hpp"
+#include "grove/node/request_set.hpp"
 #include "grove/node/supervisor.hpp"
 #include "grove/node/sys.hpp"
 #include "grove/node/table.hpp"

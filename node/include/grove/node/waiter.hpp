@@ -21,6 +21,9 @@ namespace grove {
 inline constexpr std::chrono::milliseconds k_call_timeout{5000};  // as OTP's
 using Timeout = std::optional<Clock::Duration>;                   // none: for ever
 
+template <class Reply, class Label>
+class RequestSet;
+
 namespace detail {
 
 class Process;
@@ -127,11 +130,16 @@ class CallWaiter final : public Waiter {
   bool done_ = false;
 };
 
+/// Why an answer that is not of the call's type is none.
+[[nodiscard]] inline ExitReason bad_reply(const Message& answer) {
+  return ExitReason::error("bad_reply", answer.type()->name);
+}
+
 /// What an answer holds. Throws ProcessExit({error, "bad_reply", Type}) when it is something else.
 template <class Reply>
 Reply reply_in(Message& answer) {
   Reply* reply = answer.get<Reply>();
-  if (reply == nullptr) throw ProcessExit{ExitReason::error("bad_reply", answer.type()->name)};
+  if (reply == nullptr) throw ProcessExit{bad_reply(answer)};
   return std::move(*reply);
 }
 
@@ -175,6 +183,8 @@ class OpenRequest {
  private:
   friend class ::grove::Context;
   friend class OpenResponse;
+  template <class Reply, class Label>
+  friend class ::grove::RequestSet;
   /// 0: its end was seen to.
   [[nodiscard]] std::uint64_t open() const noexcept { return serial_; }
   /// Whoever asks sees to its end.
