@@ -58,6 +58,12 @@ Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildS
   } catch (...) {
     result.reason = exit_reason_of(std::current_exception());
   }
+  co_return result;
+}
+
+Task<StartResult> start_unasked(Context& context, std::shared_ptr<const ChildSpec> spec) {
+  Task<StartResult> starting = start_from_spec(context, spec);
+  StartResult result = co_await starting;
   // Nor would another start get a name that is refused.
   if (held_elsewhere(context, *spec, result) || is_name_refused(result)) {
     result.status = StartResult::Status::ignored;

@@ -64,6 +64,9 @@ struct CountChildren {
 [[nodiscard]] bool is_name_refused(const StartResult& result);
 /// Starts a child in the supervisor's process. A start that throws is a start that failed.
 Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildSpec> spec);
+/// The same when nobody has asked for it, as in a tree's start or a restart: a child that cannot
+/// have its cluster-wide name now counts as ignored.
+Task<StartResult> start_unasked(Context& context, std::shared_ptr<const ChildSpec> spec);
 /// Ends a child and waits until it has. Its Exit is taken, too.
 Task<> end_child(Context& context, Pid pid, Shutdown how);
 

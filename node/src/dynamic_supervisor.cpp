@@ -128,7 +128,7 @@ class DynamicSupervisor final : public GenServer {
                          to_string(pid) + " needed too many restarts");
       stop(ExitReason::shutdown());
     } else if (verdict == Verdict::restart) {
-      const StartResult result = co_await start_from_spec(context(), children_.find(pid)->spec);
+      const StartResult result = co_await start_unasked(context(), children_.find(pid)->spec);
       if (children_.restarted(pid, result)) context().cast(self(), RetryDynamic{pid});
     }
   }

@@ -116,7 +116,7 @@ class Supervisor final : public GenServer {
     for (;;) {
       switch (step.act) {
         case Act::start: {
-          const StartResult result = co_await detail::start_from_spec(context(), step.child->spec);
+          const StartResult result = co_await detail::start_unasked(context(), step.child->spec);
           step = supervision_.started(result);
           continue;
         }

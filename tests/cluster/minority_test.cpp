@@ -81,6 +81,18 @@ TEST_F(Minority, AChildWhoseNameIsRefusedCountsAsIgnoredAndItsSupervisorLives) {
   EXPECT_EQ(seen("a", "named"), again.pid);
 }
 
+TEST_F(Minority, WhoStartsAChildIsToldThatItsNameIsRefused) {
+  lose_the_others();
+  world.run("c", [this](Context& context) -> Task<> {
+    const ChildSpec spec = child<Idle>("another").as(Global{"another"});
+    const ChildCounts before = co_await count_children(context, supervisor);
+    const StartResult started = co_await start_child(context, supervisor, spec);
+    EXPECT_EQ(started.status, StartResult::Status::failed);
+    const ChildCounts after = co_await count_children(context, supervisor);
+    EXPECT_EQ(after.specs, before.specs);
+  });
+}
+
 TEST_F(Minority, ASingletonWaitsUntilItsNameIsTakenAgain) {
   crash("leader");
   get_them_back();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "grove/node/supervisor.hpp"
+#include "grove/node/dynamic_supervisor.hpp"
 #include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
@@ -437,6 +437,29 @@ TEST_F(Names, APermanentChildWhoseNameIsHeldElsewhereCountsAsIgnored) {
   EXPECT_TRUE(children[0].pid);
   EXPECT_FALSE(children[1].pid);
   EXPECT_EQ(seen_from("b", "x"), holder);
+}
+
+TEST_F(Names, WhoStartsAChildIsToldThatItsNameIsHeldElsewhere) {
+  const Pid holder = spawn_on("a");
+  ASSERT_TRUE(world["a"].node().register_name("x", holder, Scope::cluster));
+  world.run_for(1s);
+  world.run("b", [holder](Context& context) -> Task<> {
+    const auto held = [] { return child<Doubler>("held").as(Global{"x"}); };
+    const SupervisorSpec spec{.children = {held()}};
+    const StartResult fixed = co_await start_supervisor(context, spec);
+    const StartResult dynamic = co_await start_dynamic_supervisor(context);
+    const std::string id = "held";
+    const StartResult again = co_await restart_child(context, fixed.pid, id);
+    EXPECT_EQ(to_string(again), "already_started " + to_string(holder));
+    const Result<void> forgotten = co_await delete_child(context, fixed.pid, id);
+    EXPECT_TRUE(forgotten);
+    for (const Pid supervisor : {fixed.pid, dynamic.pid}) {
+      const StartResult added = co_await start_child(context, supervisor, held());
+      EXPECT_EQ(to_string(added), "already_started " + to_string(holder));
+      const ChildCounts counts = co_await count_children(context, supervisor);
+      EXPECT_EQ(counts.specs, 0U);
+    }
+  });
 }
 
 TEST_F(Names, LeavingIsToldFromFailing) {

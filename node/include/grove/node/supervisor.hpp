@@ -154,8 +154,9 @@ struct ChildCounts {
 // holds it up. Throws ProcessExit when it is gone: noproc, {nodedown, Node}, its reason.
 
 /// Adds a child and starts it, as the last.
-/// Returns: ok, ignored, already_started (the id runs), or failed: `already_present` when the id is
-/// known but not running, or what its init ended with; no spec stays behind then.
+/// Returns: ok, ignored, already_started (the id runs, or another process has the child's name), or
+/// failed: `already_present` when the id is known but not running, or what its init ended with; no
+/// spec stays behind then.
 [[nodiscard]] Task<StartResult> start_child(Context& context, ServerRef supervisor, ChildSpec spec);
 /// Ends a child and keeps its spec (unless temporary). A child that does not run is as good.
 /// Errors: not_found.
