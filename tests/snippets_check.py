@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The C++ that docs/*.md show stands, word for word, in a test that is compiled and run.
+"""The C++ that docs/*.md and the examples' pages show stands, word for word, in a test that runs.
 
 Usage: snippets_check.py [ROOT] | snippets_check.py --self-test
 In a page, `<!-- snippet: tests/FILE.cpp NAME -->` stands right above a cpp block; in the file, the
@@ -39,20 +39,20 @@ def too_long(page, text):
 
 def check(root):
     """Yields (page, line, why) for each block that no test contains, and for what is too long."""
-    for page in sorted((root / "docs").glob("*.md")):
-        text = page.read_text()
+    for page in sorted([*root.glob("docs/*.md"), *root.glob("examples/*/README.md")]):
+        text, path = page.read_text(), page.relative_to(root)
         for block in BLOCK.finditer(text) if page.name not in PAGES_WITHOUT else ():
             line = text.count("\n", 0, block.start()) + 1
             if block[1] is None:
-                yield page.name, line, "a cpp block that names no test"
+                yield path, line, "a cpp block that names no test"
                 continue
             file = root / block[1]
             wanted = in_file(file.read_text(), block[2]) if file.exists() else None
             if wanted is None:
-                yield page.name, line, f"{block[1]} has no snippet {block[2]}"
+                yield path, line, f"{block[1]} has no snippet {block[2]}"
             elif wanted.strip() != block[3].strip():
-                yield page.name, line, f"differs from the snippet {block[2]} of {block[1]}"
-        yield from ((page.name, line, why) for line, why in too_long(page.name, text))
+                yield path, line, f"differs from the snippet {block[2]} of {block[1]}"
+        yield from ((path, line, why) for line, why in too_long(page.name, text))
 
 
 def self_test():
@@ -95,7 +95,7 @@ def main(root):
     """Prints what is wrong; returns how much."""
     found = list(check(root))
     for page, line, why in found:
-        print(f"docs/{page}:{line}: {why}")
+        print(f"{page}:{line}: {why}")
     return len(found)
 
 

@@ -3,27 +3,44 @@
 //   transaction_tracker run --name a --track txn-1 --track txn-2 --watch
 //   transaction_tracker whereis txn-1
 #include "local.hpp"
+#include "shared.hpp"
 #include "standby.hpp"
 #include "tracker.hpp"
 #include "watcher.hpp"
 
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-/// Starts trackers of this node alone, and is done.
+using Start = grove::Task<grove::StartResult> (*)(grove::Context&, std::string);
+
+/// Starts trackers, and is done. One that runs already is as good.
 class Opener : public grove::GenServer {
  public:
-  explicit Opener(std::vector<std::string> ids) : ids_{std::move(ids)} {}
+  Opener(Start start, std::vector<std::string> ids) : start_{start}, ids_{std::move(ids)} {}
   grove::Task<grove::Init> init() {
-    for (const std::string& id : ids_) co_await tracker::local::start(context(), id);
+    for (const std::string& id : ids_) {
+      const grove::StartResult started = co_await start_(context(), id);
+      if (started.status == grove::StartResult::Status::failed) {
+        node().log().warning("no tracker of " + id + ": " + to_string(started.reason));
+      }
+    }
     co_return grove::Init::ignore();
   }
 
  private:
+  Start start_;
   std::vector<std::string> ids_;
 };
+
+/// Trackers of the command line, opened again when their supervisor had to begin anew.
+grove::ChildSpec opened(const char* id, grove::ChildSpec trackers, Start start,
+                        std::vector<std::string> ids) {
+  return grove::supervisor(
+      id,
+      {.strategy = grove::rest_for_one,
+       .children = {std::move(trackers), grove::child<Opener>("opener", start, std::move(ids))}});
+}
 
 int main(int argc, char** argv) {
   std::vector<std::string> tracked;
@@ -45,18 +62,15 @@ int main(int argc, char** argv) {
       tracked.push_back("txn-" + node + '-' + std::to_string(i));
     }
 
-    grove::SupervisorSpec trackers;
-    std::set<std::string> seen;  // to track one twice is to track it
-    for (const std::string& id : tracked) {
-      if (seen.insert(id).second) trackers.children.push_back(tracker::tracker_of(id));
-    }
     grove::SupervisorSpec top;
-    top.children.push_back(grove::supervisor("trackers", trackers));
+    top.children.push_back(
+        opened("shared", tracker::shared::supervisor(), tracker::shared::start, tracked));
+    top.children.push_back(
+        opened("local", grove::supervisor("local_trackers", tracker::local::application()),
+               tracker::local::start, locals));
     for (const std::string& id : standbys) {
       top.children.push_back(grove::child<tracker::Standby>("standby-" + id, id));
     }
-    top.children.push_back(grove::supervisor("local", tracker::local::application()));
-    top.children.push_back(grove::child<Opener>("opener", locals).with(grove::temporary));
     if (watch) top.children.push_back(grove::child<tracker::Watcher>("watcher"));
     return top;
   });
