@@ -512,6 +512,38 @@ TEST_P(Stress, NoWakeUpIsLostBetweenAThreadAndAProcess) {
   EXPECT_EQ(seen.load(), k_rounds);
 }
 
+/// Adds up what it is called with.
+class Adder : public GenServer {
+ public:
+  struct Add {
+    using Reply = std::uint64_t;
+    std::uint64_t by = 0;
+  };
+  using Handles = grove::Handles<Add>;
+  std::uint64_t handle_call(Add add) { return sum_ += add.by; }
+
+ private:
+  std::uint64_t sum_ = 0;
+};
+
+// Calls that looked at each waiting message would take hours: CTest would end this.
+TEST(Calls, CostNoMoreWhenTheirCallersMailboxIsFull) {
+  static constexpr int k_queued = 500'000;
+  static constexpr std::uint64_t k_calls = 1'000'000;
+  RealWorld world{1};
+  world.run([](Context& context) -> Task<> {
+    for (int i = 0; i < k_queued; ++i) context.send(context.self(), Ping{i});
+    const StartResult adder = co_await start_link<Adder>(context);
+    std::uint64_t sum = 0;
+    for (std::uint64_t i = 0; i < k_calls; ++i) {
+      sum = co_await context.call<Adder::Add>(adder.pid, std::uint64_t{1});
+    }
+    EXPECT_EQ(sum, k_calls);
+    const Ping first = co_await context.receive<Ping>();
+    EXPECT_EQ(first.number, 0);
+  });
+}
+
 // -- timers ---------------------------------------------------------------------------------
 
 Task<> wait_and_cancel(Context& context, Pid boss, std::uint64_t seed) {
