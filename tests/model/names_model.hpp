@@ -130,7 +130,8 @@ class NamesModel : public NamesTypes {
     for (const Process& process : state.processes) {
       hash.add(process.pid.node.value);
       hash.add(process.name);
-      hash.add((process.alive ? 1U : 0U) + (process.moved ? 2U : 0U) + 4 * process.lost);
+      hash.add((process.alive ? 1U : 0U) + (process.moved ? 2U : 0U) + (process.refused ? 4U : 0U) +
+               8 * process.lost);
       hash.add(process.removed);
     }
     return hash.value;
@@ -197,7 +198,7 @@ class NamesModel : public NamesTypes {
   static bool may_end(const Process& process) { return process.alive && process.removed == 0; }
 
   void start(State& state, std::size_t i) const {
-    Node node{intern_node(letter(i), Life{++state.lives[i]})};
+    Node node{intern_node(letter(i), Life{++state.lives[i]}), limits_.rule};
     state.nodes[i] = keep(std::move(node));
   }
   static void crash(State& state, std::size_t i) {
@@ -215,6 +216,8 @@ class NamesModel : public NamesTypes {
     --state.left.registrations;
     begin(state, i, n);
     add(state, i, state.processes.back(), k_take);
+    Process& taker = state.processes.back();
+    taker.refused = taker.removed != 0 && taker.lost == 0;
   }
   void move(State& state, std::size_t i, unsigned n) const {
     begin(state, i, n);
@@ -520,7 +523,7 @@ class NamesModel : public NamesTypes {
         const bool holds = first && *first == process.pid;
         if (holds && !process.alive)
           return name_of(n) + " stays with a dead process of " + where(process);
-        if (process.alive && !process.moved && process.lost == 0 && !holds &&
+        if (process.alive && !process.moved && process.lost == 0 && !holds && !process.refused &&
             registered(state, process)) {
           return "a living process of " + where(process) + " has lost " + name_of(n) + " unheard";
         }
@@ -531,7 +534,8 @@ class NamesModel : public NamesTypes {
   }
   /// Who has a name then gives it up for another process alone.
   [[nodiscard]] bool nobody_ends() const {
-    return limits_.ends == 0 && limits_.crashes == 0 && limits_.declared == 0;
+    return limits_.rule != Rule::neither && limits_.ends == 0 && limits_.crashes == 0 &&
+           limits_.declared == 0;
   }
   /// It was given the name: a taken one is refused, and its process then has none.
   static bool registered(const State& state, const Process& process) {

@@ -51,6 +51,8 @@ std::vector<Case> cases() {
       {"gathered", {.registrations = 2, .ends = 1, .gathers = true}},
       {"comparing", {.registrations = 1, .ends = 1, .ticks = 1}},
       {"moved_while_registered", {.registrations = 2, .moves = 1}},
+      {"the_newest", {.registrations = 2, .ends = 1, .rule = Rule::newest}},
+      {"neither", {.registrations = 2, .ends = 1, .rule = Rule::neither}},
   };
   if (!k_all) return all;
   const std::vector<Case> single{
@@ -63,6 +65,10 @@ std::vector<Case> cases() {
       {"a_conflict", {.registrations = 2, .cuts = 1}},
       {"moved_twice", {.registrations = 1, .moves = 2, .ends = 1}},
       {"a_conflict_with_the_dead", {.registrations = 2, .crashes = 1}},
+      {"the_newest_in_a_conflict", {.registrations = 2, .cuts = 1, .rule = Rule::newest}},
+      {"neither_in_a_conflict", {.registrations = 2, .cuts = 1, .rule = Rule::neither}},
+      {"the_newest_and_the_dead", {.registrations = 2, .crashes = 1, .rule = Rule::newest}},
+      {"the_newest_is_moved", {.registrations = 2, .moves = 1, .rule = Rule::newest}},
   };
   const std::vector<Case> combined{
       {"three_registrations", {.registrations = 3, .ends = 1}},
@@ -86,6 +92,15 @@ std::vector<Case> cases() {
       {"all_cut_off", {.registrations = 1, .cuts = 3}},
       {"three_lives", {.registrations = 1, .ends = 1, .crashes = 2}},
       {"gathered_conflict", {.registrations = 2, .ends = 1, .cuts = 1, .gathers = true}},
+      {"the_newest_apart", {.registrations = 2, .ends = 1, .apart = true, .rule = Rule::newest}},
+      {"the_newest_of_three", {.registrations = 3, .ends = 1, .rule = Rule::newest}},
+      {"the_newest_is_taken_again",
+       {.registrations = 2, .moves = 1, .again = true, .rule = Rule::newest}},
+      {"the_newest_is_moved_apart",
+       {.registrations = 2, .moves = 1, .apart = true, .rule = Rule::newest}},
+      {"the_newest_is_moved_to_and_fro", {.registrations = 1, .moves = 3, .rule = Rule::newest}},
+      {"neither_of_three", {.registrations = 3, .ends = 1, .rule = Rule::neither}},
+      {"neither_apart", {.registrations = 2, .ends = 1, .apart = true, .rule = Rule::neither}},
       {"two_names_in_a_cut", {.registrations = 2, .ends = 1, .cuts = 1, .names = 2}},
       {"two_names_and_a_crash", {.registrations = 2, .ends = 1, .crashes = 1, .names = 2}},
   };

@@ -18,6 +18,9 @@
 
 namespace grove::model {
 
+/// Which of two claims stands; `neither` is a function of the program's that chooses nobody.
+enum class Rule : std::uint8_t { oldest, newest, neither };
+
 struct NamesTypes {
   static constexpr std::size_t k_nodes = 3;
   /// How often each may happen on one way.
@@ -33,6 +36,7 @@ struct NamesTypes {
     bool apart = false;    // a and c have not met: they know each other through b only
     bool gathers = false;  // what becomes of processes is told later, at any time
     bool again = false;    // a process that has lost a name may take it again
+    Rule rule = Rule::oldest;
   };
 
   using Message = decltype(cluster::NameLog::Tell::message);
@@ -41,11 +45,12 @@ struct NamesTypes {
     unsigned name = 0;
     bool alive = true;
     bool moved = false;         // its name was taken for another process, where it was known
+    bool refused = false;       // it was not given the name
     unsigned lost = 0;          // how often it was told that another has its name
     std::uint64_t removed = 0;  // the version of its node's names that is without it
   };
   struct Node {
-    explicit Node(NodeId own_id) : id{own_id}, log{own_id, {}} {}
+    Node(NodeId own_id, Rule rule) : id{own_id}, log{own_id, rules(rule)} {}
     NodeId id;
     cluster::NameLog log;
     std::array<NodeId, k_nodes> members{};               // by place, of others; 0: it is none
@@ -56,6 +61,14 @@ struct NamesTypes {
     NodeId back{};             // an origin of which it knows less than it did; 0: none
     std::vector<Pid> holders;  // of each name
   };
+  static NamesConfig rules(Rule rule) {
+    NamesConfig rules;
+    if (rule == Rule::newest) rules.order = NameOrder::keep_newest;
+    if (rule == Rule::neither) {
+      rules.choose = [](const std::string&, const NameClaim&, const NameClaim&) { return Pid{}; };
+    }
+    return rules;
+  }
   struct Sent {
     Message message;
     std::uint64_t hash = 0;
