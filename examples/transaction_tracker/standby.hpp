@@ -29,7 +29,7 @@ class Standby : public grove::GenServer {
       context().monitor(grove::Global{transaction_id_});
       node().log().info("standby: MONITOR " + transaction_id_);
     } else {  // not there yet, or being restarted
-      context().send_after(std::chrono::milliseconds{50}, self(), Attend{});
+      look_again();
     }
   }
 
@@ -37,12 +37,14 @@ class Standby : public grove::GenServer {
     if (down.reason == grove::ExitReason::noconnection() &&
         context().register_name(transaction_id_, self(), grove::Scope::cluster)) {
       node().log().info("standby: TAKEOVER " + transaction_id_ + ' ' + to_string(self()));
-    } else {
-      handle_info(Attend{});
+    } else {  // another one has it; or only this node cannot reach it, and others can
+      look_again();
     }
   }
 
  private:
+  void look_again() { context().send_after(std::chrono::milliseconds{50}, self(), Attend{}); }
+
   std::string transaction_id_;
 };
 

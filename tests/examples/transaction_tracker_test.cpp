@@ -414,6 +414,20 @@ TEST_F(ClusterTrackers, AStandbyTakesOverFromALostNode) {
   EXPECT_EQ(holder("c", "txn-c"), "a");
 }
 
+// The name is still known, through b, and each monitor of it ends at once.
+TEST_F(ClusterTrackers, AStandbyLooksAgainNowAndThenWhileOnlyOthersReachTheNode) {
+  world.cut_both("a", "c");
+  world.run_for(20s);
+  EXPECT_TRUE(pid("a", "txn-c"));
+  EXPECT_EQ(holder("b", "txn-c"), "c");
+  const std::size_t before = count_logged("a", "standby: MONITOR");
+  world.run_for(10s);
+  EXPECT_LE(count_logged("a", "standby: MONITOR") - before, 200U);
+  world.heal();
+  world.run_for(10s);
+  EXPECT_EQ(holder("a", "txn-c"), "c");
+}
+
 /// Three nodes whose trackers are started while they run, under a supervisor on each.
 class SharedTrackers : public testing::Test {
  protected:
