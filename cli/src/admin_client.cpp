@@ -121,6 +121,7 @@ Result<nlohmann::json> ask(const Settings& settings) {
   if (!node) return node.error();
   Json request{{"verb", settings.verb}, {"args", settings.args}};
   if (settings.verb == "health") request["args"] = {settings.live ? "live" : "ready"};
+  if (settings.forget) request["args"].push_back("forget");
   std::string line;
   try {
     line = request.dump() + '\n';

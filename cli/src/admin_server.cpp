@@ -301,12 +301,26 @@ class AdminServer::Impl {
     }
     const auto port = default_port();
     const auto address = port ? dialled(args.front(), *port) : Result<std::string>{port.error()};
+    if (address && args.size() > 1 && args[1] == "forget") {
+      forget_seed(*address, respond);
+      return;
+    }
     const auto accepted = address ? cluster_.join(*address) : Result<void>{address.error()};
     if (!accepted) {
       respond(bad(k_usage, accepted.error().detail));
       return;
     }
     watch_join(*address, node_.clock().now(), respond);
+  }
+
+  void forget_seed(const std::string& address, const Respond& respond) {
+    cluster_.forget_seed(address, [address, respond](const Result<void>& forgotten) {
+      if (forgotten) {
+        respond(good({{"forgotten", address}}));
+      } else {
+        respond(bad(k_data, forgotten.error().detail));
+      }
+    });
   }
 
   void watch_join(const std::string& address, Clock::TimePoint begun, const Respond& respond) {

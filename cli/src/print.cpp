@@ -216,7 +216,9 @@ void print_result(const std::string& verb, const Json& result) {
   if (verb == "metrics") print_metrics(result);
   if (verb == "whereis") std::cout << text(result, "pid") << '\n';
   if (verb == "health") std::cout << text(result, "why") << '\n';
-  if (verb == "join") {
+  if (verb == "join" && result.contains("forgotten")) {
+    std::cout << "does not look for " << text(result, "forgotten") << " any more\n";
+  } else if (verb == "join") {
     std::cout << "joined " << text(result, "joined") << " at " << text(result, "address") << '\n';
   }
   if (verb == "leave") std::cout << text(result, "leaving") << " has left and stopped\n";

@@ -173,7 +173,7 @@ Parsed parse(int argc, char** argv, const App& app) {
     std::vector<std::pair<const char*, bool>> args;  // name, required
   };
   const std::vector<Verb> verbs{
-      {"join", "Make the running node join another one.", {{"ADDRESS", true}}},
+      {"join", "Make the running node join another one, or forget it.", {{"ADDRESS", true}}},
       {"leave", "Make the running node leave its cluster and stop.", {}},
       {"health", "Is the node alive, or ready? Exit code 0 yes, 1 no.", {}},
       {"members", "List the nodes of the cluster, and who was refused.", {}},
@@ -198,6 +198,9 @@ Parsed parse(int argc, char** argv, const App& app) {
       CLI::Option* arg = sub->add_option_function<std::string>(
           name, [&to](const std::string& value) { to.args.push_back(value); });
       if (required) arg->required();
+    }
+    if (std::string_view{verb.name} == "join") {
+      sub->add_flag("--forget", to.forget, "look for that address no more; sessions stay");
     }
     if (std::string_view{verb.name} == "health") {
       CLI::Option* live = sub->add_flag("--live", to.live, "does it answer at all");

@@ -31,8 +31,9 @@ struct Settings {
   bool json = false;
   std::string node;  // which running node to ask; empty: the only one
   std::string run_dir;
-  bool live = false;  // health
-  std::string out;    // keygen
+  bool live = false;    // health
+  bool forget = false;  // join
+  std::string out;      // keygen
 
   // run
   std::string name;

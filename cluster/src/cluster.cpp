@@ -109,6 +109,13 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     return {};
   }
 
+  void forget_seed(const std::string& address, std::function<void(Result<void>)> done) {
+    transport_.post([this, address, done = std::move(done)] {
+      const auto valid = transport::parse_endpoint(address, transport::AddressUse::dial);
+      done(valid ? sessions_->forget_seed(to_string(*valid)) : Result<void>{valid.error()});
+    });
+  }
+
   void connect(const std::string& node, std::function<void(Result<std::string>)> done) {
     transport_.post([this, node, done = std::move(done)]() mutable {
       const auto address = transport::parse_endpoint(node, transport::AddressUse::dial);
@@ -536,6 +543,9 @@ Cluster::~Cluster() = default;
 Result<std::string> Cluster::start() { return impl_->start(); }
 void Cluster::stop() { impl_->stop(); }
 Result<void> Cluster::join(const std::string& address) { return impl_->join(address); }
+void Cluster::forget_seed(const std::string& address, std::function<void(Result<void>)> done) {
+  impl_->forget_seed(address, std::move(done));
+}
 void Cluster::connect(const std::string& node, std::function<void(Result<std::string>)> done) {
   impl_->connect(node, std::move(done));
 }

@@ -446,6 +446,11 @@ class Clusters(CliTest):
         self.expect_refusal(unresolved(), UNAVAILABLE, "cannot join no.such.invalid:1")
         # A slip of the hand does not make a node that was ready unready.
         self.expect(self.here.grove("health", "--ready"), OK)
+        self.expect(self.here.grove("join", "--forget", "127.0.0.1:1"), OK,
+                    "does not look for 127.0.0.1:1 any more")
+        self.assertNotIn("127.0.0.1:1", [seed["address"] for seed in a.ask("members")["seeds"]])
+        self.refused(DATA, "127.0.0.1:1 is not to be joined", "join", "--forget", "127.0.0.1:1")
+        self.refused(USAGE, "space", "join", "--forget", "no pe")
         b = self.here.node("b")
         # It may take longer than the verb waits; the node goes on trying, and says so next time.
         eventually(lambda: self.here.grove("join", a.address, "--node", "b").returncode == OK)

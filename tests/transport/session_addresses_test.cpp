@@ -161,6 +161,30 @@ TEST_F(Addresses, OfAListAreDialledUntilTheListIsAnother) {
   EXPECT_EQ(x.dials.size(), dials);
 }
 
+TEST_F(Addresses, ThatAreForgottenAreNotDialledAnyMoreAndSessionsStay) {
+  SessionHost& a = net.add("a", 10, {});
+  net.also_at("10.0.0.1:1", a);
+  SessionHost& x = net.add("x", 20, {.seeds = {"10.0.0.1:1", "10.0.0.9:1", "late.example:1"}});
+  net.pass(10s);
+  expect_one_session(x);
+  for (const char* seed : {"10.0.0.1:1", "10.0.0.9:1", "late.example:1"}) {
+    EXPECT_TRUE(x.sessions.forget_seed(seed)) << seed;
+  }
+  EXPECT_EQ(x.sessions.forget_seed("10.0.0.9:1").error().code, Errc::not_found);
+  net.pass(1min);
+  expect_one_session(x);
+  const auto dials = x.dials.size();
+  const int look_ups = x.look_ups;
+  net.pass(1min);
+  EXPECT_EQ(x.dials.size(), dials);
+  EXPECT_EQ(x.look_ups, look_ups);
+
+  net.perform(x, x.sessions.set_listed_seeds({"10.0.0.9:1"}, net.now));
+  EXPECT_EQ(x.sessions.forget_seed("10.0.0.9:1").error().code, Errc::refused);
+  net.perform(x, x.sessions.add_seed("10.0.0.8:1", net.now));
+  EXPECT_TRUE(x.sessions.forget_seed("10.0.0.8:1"));
+}
+
 TEST_F(Addresses, OfAListAreNotDialledWhenTheAnswerComesAfterTheyWentFromIt) {
   SessionHost& b = net.add("b", 11, {});
   net.also_at("listed.example:1", b);

@@ -195,6 +195,15 @@ Sessions::Actions Sessions::add_seed(const std::string& address, Clock::TimePoin
   return on_tick(now);
 }
 
+Result<void> Sessions::forget_seed(const std::string& address) {
+  const auto place = seeds_.find(address);
+  if (place == seeds_.end()) return Error{Errc::not_found, address + " is not to be joined"};
+  if (place->second.listed) return Error{Errc::refused, address + " is in the seeds file"};
+  if (place->second.looking_up) unlisted_.insert(address);
+  seeds_.erase(place);
+  return {};
+}
+
 Sessions::Actions Sessions::set_listed_seeds(const std::vector<std::string>& addresses,
                                              Clock::TimePoint now) {
   std::erase_if(seeds_, [&](const auto& entry) {

@@ -102,6 +102,9 @@ class Cluster {
 
   /// Adds a node to join; tried for ever. Errors: bad_address, refused (with AutoConnect::never).
   Result<void> join(const std::string& address);
+  /// Looks for whoever is at that address no more; a session there stays. `done` runs on the
+  /// transport's loop. Errors there: bad_address, not_found, refused (the seeds file names it).
+  void forget_seed(const std::string& address, std::function<void(Result<void>)> done);
   /// Makes one attempt to open a session with a node: one known here, by its name, or whoever is at
   /// an address. `done` runs on the transport's loop, within twice SessionTimes::handshake and the
   /// time of a name look-up. Returns there: the node's name; also when there is a session already,

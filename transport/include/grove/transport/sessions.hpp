@@ -20,6 +20,7 @@
 
 #include "grove/core/clock.hpp"
 #include "grove/core/random.hpp"
+#include "grove/core/result.hpp"
 #include "grove/transport/cookie.hpp"
 #include "grove/transport/handshake_limit.hpp"
 #include "grove/transport/transport.hpp"
@@ -162,6 +163,9 @@ class Sessions {
   Actions add_peer(const std::string& name, Life life, const std::string& address,
                    Clock::TimePoint now);
   Actions add_seed(const std::string& address, Clock::TimePoint now);
+  /// Looks for whoever is there no more; sessions stay, and an attempt under way runs to its end.
+  /// Errors: not_found; refused, when a list names it.
+  Result<void> forget_seed(const std::string& address);
   /// Takes these for the seeds of a list, in place of those that it had before; whom only the old
   /// one named is not looked for any more. Sessions and other seeds stay as they are.
   Actions set_listed_seeds(const std::vector<std::string>& addresses, Clock::TimePoint now);
