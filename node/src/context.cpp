@@ -236,13 +236,26 @@ std::uint64_t Context::begin_call(const RemoteName& server, Message request) {
   return serial;
 }
 
+namespace {
+
+/// Whether the answer of a call is not in the mailbox yet. That of a spawn has come when there is a
+/// monitor in its place.
+bool is_open(detail::Process& process, std::uint64_t serial) {
+  const detail::Watch* const watch = process.relations().find_watch(serial);
+  return watch != nullptr && watch->kind != detail::Watch::Kind::monitor;
+}
+
+}  // namespace
+
 void Context::end_call(std::uint64_t serial) {
   const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
-  // The answer may be here already, for a call that nobody awaits any more.
-  process.remove_message([serial](const Envelope& envelope) {
-    return envelope.kind() == SignalKind::reply && envelope.serial == serial;
-  });
+  // The answer may be here already, for a call that nobody awaits any more; not while it is open.
+  if (!is_open(process, serial)) {
+    process.remove_message([serial](const Envelope& envelope) {
+      return envelope.kind() == SignalKind::reply && envelope.serial == serial;
+    });
+  }
   if (const auto watch = process.relations().end_watch(serial)) {
     process.stop_watching(self(), serial, *watch);
   } else {
@@ -523,10 +536,7 @@ CallWaiter::CallWaiter(Context& context, std::uint64_t serial, Timeout timeout)
 void CallWaiter::await_suspend(std::coroutine_handle<> handle) {
   const RuntimeSection runtime{current_turn()};
   auto& process = static_cast<Process&>(context());
-  // While the call is open its answer is not in the mailbox: then only what comes can be it.
-  const Watch* const open = process.relations().find_watch(serial_);
-  // Of a spawn that is a monitor by now the answer has come.
-  if (open != nullptr && open->kind != Watch::Kind::monitor) look_from_tail();
+  if (is_open(process, serial_)) look_from_tail();  // only what comes can be its answer
   Waiter::await_suspend(handle);
 }
 

@@ -526,10 +526,11 @@ class Adder : public GenServer {
   std::uint64_t sum_ = 0;
 };
 
-// Calls that looked at each waiting message would take hours: CTest would end this.
+// Calls that looked at each waiting message would take hours: CTest would end these two.
+constexpr int k_queued = 500'000;
+constexpr std::uint64_t k_calls = 1'000'000;
+
 TEST(Calls, CostNoMoreWhenTheirCallersMailboxIsFull) {
-  static constexpr int k_queued = 500'000;
-  static constexpr std::uint64_t k_calls = 1'000'000;
   RealWorld world{1};
   world.run([](Context& context) -> Task<> {
     for (int i = 0; i < k_queued; ++i) context.send(context.self(), Ping{i});
@@ -539,6 +540,20 @@ TEST(Calls, CostNoMoreWhenTheirCallersMailboxIsFull) {
       sum = co_await context.call<Adder::Add>(adder.pid, std::uint64_t{1});
     }
     EXPECT_EQ(sum, k_calls);
+    const Ping first = co_await context.receive<Ping>();
+    EXPECT_EQ(first.number, 0);
+  });
+}
+
+TEST(Calls, AreAbandonedAtNoMoreCostWhenTheMailboxIsFull) {
+  RealWorld world{1};
+  world.run([](Context& context) -> Task<> {
+    for (int i = 0; i < k_queued; ++i) context.send(context.self(), Ping{i});
+    const Pid silent = context.spawn(wait_for_ever);
+    for (std::uint64_t i = 0; i < k_calls; ++i) {
+      const auto dropped = context.send_request<Adder::Add>(silent, std::uint64_t{1});
+      if (i % 1'000 == 0) co_await context.sleep_for(0ms);
+    }
     const Ping first = co_await context.receive<Ping>();
     EXPECT_EQ(first.number, 0);
   });
