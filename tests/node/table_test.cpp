@@ -586,5 +586,19 @@ TEST(TableExample, APoolManagerKeepsItsMonitorsInOne) {
   });
 }
 
+TEST(Table, AnUpdateThatThrowsLeavesNoInitialValueBehind) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const auto table = context.new_table<std::string, int>("t").value();
+    const auto fail = [](int&) -> int { throw std::runtime_error{"no luck"}; };
+    EXPECT_THROW((void)table.update(std::string{"a"}, fail, 5), std::runtime_error);
+    EXPECT_FALSE(table.contains("a"));
+    EXPECT_TRUE(table.insert("b", 1));
+    EXPECT_THROW((void)table.update(std::string{"b"}, fail, 5), std::runtime_error);
+    EXPECT_TRUE(table.contains("b"));
+    co_return;
+  });
+}
+
 }  // namespace
 }  // namespace grove

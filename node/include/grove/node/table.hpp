@@ -286,13 +286,20 @@ class Table {
       return apply<R>(function, place->second);
     });
   }
-  /// The same; a key without a value gets `initial` first.
+  /// The same; a key without a value gets `initial` first, and is without one again when `function`
+  /// throws.
   template <std::invocable<Value&> F>
   auto update(Key key, F function, Value initial) const {
     using R = std::decay_t<std::invoke_result_t<F&, Value&>>;
+    typename Map::node_type undone;  // destroyed after the locks
     return with<Exclusive>(key, [&](Map& entries) -> Result<R> {
-      const auto place = entries.try_emplace(std::move(key), std::move(initial)).first;
-      return apply<R>(function, place->second);
+      const auto [place, fresh] = entries.try_emplace(std::move(key), std::move(initial));
+      try {
+        return apply<R>(function, place->second);
+      } catch (...) {
+        if (fresh) undone = entries.extract(place);
+        throw;
+      }
     });
   }
 
