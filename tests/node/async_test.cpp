@@ -392,5 +392,20 @@ TEST(TaskSupervisor, IsWrittenDownInATreeAsAnyChild) {
   });
 }
 
+TEST(AwaitMany, RefusesATaskThatIsThereTwice) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const AsyncTask<int> task = async(
+        context, [](int n) { return n; }, 7);
+    const std::vector<AsyncTask<int>> twice{task, task};
+    try {
+      (void)co_await await_many(context, twice);
+      ADD_FAILURE();
+    } catch (const ProcessExit& exit) {
+      EXPECT_EQ(exit.reason(), ExitReason::symbol("badarg"));
+    }
+  });
+}
+
 }  // namespace
 }  // namespace grove

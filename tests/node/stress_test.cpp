@@ -3,6 +3,7 @@
 // The runtime's promises under real threads and real time, with 1, 2 and 4 workers. Nothing here
 // sleeps or looks at the clock: a test waits for messages, futures and latches, and a lost wake-up
 // shows as a test that never ends.
+#include "grove/node/async_stream.hpp"
 #include "grove/node/gen_server.hpp"
 #include "grove/node/node.hpp"
 
@@ -19,6 +20,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace grove {
@@ -556,6 +558,36 @@ TEST(Calls, AreAbandonedAtNoMoreCostWhenTheMailboxIsFull) {
     }
     const Ping first = co_await context.receive<Ping>();
     EXPECT_EQ(first.number, 0);
+  });
+}
+
+// -- streams --------------------------------------------------------------------------------
+
+/// Its copies in other processes end only after the gate has opened.
+struct EndsLate {
+  EndsLate(std::latch* opens, const Pid& starter) : gate{opens}, owner{starter} {}
+  EndsLate(const EndsLate&) = default;
+  EndsLate(EndsLate&& other) noexcept
+      : gate{std::exchange(other.gate, nullptr)}, owner{other.owner} {}
+  ~EndsLate() {
+    const Context* const running = Context::running();
+    if (gate != nullptr && running != nullptr && running->self() != owner) gate->wait();
+  }
+  std::latch* gate;
+  Pid owner;
+};
+
+TEST(Streams, AValueThatHasComeIsInTimeThoughItsTaskHasNotEnded) {
+  std::latch gate{1};
+  RealWorld world{2};
+  world.run([&gate](Context& context) -> Task<> {
+    const auto work = [late = EndsLate{&gate, context.self()}](int item) { return item; };
+    const std::vector<int> items{7};
+    const StreamOptions options{.timeout = 50ms, .on_timeout = OnTimeout::exit};
+    auto stream = async_stream(context, items, work, options);
+    const auto outcome = co_await stream.next();
+    EXPECT_TRUE(outcome && outcome->ok());
+    gate.count_down();
   });
 }
 

@@ -341,7 +341,8 @@ Task<Outcomes<R>> gather(Context& context, std::vector<AsyncTask<R>> tasks, Time
   std::unordered_map<Ref, std::size_t> open;
   for (std::size_t at = 0; at < tasks.size(); ++at) {
     static_cast<void>(only_for(tasks[at].owner()));
-    open.emplace(tasks[at].ref(), at);
+    const bool fresh = open.emplace(tasks[at].ref(), at).second;
+    if (!fresh && all_or_nothing) throw ProcessExit{ExitReason::symbol("badarg")};
   }
   Outcomes<R> outcomes(tasks.size());
   while (!open.empty()) {
@@ -365,7 +366,7 @@ Task<Outcomes<R>> gather(Context& context, std::vector<AsyncTask<R>> tasks, Time
 
 /// Waits for all these tasks of the caller. Returns: their values, in this order. Throws
 /// ProcessExit as soon as one fails (its reason), or after `timeout` in all (timeout); nothing of
-/// any of them comes then, and those under way go on.
+/// any of them comes then, and those under way go on. Each task once, or it is badarg.
 template <class R>
 [[nodiscard]] Task<std::vector<typename TaskOutcome<R>::Value>> await_many(
     Context& context, std::vector<AsyncTask<R>> tasks, Timeout timeout = k_call_timeout) {

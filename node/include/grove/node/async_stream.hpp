@@ -102,15 +102,18 @@ class StreamTasks {
     if (context_.traps_exit()) forget_exit(context_, slot->pid);
     finish(slot, slot->value ? std::move(*slot->value) : std::move(outcome));
   }
-  /// The first slot's time is over. Throws ProcessExit(timeout) when that is the end of all.
+  /// The first slot's time is over. Throws ProcessExit(timeout) when that is the end of all. One
+  /// that has said what it came to, and is still about to end, was in time.
   void time_out() {
-    if (options_.on_timeout == OnTimeout::exit) {
+    std::optional<Outcome> said = std::move(slots_.front().value);
+    if (!said && options_.on_timeout == OnTimeout::exit) {
       discard();
       throw ProcessExit{ExitReason::symbol("timeout")};
     }
     discard_task(context_, slots_.front().pid, slots_.front().ref);
     let_go<R>(context_, slots_.front().ref);
-    finish(slots_.begin(), Outcome::exit(ExitReason::symbol("timeout")));
+    if (!said) said = Outcome::exit(ExitReason::symbol("timeout"));
+    finish(slots_.begin(), *std::move(said));
   }
   void discard() {
     if (context_.doomed()) return;  // then the links see to it
