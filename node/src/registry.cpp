@@ -153,9 +153,13 @@ class RegistryServer final : public GenServer {
   }
 
   Init init() {
-    if (node().add_directory(data_->name(), data_)) return Init::ok();
-    return Init::stop(ExitReason::symbol("name_taken"));
+    if (!node().add_directory(data_->name(), data_)) {
+      return Init::stop(ExitReason::symbol("name_taken"));
+    }
+    context().monitor(context().parent());  // it may unlink itself, and go on as a stranger
+    return Init::ok();
   }
+  void handle_info(const Down& down) { data_->remove_all(context(), down.pid); }
   void handle_info(const Exit& exit) {
     // A living process can send one too.
     if (!node().is_alive(exit.from)) data_->remove_all(context(), exit.from);

@@ -164,5 +164,21 @@ TEST(RegistryListeners, HearOfEachEntryThatComesAndGoes) {
   });
 }
 
+TEST(RegistryStarter, ThatHasUnlinkedItIsClearedAwayAsWell) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const auto start = [](Context& own) -> Task<> {
+      const StartResult started = co_await start_registry(own, "r", RegistryKind::duplicate);
+      own.unlink(started.pid);
+      for (int i = 0; i < 3; ++i) (void)Registry{own, "r"}.register_key("key");
+    };
+    context.spawn_monitor(start);
+    co_await context.receive<Down>();
+    co_await context.sleep_for(1s);
+    const Registry registry{context, "r"};
+    EXPECT_EQ(registry.count(), 0U);
+  });
+}
+
 }  // namespace
 }  // namespace grove
