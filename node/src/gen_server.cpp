@@ -110,14 +110,21 @@ bool ServerBodyBase::take_name(Context& context) {
   return false;
 }
 
+void ServerBodyBase::give_name_back(Context& context) {
+  if (!options_.name.empty()) give_back(context, options_.name);
+}
+
 Task<> ServerBodyBase::begin(Context& context, GenServer& server, const Init& init) {
   if (init.ignored()) {
-    if (!options_.name.empty()) give_back(context, options_.name);  // before the starter goes on
+    give_name_back(context);  // before the starter goes on
     answer(context, StartResult::Status::ignored, {});
     context.stop(ExitReason::normal());
     return {};
   }
-  if (init.stopped() || (server.next_ != nullptr && server.next_->stop)) {
+  const bool ends = static_cast<const Process&>(context).doomed();
+  if (ends || init.stopped() || (server.next_ != nullptr && server.next_->stop)) {
+    give_name_back(context);
+    if (ends) return {};
     context.stop(init.stopped() ? *init.stopped() : *server.next_->stop);
     return {};
   }
@@ -201,7 +208,7 @@ Task<> ServerBodyBase::finish(Context& context, GenServer& server) {
   while (server.next_ != nullptr && !server.next_->stop) {
     if (server.next_->continuations.empty()) {
       const auto asked = std::move(server.next_);
-      timeout = asked->timeout;
+      if (asked->timeout) timeout = asked->timeout;
       hibernates = asked->hibernate;
       if (!hibernates) break;
     }
@@ -238,6 +245,7 @@ Task<> ServerBodyBase::end(Context& context, ExitReason reason, From from, Messa
   } catch (...) {
     reason = exit_reason_of(std::current_exception());
   }
+  if (static_cast<const Process&>(context).doomed()) co_return;
   Task<> ending = end_children(reason);
   if (ending) co_await ending;
   if (answer) context.reply_message(from, std::move(answer));

@@ -5,6 +5,8 @@
 #include "grove/node/gen_server.hpp"
 #include "grove/node/sys.hpp"
 
+#include "process.hpp"
+
 #include <utility>
 
 namespace grove::detail {
@@ -47,7 +49,10 @@ bool ServerBodyBase::handle_system(Context& context, Envelope& envelope, Task<>&
   } else if (request->action == Action::resume) {
     suspended_ = false;
   }
-  context.reply_message({envelope.from, envelope.serial}, use_state(*request));
+  Message used = use_state(*request);
+  // Ended by what it was given to run: its caller hears of that.
+  if (static_cast<const Process&>(context).doomed()) return true;
+  context.reply_message({envelope.from, envelope.serial}, std::move(used));
   if (idle_ != nullptr && idle_->timer != TimerId{}) await_idleness(context, idle_->timeout);
   return true;
 }

@@ -595,5 +595,96 @@ TEST(Oneself, AServerDoesNotTerminateAfterADeadlySignal) {
   });
 }
 
+/// Ends itself while it is ending.
+class DiesInTerminate : public GenServer {
+ public:
+  using Handles = grove::Handles<Count>;
+  int handle_call(Count) {
+    stop();
+    return 42;
+  }
+  void terminate(const ExitReason&) { context().exit(self(), ExitReason::symbol("boom")); }
+};
+
+TEST(ServerEnd, AnExitToItselfInTerminateIsTheCallersAnswer) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    ServerOptions options;
+    options.link = false;
+    const StartResult server = co_await start_server<DiesInTerminate>(context, options);
+    try {
+      ADD_FAILURE() << co_await context.call<Count>(server.pid);
+    } catch (const ProcessExit& failed) {
+      EXPECT_EQ(to_string(failed.reason()), "boom");
+    }
+  });
+}
+
+/// Its init comes to nothing, in one of several ways.
+class NoServer : public GenServer {
+ public:
+  explicit NoServer(std::string how) : how_{std::move(how)} {
+    if (how_ == "constructor") throw std::runtime_error{how_};
+  }
+  Task<Init> init() {
+    co_await context().sleep_for(1ms);
+    if (how_ == "throws") throw std::runtime_error{how_};
+    if (how_ == "ignore") co_return Init::ignore();
+    if (how_ == "exits") context().stop(ExitReason::symbol(how_));
+    co_return how_ == "stops" ? Init::stop(ExitReason::symbol(how_)) : Init::ok();
+  }
+
+ private:
+  std::string how_;
+};
+
+TEST(Via, IsGivenBackBeforeTheStarterHearsThatThereIsNoServer) {
+  LocalWorld world;
+  EXPECT_TRUE(world.node().add_directory("phonebook", std::make_shared<Phonebook>()));
+  world.run([](Context& context) -> Task<> {
+    const auto phonebook = context.node().directory("phonebook");
+    for (const char* how : {"constructor", "throws", "ignore", "exits", "stops"}) {
+      SCOPED_TRACE(how);
+      ServerOptions options = named(Via{"phonebook", how});
+      options.link = false;
+      const std::string way{how};
+      const StartResult started = co_await start_server<NoServer>(context, options, way);
+      EXPECT_EQ(started.status,
+                way == "ignore" ? StartResult::Status::ignored : StartResult::Status::failed);
+      EXPECT_EQ(phonebook->whereis(how), std::nullopt);
+    }
+  });
+}
+
+/// Asks for both, and once for more when it gives memory back.
+class Dozer : public GenServer {
+ public:
+  using Handles = grove::Handles<Arm, Step, Count>;
+  void handle_cast(Arm arm) {
+    timeout_after(arm.time);
+    hibernate();
+  }
+  void handle_hibernate() {
+    if (hibernated_++ == 0) continue_with(Step{});
+  }
+  void handle_continue(const Step&) {}
+  void handle_info(ServerTimeout) { ++timeouts_; }
+  int handle_call(Count) { return timeouts_; }
+
+ private:
+  int hibernated_ = 0;
+  int timeouts_ = 0;
+};
+
+TEST(ServerTimeouts, OutlastAContinuationThatHibernationAsksFor) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult server = co_await start_link<Dozer>(context);
+    context.cast(server.pid, Arm{1s});
+    co_await context.sleep_for(10s);
+    EXPECT_EQ(co_await context.call<Count>(server.pid), 1);
+  });
+}
+
 }  // namespace
 }  // namespace grove

@@ -183,6 +183,20 @@ TEST(Sys, ReplaceStateInstallsTheNewStateOrLeavesTheOld) {
   });
 }
 
+TEST(Sys, AFunctionThatEndsItsServerIsAnsweredByItsEnd) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const Pid adder = co_await start<Adder>(context);
+    context.unlink(adder);
+    const auto end = [](Total total) {
+      Context& own = Context::current();
+      own.exit(own.self(), ExitReason::symbol("boom"));
+      return total;
+    };
+    EXPECT_EQ(co_await failure_of(sys::replace_state<Total>(context, adder, end)), "boom");
+  });
+}
+
 TEST(Sys, ASuspendedServerGetsItsMessagesInOrderAfterResume) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {

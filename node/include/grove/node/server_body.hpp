@@ -95,6 +95,8 @@ class ServerBodyBase : public Body {
 
   /// Takes the server's name. Returns: false when it is taken; the starter has been told.
   bool take_name(Context& context);
+  /// It does not become a server.
+  void give_name_back(Context& context);
   /// After init: tells the starter, and goes on as init has asked.
   Task<> begin(Context& context, GenServer& server, const Init& init);
   /// Sees each message first. Returns: false when that was all.
@@ -167,18 +169,12 @@ class ServerBody final : public detail::ServerBodyBase {
 
   Task<> start(Context& context) override {
     if (!take_name(context)) return {};
-    std::apply([&](Args&... args) { impl_.emplace(std::move(args)...); }, args_);
-    if constexpr (requires { impl_->init(); }) {
-      using Result = decltype(impl_->init());
-      if constexpr (detail::k_is_task<Result>) {
-        return finish_init(context, impl_->init());
-      } else if constexpr (std::is_void_v<Result>) {
-        impl_->init();
-      } else {
-        return begin(context, *impl_, impl_->init());
-      }
+    try {
+      return initialise(context);
+    } catch (...) {
+      give_name_back(context);
+      throw;
     }
-    return begin(context, *impl_, Init::ok());
   }
 
   Task<> handle(Context& context, Envelope& envelope) override {
@@ -207,12 +203,32 @@ class ServerBody final : public detail::ServerBodyBase {
     || requires(Impl & impl, T m) { impl.handle_continue(std::move(m)); };
   }
 
+  Task<> initialise(Context& context) {
+    std::apply([&](Args&... args) { impl_.emplace(std::move(args)...); }, args_);
+    if constexpr (requires { impl_->init(); }) {
+      using Result = decltype(impl_->init());
+      if constexpr (detail::k_is_task<Result>) {
+        return finish_init(context, impl_->init());
+      } else if constexpr (std::is_void_v<Result>) {
+        impl_->init();
+      } else {
+        return begin(context, *impl_, impl_->init());
+      }
+    }
+    return begin(context, *impl_, Init::ok());
+  }
+
   Task<> finish_init(Context& context, auto init) {
     Init result = Init::ok();
-    if constexpr (std::is_void_v<decltype(init.await_resume())>) {
-      co_await init;
-    } else {
-      result = co_await init;
+    try {
+      if constexpr (std::is_void_v<decltype(init.await_resume())>) {
+        co_await init;
+      } else {
+        result = co_await init;
+      }
+    } catch (...) {
+      give_name_back(context);
+      throw;
     }
     Task<> rest = begin(context, *impl_, result);
     if (rest) co_await rest;
