@@ -6,6 +6,7 @@
 
 #include "child_requests.hpp"
 #include "process.hpp"
+#include "reminders.hpp"
 
 #include <chrono>
 #include <memory>
@@ -160,7 +161,8 @@ class StandIn final : public GenServer {
   /// the winner may be gone by now: if all losers tried at once, each would lose again to claims
   /// that are over when they arrive, and so on for ever.
   void try_later() {
-    if (!std::exchange(waits_, true)) context().send_after(k_pause, self(), TryAgain{});
+    if (!std::exchange(waits_, true))
+      detail::remind_after(context(), k_pause, Message::make<TryAgain>());
   }
   Task<> try_again() {
     if (server_ || waits_) co_return;

@@ -3,6 +3,7 @@
 
 #include "child_requests.hpp"
 #include "dynamic_children.hpp"
+#include "reminders.hpp"
 #include "supervision.hpp"
 
 #include <map>
@@ -92,7 +93,7 @@ class DynamicSupervisor final : public GenServer {
     const Verdict verdict = children_.ended(exit.from, exit.reason, node().clock().now());
     return act(verdict, exit.from);
   }
-  Task<> handle_cast(RetryDynamic retry) {
+  Task<> handle_info(RetryDynamic retry) {
     return act(children_.retry(retry.child, node().clock().now()), retry.child);
   }
 
@@ -100,7 +101,7 @@ class DynamicSupervisor final : public GenServer {
   Task<> terminate(ExitReason) {
     const std::map<Clock::Duration, std::vector<Pid>> deadlines = tell_to_end();
     for (const auto& [time, pids] : deadlines) {
-      context().send_after(time, self(), ShutdownOver{time});
+      remind_after(context(), time, Message::make<ShutdownOver>(time));
     }
     while (!children_.empty()) {
       const EnvelopePtr next = co_await context().receive_any();
@@ -129,7 +130,7 @@ class DynamicSupervisor final : public GenServer {
       stop(ExitReason::shutdown());
     } else if (verdict == Verdict::restart) {
       const StartResult result = co_await start_unasked(context(), children_.find(pid)->spec);
-      if (children_.restarted(pid, result)) context().cast(self(), RetryDynamic{pid});
+      if (children_.restarted(pid, result)) remind(context(), Message::make<RetryDynamic>(pid));
     }
   }
 

@@ -321,7 +321,8 @@ TimerId Node::arm_timer(Clock::TimePoint when, const Pid& from, const TimerTarge
   if (target.pid.node != id_ && target.name.empty()) {
     throw ProcessExit{ExitReason::symbol("badarg")};
   }
-  auto envelope = std::make_unique<Envelope>(SignalKind::info, from);
+  const SignalKind kind = extras.told ? SignalKind::told : SignalKind::info;
+  auto envelope = std::make_unique<Envelope>(kind, from);
   envelope->message = std::move(message);
   return timers_->arm(when, target, std::move(envelope), extras);
 }

@@ -4,6 +4,7 @@
 #include "grove/node/parent.hpp"
 
 #include "pool_state.hpp"
+#include "reminders.hpp"
 
 #include <algorithm>
 
@@ -89,7 +90,8 @@ class PoolManager final : public ParentServer {
     go_on(now());
     auto* const waiting = state_.last_waiting(client);
     if (waiting != nullptr && waits && request.timeout) {
-      waiting->timer = context().send_after(*request.timeout, self(), WaitOver{client});
+      waiting->timer =
+          detail::remind_after(context(), *request.timeout, Message::make<WaitOver>(client));
     }
     return {};
   }
@@ -192,7 +194,7 @@ class PoolManager final : public ParentServer {
     const auto due = state_.due();
     if (due == wakes_at_) return;
     context().drop_timer(wake_);
-    wake_ = due ? context().send_at(*due, self(), Wake{}) : TimerId{};
+    wake_ = due ? detail::remind_at(context(), *due, Message::make<Wake>()) : TimerId{};
     wakes_at_ = due;
   }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/restart.hpp"
 
+#include <algorithm>
+
 namespace grove {
 
 bool needs_restart(Restart kind, const ExitReason& reason) {
@@ -17,6 +19,11 @@ bool counts_as_restart(const ExitReason& reason) {
   const std::string* const what =
       items == nullptr || items->size() != 3 ? nullptr : items->front().as_symbol();
   return what == nullptr || *what != "name_conflict";
+}
+
+// A period that no clock can count to is as good as for ever.
+RestartWindow::RestartWindow(RestartIntensity intensity) : intensity_{intensity} {
+  intensity_.period = std::min<std::chrono::seconds>(intensity_.period, std::chrono::years{100});
 }
 
 bool RestartWindow::allow(Clock::TimePoint now) {

@@ -2,6 +2,7 @@
 #include "grove/node/supervisor.hpp"
 
 #include "child_requests.hpp"
+#include "reminders.hpp"
 #include "supervision.hpp"
 
 namespace grove {
@@ -96,7 +97,7 @@ class Supervisor final : public GenServer {
     return run(supervision_.exited(exit.from, exit.reason, node().clock().now()));
   }
 
-  Task<> handle_cast(RetryRestart retry) {
+  Task<> handle_info(RetryRestart retry) {
     return run(supervision_.retry(retry.id, node().clock().now()));
   }
 
@@ -124,7 +125,9 @@ class Supervisor final : public GenServer {
           co_await detail::end_child(context(), step.child->pid, step.child->spec->shutdown);
           step = supervision_.stopped();
           continue;
-        case Act::retry: context().cast(self(), RetryRestart{step.child->spec->id}); co_return;
+        case Act::retry:
+          detail::remind(context(), Message::make<RetryRestart>(step.child->spec->id));
+          co_return;
         case Act::give_up:
           node().log().error("supervisor " + to_string(self()) + " gives up: child " +
                              step.child->spec->id + " needed too many restarts");

@@ -494,5 +494,34 @@ TEST_F(Pool, ShowsItsNumbersToInspection) {
   EXPECT_EQ(to_string(shown), "#{idle => 1,lent => 1,overflow => 0,waiting => 0}");
 }
 
+struct Noise {};
+
+TEST(PoolOfALoad, AClientsPatienceEndsThoughThePoolsMailboxIsFull) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    ChildSpec spec = pool({.name = "db", .worker = child<Doubler>("doubler"), .size = 1});
+    spec.options.mailbox = {.messages = 2, .policy = MailboxPolicy::drop_newest};
+    SupervisorSpec top;
+    top.children.push_back(spec);
+    const StartResult started = co_await start_supervisor(context, top);
+    EXPECT_TRUE(started.ok());
+    const Result<Pid> lent = co_await checkout(context, "db");
+    EXPECT_TRUE(lent);
+    const auto wait = [](Context& own, Pid boss) -> Task<> {
+      const Result<Pid> worker = co_await checkout(own, "db", 1s);
+      own.send(boss, std::string{worker ? "lent" : worker.error().detail});
+    };
+    context.spawn(wait, context.self());
+    co_await context.sleep_for(500ms);
+    const Pid manager = context.whereis("db").value();
+    co_await sys::suspend(context, manager);
+    for (int i = 0; i < 3; ++i) context.send(manager, Noise{});
+    co_await context.sleep_for(1s);
+    co_await sys::resume(context, manager);
+    const auto told = co_await context.receive_for<std::string>(1s);
+    EXPECT_EQ(told.value_or("nothing"), "no worker came back in time");
+  });
+}
+
 }  // namespace
 }  // namespace grove

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/supervisor.hpp"
 
+#include "grove/node/dynamic_supervisor.hpp"
 #include "grove/testkit/local_world.hpp"
 
 #include <gtest/gtest.h>
@@ -224,6 +225,68 @@ TEST(RestartWindow, AllowsTheIntensityAndSlides) {
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(sliding.allow(start + i * 2100ms));
   RestartWindow none{{.restarts = 0, .period = 1s}};
   EXPECT_FALSE(none.allow(start));
+}
+
+TEST(RestartWindow, APeriodBeyondAllClocksIsForEver) {
+  for (const std::chrono::seconds period :
+       {std::chrono::seconds{std::chrono::years{300}}, std::chrono::seconds::max()}) {
+    RestartWindow window{{.restarts = 2, .period = period}};
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(window.allow(Clock::TimePoint{} + i * 1h));
+    EXPECT_FALSE(window.allow(Clock::TimePoint{} + 24h));
+  }
+}
+
+struct Noise {};
+struct Crash {};
+
+/// Its second start fails, slowly enough for its supervisor's mailbox to fill.
+class Slow : public GenServer {
+ public:
+  using Handles = grove::Handles<Crash>;
+  explicit Slow(std::shared_ptr<int> starts) : starts_{std::move(starts)} {}
+  Task<Init> init() {
+    if (++*starts_ != 2) co_return Init::ok();
+    co_await context().sleep_for(1s);
+    co_return Init::stop(ExitReason::symbol("not_yet"));
+  }
+  void handle_info(Crash) { throw std::runtime_error{"crash"}; }
+
+ private:
+  std::shared_ptr<int> starts_;
+};
+
+TEST(Retries, OfARestartAreNotLostInAFullMailbox) {
+  for (const MailboxPolicy policy : {MailboxPolicy::suspend_sender, MailboxPolicy::drop_newest,
+                                     MailboxPolicy::drop_oldest, MailboxPolicy::fail}) {
+    for (const bool dynamic : {false, true}) {
+      SCOPED_TRACE(static_cast<int>(policy));
+      LocalWorld world;
+      world.run([policy, dynamic](Context& context) -> Task<> {
+        const auto starts = std::make_shared<int>(0);
+        const ChildSpec slow = child<Slow>("slow", starts);
+        ServerOptions options;
+        options.mailbox = {.messages = 2, .policy = policy};
+        StartResult sup;
+        if (dynamic) {
+          sup = co_await start_dynamic_supervisor(context, {}, options);
+          const StartResult started = co_await start_child(context, sup.pid, slow);
+          EXPECT_TRUE(started.ok());
+        } else {
+          const SupervisorSpec spec{.children = {slow}};
+          sup = co_await start_supervisor(context, spec, options);
+        }
+        std::vector<ChildInfo> rows = co_await which_children(context, sup.pid);
+        context.send(rows.at(0).pid, Crash{});
+        co_await context.sleep_for(500ms);
+        for (int i = 0; i < 3; ++i) context.node().send(sup.pid, Noise{});
+        co_await context.sleep_for(1min);
+        rows = co_await which_children(context, sup.pid);
+        EXPECT_EQ(rows.size(), 1U);
+        EXPECT_FALSE(rows.at(0).restarting);
+        EXPECT_EQ(*starts, 3);
+      });
+    }
+  }
 }
 
 }  // namespace

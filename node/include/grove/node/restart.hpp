@@ -56,7 +56,7 @@ struct RestartIntensity {
 /// Thread-safety: confined to its supervisor. Invariant: `times_` is sorted and within the period.
 class RestartWindow {
  public:
-  explicit RestartWindow(RestartIntensity intensity) : intensity_{intensity} {}
+  explicit RestartWindow(RestartIntensity intensity);
   /// Records a restart at `now`. Returns: false when the supervisor must give up.
   /// Cost: O(restarts that leave the period).
   [[nodiscard]] bool allow(Clock::TimePoint now);

@@ -48,6 +48,7 @@ struct TimerExtras {
   Clock::Duration period{};                   // zero: fires once
   Message (*copy)(const Message&) = nullptr;  // of one that fires more often
   TimerId* own_id = nullptr;                  // told before it can fire: for the message itself
+  bool told = false;                          // its message takes no room in a bounded mailbox
 };
 
 }  // namespace detail
