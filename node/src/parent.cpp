@@ -5,6 +5,9 @@
 
 #include "child_requests.hpp"
 #include "parent_table.hpp"
+#include "reminders.hpp"
+
+#include <algorithm>
 
 namespace grove {
 namespace {
@@ -77,7 +80,8 @@ void ParentServer::add(detail::ParentedChild child, Timeout timeout) {
   const Pid pid = child.pid;
   children_->add(std::move(child));  // first: a timer may be refused
   if (timeout) {
-    children_->find(pid)->life = context().send_after(*timeout, self(), ChildTimeout{pid});
+    children_->find(pid)->life =
+        detail::remind_after(context(), *timeout, Message::make<ChildTimeout>(pid));
   }
 }
 
@@ -85,8 +89,13 @@ void ParentServer::add(detail::ParentedChild child, Timeout timeout) {
 
 ParentServer::ChildMessage ParentServer::take_child_message(Envelope& envelope) {
   if (const auto* exit = envelope.message.get<Exit>()) {
-    if (children_->find(exit->from) == nullptr) return {};
+    if (!is_end_of_child(*exit)) return {};
     return {true, remove(*exit)};
+  }
+  if (const auto* down = envelope.message.get<Down>()) {
+    const auto* child = children_->find(down->pid);
+    if (child == nullptr || child->watch != down->ref) return {};
+    return {true, remove({down->pid, down->reason})};
   }
   if (const auto* timeout = envelope.message.get<ChildTimeout>()) {
     expire(timeout->child);
@@ -96,8 +105,9 @@ ParentServer::ChildMessage ParentServer::take_child_message(Envelope& envelope) 
   if (envelope.message.is<detail::WhichChildren>()) {
     std::vector<ChildInfo> rows;
     for (const auto& child : children_->children()) {
-      rows.insert(rows.begin(), ChildInfo{text_of(child.id), child.pid, child.supervisor});
+      rows.push_back({text_of(child.id), child.pid, child.supervisor});
     }
+    std::reverse(rows.begin(), rows.end());
     context().reply(from, detail::ChildRows{std::move(rows)});
     return {true};
   }
@@ -112,17 +122,24 @@ ParentServer::ChildMessage ParentServer::take_child_message(Envelope& envelope) 
   return {};
 }
 
-/// Its Exit follows.
+/// Not an exit signal that a child has merely sent.
+bool ParentServer::is_end_of_child(const Exit& exit) const {
+  return children_->find(exit.from) != nullptr && !node().is_alive(exit.from);
+}
+
+/// Its Exit follows; of one that has unlinked itself the Down alone.
 void ParentServer::expire(const Pid& pid) {
   detail::ParentedChild* const child = children_->find(pid);
-  if (child == nullptr) return;  // it has ended meanwhile
+  if (child == nullptr || child->timed_out) return;  // it has ended meanwhile, or will
   child->timed_out = true;
+  child->watch = context().monitor(pid);
   context().exit(pid, ExitReason::kill());
 }
 
 ChildEnd ParentServer::remove(const Exit& exit) {
   auto child = *children_->take(exit.from);
   context().drop_timer(child.life);
+  if (child.timed_out) context().demonitor(child.watch, Flush::yes);
   const bool expired = child.timed_out && exit.reason == ExitReason::killed();
   return {std::move(child.id), std::move(child.meta), child.pid,
           expired ? ExitReason::symbol("timeout") : exit.reason};
@@ -162,7 +179,9 @@ Task<Result<ChildEnd>> ParentServer::await_child_termination(Value id, Timeout t
   const detail::ParentedChild* const child = children_->find(id);
   if (child == nullptr) co_return Error{Errc::not_found, "no child has the id " + text_of(id)};
   const Pid pid = child->pid;
-  const auto is_its_exit = [pid](const Exit& exit) { return exit.from == pid; };
+  const auto is_its_exit = [this, pid](const Exit& exit) {
+    return exit.from == pid && is_end_of_child(exit);
+  };
   // The message that its time is up would wait until this handler is done.
   Timeout life;
   if (child->life != TimerId{}) {
@@ -172,7 +191,10 @@ Task<Result<ChildEnd>> ParentServer::await_child_termination(Value id, Timeout t
   auto exit = co_await receive_within<Exit>(context(), expires ? life : timeout, is_its_exit);
   if (!exit && expires) {
     expire(pid);
-    exit = co_await context().receive<Exit>(is_its_exit);
+    const auto is_its_end = [watch = child->watch](const Down& down) { return down.ref == watch; };
+    const Down down = co_await context().receive<Down>(is_its_end);
+    exit = co_await context().receive_for<Exit>(Clock::Duration::zero(), is_its_exit);
+    if (!exit) exit = Exit{pid, down.reason};
   }
   if (!exit) co_return Error{Errc::timeout, "the child " + text_of(id) + " runs on"};
   co_return remove(*exit);

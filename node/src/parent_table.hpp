@@ -25,6 +25,7 @@ struct ParentedChild {
   bool supervisor = false;
   TimerId life = {};       // that ends it
   bool timed_out = false;  // and has
+  Ref watch = {};          // of its end, when it has timed out
 };
 
 class ParentTable {

@@ -598,5 +598,93 @@ TEST(Parent, R15_ItsFailureGoesUpToItsSupervisor) {
   EXPECT_EQ(*runs, 2);
 }
 
+Task<> unlink_and_stay(Context& context) {
+  context.unlink(context.parent());
+  co_await sleep_long(context);
+}
+
+TEST(Parent, AChildsTimeIsUpThoughItHasUnlinkedItself) {
+  for (const bool awaited : {false, true}) {
+    LocalWorld world;
+    const Story story = new_story();
+    world.run([&](Context& context) -> Task<> {
+      const Pid family = co_await start_family(context, story);
+      co_await ask(context, family, [&](Family& own) -> Task<> {
+        own.start_child(job("u", unlink_and_stay), {}, 1s);
+        if (!awaited) co_return;
+        const Result<ChildEnd> end = co_await own.await_child_termination("u", std::nullopt);
+        EXPECT_EQ(to_string(end.value().reason), "timeout");
+      });
+      co_await context.sleep_for(2s);
+      co_await ask(context, family, [](Family& own) -> Task<> {
+        EXPECT_EQ(own.num_children(), 0U);
+        co_return;
+      });
+    });
+    const auto told = std::count_if(story->begin(), story->end(), [](const std::string& line) {
+      return line.find("timeout") != std::string::npos;
+    });
+    EXPECT_EQ(told, awaited ? 0 : 1);
+  }
+}
+
+Task<> hail_parent(Context& context) {
+  context.exit(context.parent(), ExitReason::symbol("hello"));
+  co_await sleep_long(context);
+}
+
+TEST(Parent, AnExitSignalOfALivingChildIsNotItsEnd) {
+  LocalWorld world;
+  const Story story = new_story();
+  world.run([&](Context& context) -> Task<> {
+    const Pid family = co_await start_family(context, story);
+    co_await ask(context, family, [](Family& own) -> Task<> {
+      own.start_child(job("h", hail_parent));
+      co_await own.context().sleep_for(1s);
+      const Result<ChildEnd> end = co_await own.await_child_termination("h", 1s);
+      EXPECT_FALSE(end);
+    });
+    co_await ask(context, family, [](Family& own) -> Task<> {
+      EXPECT_TRUE(own.is_child("h"));
+      co_return;
+    });
+    co_await stop_server(context, family);
+    EXPECT_EQ(context.node().processes().size(), 1U);
+  });
+  EXPECT_EQ(story->at(0), "exit hello");
+}
+
+struct Noise {};
+
+TEST(Parent, AChildsTimeIsUpThoughItsParentsMailboxIsFull) {
+  for (const MailboxPolicy policy :
+       {MailboxPolicy::drop_newest, MailboxPolicy::drop_oldest, MailboxPolicy::fail}) {
+    SCOPED_TRACE(static_cast<int>(policy));
+    LocalWorld world;
+    world.run([policy](Context& context) -> Task<> {
+      ServerOptions options;
+      options.mailbox = {.messages = 2, .policy = policy};
+      const StartResult family = co_await start_server<Family>(context, options, new_story());
+      context.spawn(
+          [](Context& own, Pid parent) -> Task<> {
+            co_await ask(own, parent, [](Family& busy) -> Task<> {
+              busy.start_child(job("t", sleep_long), {}, 1s);
+              co_await busy.context().sleep_for(3s);
+            });
+          },
+          family.pid);
+      for (int i = 0; i < 4; ++i) {
+        co_await context.sleep_for(500ms);
+        for (int j = 0; j < 2; ++j) context.node().send(family.pid, Noise{});
+      }
+      co_await context.sleep_for(1min);
+      co_await ask(context, family.pid, [](Family& own) -> Task<> {
+        EXPECT_FALSE(own.is_child("t"));
+        co_return;
+      });
+    });
+  }
+}
+
 }  // namespace
 }  // namespace grove

@@ -142,6 +142,7 @@ class ParentServer : public GenServer {
   StartResult known(const Value& id) const;
   void add(detail::ParentedChild child, Timeout timeout);
   void expire(const Pid& pid);
+  [[nodiscard]] bool is_end_of_child(const Exit& exit) const;
   ChildEnd remove(const Exit& exit);
   Task<> end_child(Pid pid, ExitReason reason);
 
