@@ -488,8 +488,11 @@ std::optional<Pid> Context::resolve(const ServerRef& server) const {
   if (const auto* global = server.get<Global>()) return whereis(global->name, Scope::cluster);
   const auto* via = server.get<Via>();
   if (via == nullptr) return std::nullopt;
-  const RuntimeSection runtime{detail::current_turn()};
-  const auto directory = node().directory(via->directory);
+  std::shared_ptr<Directory> directory;
+  {
+    const RuntimeSection runtime{detail::current_turn()};
+    directory = node().directory(via->directory);
+  }
   return directory == nullptr ? std::nullopt : directory->whereis(via->key);
 }
 void Context::hibernate() {

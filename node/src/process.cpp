@@ -168,7 +168,7 @@ bool Process::handle_next() {
     if (code_.coroutine()) waits_in_handler(next->message.type());
   });
   if (failure) fail(*failure);
-  free_message(next);
+  end_message(next);
   return true;
 }
 

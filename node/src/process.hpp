@@ -104,6 +104,16 @@ class alignas(64) Process final : public Context, public Runnable {
     if ((envelope->flags & Envelope::k_counted) != 0) made_room();
     inbox_.free(envelope);
   }
+  /// The same between two steps of its code, where the message's destructor, which is the
+  /// program's, may take its time.
+  void end_message(Envelope* envelope) {
+    const MessageType* const type = envelope->message.type();
+    if (type == nullptr || type->trivial) return free_message(envelope);
+    Message last = std::move(envelope->message);
+    free_message(envelope);
+    const UserCode user{current_turn(), type};
+    last.reset();
+  }
   [[nodiscard]] EnvelopePtr release_message(Envelope* envelope) {
     if ((envelope->flags & Envelope::k_counted) != 0) made_room();
     envelope->flags = 0;

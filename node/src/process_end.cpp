@@ -165,7 +165,10 @@ void Process::depart(bool on_own_thread) {
 }
 
 void Process::drop_messages() {
-  while (Envelope* message = mailbox_.pop()) inbox_.free(message);
+  while (Envelope* message = mailbox_.pop()) {
+    message->flags = 0;  // its room went with the life
+    end_message(message);
+  }
 }
 
 bool Process::own(std::shared_ptr<Owned> thing) {
@@ -185,7 +188,10 @@ void Process::end_owned() noexcept {
 
 void Process::clear_owned() noexcept {
   if (extras_ == nullptr) return;
-  for (const auto& thing : std::exchange(extras_->owned, {})) thing->clear();
+  for (const auto& thing : std::exchange(extras_->owned, {})) {
+    const UserCode user{current_turn()};
+    thing->clear();
+  }
 }
 
 void Process::tell_relations(const Pid& self, const ExitReason& reason) {

@@ -418,6 +418,35 @@ TEST_P(StuckDestructor, EndsTheLifeOnceAndTheOthersHearAtOnce) {
   EXPECT_TRUE(node().processes().empty());
 }
 
+struct Burden {
+  std::unique_ptr<StuckAtItsEnd> held;
+};
+
+TEST_P(StuckDestructor, OfAMessageThatWasHandledHoldsUpNobody) {
+  class Keeper : public Handler {
+   public:
+    void handle(Context&, Envelope&) override {}  // the message ends after it
+  };
+  const Pid keeper = node().spawn<Keeper>();
+  node().send(keeper, Burden{std::make_unique<StuckAtItsEnd>(gate_)});
+  gate_->await_stuck();
+  run([](Context& context) -> Task<> { co_await context.sleep_for(1ms); });
+  EXPECT_EQ(kill(keeper), ExitReason::killed());
+  gate_->open();
+  EXPECT_TRUE(eventually([&] { return gone(keeper); }));
+}
+
+TEST_P(StuckDestructor, OfAMessageThatWasNeverReadHoldsUpNobody) {
+  const Pid deaf =
+      node().spawn([](Context& context) -> Task<> { co_await context.receive<Hold>(); });
+  node().send(deaf, Burden{std::make_unique<StuckAtItsEnd>(gate_)});
+  EXPECT_EQ(kill(deaf), ExitReason::killed());
+  gate_->await_stuck();
+  run([](Context& context) -> Task<> { co_await context.sleep_for(1ms); });
+  gate_->open();
+  EXPECT_TRUE(eventually([&] { return gone(deaf); }));
+}
+
 TEST_P(StuckDestructor, OfACrashIsReportedOnce) {
   struct Crash final : Handler {
     explicit Crash(GatePtr where) : last{std::move(where)} {}
