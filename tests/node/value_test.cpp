@@ -85,5 +85,14 @@ TEST(ValueHash, MakesValuesKeysOfStandardMaps) {
   EXPECT_FALSE(set.contains(Value{2.0}));
 }
 
+TEST(ValueText, OfADeepValueEndsInDots) {
+  Value deep = Value::symbol("core");
+  for (int i = 0; i < 2'000; ++i) deep = Value::tuple({deep});
+  const std::string text = to_string(deep);
+  EXPECT_EQ(text, std::string(101, '{') + "..." + std::string(101, '}'));
+  EXPECT_EQ(to_string(Value::list({1, Value::map({{2, "a"}, {3, Value{}}})})),
+            R"([1,#{2 => "a",3 => nil}])");
+}
+
 }  // namespace
 }  // namespace grove

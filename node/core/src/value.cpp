@@ -3,6 +3,7 @@
 
 #include <charconv>
 #include <type_traits>
+#include <utility>
 
 namespace grove {
 
@@ -78,15 +79,6 @@ std::string quoted(std::string_view text) {
   return out + '"';
 }
 
-std::string joined(const Value::Items& items, char open, char close) {
-  std::string out{open};
-  for (const Value& item : items) {
-    if (out.size() > 1) out += ',';
-    out += to_string(item);
-  }
-  return out + close;
-}
-
 std::string real_text(double value) {
   char buffer[32];
   const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
@@ -95,31 +87,66 @@ std::string real_text(double value) {
   return out;
 }
 
+constexpr int k_shown_depth = 100;  // deeper than what travels; logs are for people
+
+void show(std::string& out, const Value& value, int depth);
+
+void show_items(std::string& out, const Value::Items& items, int depth) {
+  bool first = true;
+  for (const Value& item : items) {
+    if (!std::exchange(first, false)) out += ',';
+    show(out, item, depth);
+  }
+}
+
+void show(std::string& out, const Value& value, int depth) {
+  if (depth > k_shown_depth) {
+    out += "...";
+    return;
+  }
+  switch (value.kind()) {
+    case Value::Kind::nil: out += "nil"; break;
+    case Value::Kind::boolean: out += *value.as_bool() ? "true" : "false"; break;
+    case Value::Kind::integer: out += std::to_string(*value.as_integer()); break;
+    case Value::Kind::real: out += real_text(*value.as_real()); break;
+    case Value::Kind::string: out += quoted(*value.as_string()); break;
+    case Value::Kind::symbol: out += *value.as_symbol(); break;
+    case Value::Kind::bytes:
+      out += "<<" + std::to_string(value.as_bytes()->size()) + " bytes>>";
+      break;
+    case Value::Kind::pid: out += to_string(*value.as_pid()); break;
+    case Value::Kind::ref: out += to_string(*value.as_ref()); break;
+    case Value::Kind::list:
+      out += '[';
+      show_items(out, *value.as_list(), depth + 1);
+      out += ']';
+      break;
+    case Value::Kind::tuple:
+      out += '{';
+      show_items(out, *value.as_tuple(), depth + 1);
+      out += '}';
+      break;
+    case Value::Kind::map: {
+      out += "#{";
+      bool first = true;
+      for (const auto& [key, item] : *value.as_map()) {
+        if (!std::exchange(first, false)) out += ',';
+        show(out, key, depth + 1);
+        out += " => ";
+        show(out, item, depth + 1);
+      }
+      out += '}';
+      break;
+    }
+  }
+}
+
 }  // namespace
 
 std::string to_string(const Value& value) {
-  switch (value.kind()) {
-    case Value::Kind::nil: return "nil";
-    case Value::Kind::boolean: return *value.as_bool() ? "true" : "false";
-    case Value::Kind::integer: return std::to_string(*value.as_integer());
-    case Value::Kind::real: return real_text(*value.as_real());
-    case Value::Kind::string: return quoted(*value.as_string());
-    case Value::Kind::symbol: return *value.as_symbol();
-    case Value::Kind::bytes: return "<<" + std::to_string(value.as_bytes()->size()) + " bytes>>";
-    case Value::Kind::pid: return to_string(*value.as_pid());
-    case Value::Kind::ref: return to_string(*value.as_ref());
-    case Value::Kind::list: return joined(*value.as_list(), '[', ']');
-    case Value::Kind::tuple: return joined(*value.as_tuple(), '{', '}');
-    case Value::Kind::map: {
-      std::string out = "#{";
-      for (const auto& [key, item] : *value.as_map()) {
-        if (out.size() > 2) out += ',';
-        out += to_string(key) + " => " + to_string(item);
-      }
-      return out + '}';
-    }
-  }
-  return "nil";
+  std::string out;
+  show(out, value, 0);
+  return out;
 }
 
 }  // namespace grove

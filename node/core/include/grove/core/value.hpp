@@ -102,7 +102,8 @@ class Value {
       data_;
 };
 
-/// Erlang-like text: `name_conflict`, `"text"`, `{error,"x"}`, `[1,2]`, `#{a => 1}`.
+/// Erlang-like text: `name_conflict`, `"text"`, `{error,"x"}`, `[1,2]`, `#{a => 1}`. What is nested
+/// more than 100 deep is `...`.
 [[nodiscard]] std::string to_string(const Value& value);
 
 }  // namespace grove
