@@ -172,6 +172,7 @@ Task<bool> ParentServer::shutdown_child(Value id) {
 
 Task<> ParentServer::shutdown_all(ExitReason reason) {
   if (reason.is_normal()) reason = ExitReason::shutdown();
+  if (reason.is_kill()) reason = ExitReason::killed();  // or none could end in its own time
   while (num_children() > 0) co_await end_child(children_->children().back().pid, reason);
 }
 

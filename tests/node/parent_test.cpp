@@ -423,6 +423,27 @@ TEST(Parent, R13c_AChildEndsAsItsShutdownSays) {
   });
 }
 
+Task<> end_in_its_own_time(Context& context) {
+  context.trap_exit(true);
+  const Exit exit = co_await context.receive<Exit>();
+  co_await context.sleep_for(10ms);
+  context.exit(ExitReason::symbol("done after " + to_string(exit.reason)));
+}
+
+TEST(Parent, R13g_OneThatStopsWithKillLeavesItsChildrenTheirTime) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const Pid family = co_await start_family(context);
+    Ref ref;
+    co_await ask(context, family, [&](Family& own) -> Task<> {
+      ref = context.monitor(own.start_child(job("a", end_in_its_own_time)).pid);
+      co_await own.context().sleep_for(1ms);  // it traps exits by now
+    });
+    co_await stop_server(context, family, ExitReason::kill());
+    EXPECT_EQ(co_await reason_of(context, ref), "done after killed");
+  });
+}
+
 TEST(Parent, R13f_OneThatIsKilledOrFailsToStartLeavesNoChildBehind) {
   class Stillborn : public ParentServer {
    public:
