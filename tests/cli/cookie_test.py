@@ -6,6 +6,7 @@ Usage: cookie_test.py FOLDER_WITH_THE_BINARIES [unittest's arguments]
 """
 import json
 import os
+import re
 import sys
 import unittest
 from pathlib import Path
@@ -116,6 +117,34 @@ class Strangers(CliTest):
             # At most once with its address, and once where that was not known any more.
             self.assertLessEqual(a.logged().count(words), 2, a.logged())
         self.assertGreaterEqual(a.ask("metrics")["metrics"]["handshakes_refused_total"], 2)
+
+    def test_where_one_side_has_no_cookie_both_say_so(self):
+        there = self.machine()
+        the_same = "(set the same GROVE_COOKIE on both nodes)"
+        for name, its, cookie, why, told in (
+                ("a", "right", "", "it has no cookie, this node has one",
+                 f"handshake refused: it has a cookie {the_same}, or is no node"),
+                ("b", "", "right", "it has a cookie, this node has none",
+                 f"handshake refused, probably the cookie {the_same}")):
+            with self.subTest(dialled=name):
+                dialled = self.here.node(name, env={"GROVE_COOKIE": its})
+                address = dialled.address
+                dialler = there.node(f"to-{name}", "--join", address, env={"GROVE_COOKIE": cookie})
+                # Who notices hangs up, which may come first; the next try may go the other way.
+                eventually(lambda: re.search(f"refused a stranger( at 127.0.0.1)?: {why}",
+                                             dialled.logged()))
+                self.expect(self.here.grove("members", "--node", name), OK, "refused",
+                            f"by this node: {why}")
+                trouble = f"{address} {told}"
+                eventually(lambda: f"cannot reach seed {address}: {trouble}; trying again"
+                                   in dialler.logged())
+                eventually(lambda: dialler.ask("members")["seeds"][0]["trouble"] == trouble)
+                self.expect(there.grove("members", "--node", dialler.name), OK, "joining",
+                            f"refused this node: {told}")
+                for node in (dialled, dialler):
+                    self.assertEqual(node.states(), {node.name: "up"})
+                    counted = node.ask("metrics")["metrics"]["handshakes_refused_total"]
+                    self.assertGreater(counted, 0)
 
 
 if __name__ == "__main__":

@@ -5,13 +5,15 @@
 Usage: nodes_test.py FOLDER_WITH_THE_BINARIES [unittest's arguments]
 """
 import ipaddress
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import unittest
 
-from cli_test import CONFIG, NO, OK, TRY_AGAIN, UNAVAILABLE, USAGE, CliTest, eventually
+from cli_test import (CONFIG, NO, OK, TRY_AGAIN, UNAVAILABLE, USAGE, CliTest, bin_dir,
+                      eventually)
 
 
 def free_port():
@@ -122,6 +124,32 @@ class Addresses(CliTest):
         self.expect(self.here.grove("members"), OK, "joining", "127.0.0.1:1", "connection refused")
         self.assertGreater(a.ask("metrics")["metrics"]["seeds_unanswered_total"], 0)
 
+    def test_a_stopped_seed_holds_up_nobody_and_is_joined_when_it_goes_on(self):
+        a = self.here.node("a")
+        address = a.address
+        a.process.send_signal(signal.SIGSTOP)
+        b = self.here.node("b", "--join", address)
+
+        def seed():
+            return b.ask("members")["seeds"][0]
+
+        def tries():
+            return b.ask("metrics")["metrics"]["seeds_unanswered_total"]
+        eventually(lambda: tries() > 0)
+        # ZeroMQ's time for a handshake is as long as ours: either may be up first.
+        self.assertRegex(seed()["trouble"], f"^{address} no answer (to the handshake )?in time$")
+        self.assertIn(f"cannot reach seed {address}: {address} no answer", b.logged())
+        members, health = (self.here.grove(verb, "--node", "b") for verb in ("members", "health"))
+        self.expect(members, OK, "joining", f"{address} no answer")
+        self.expect(health, NO, f"no answer yet from {address} (no answer")
+        before = tries()
+        eventually(lambda: tries() > before)
+        self.assertEqual(b.states(), {"b": "up"})
+        a.process.send_signal(signal.SIGCONT)
+        for node in (a, b):
+            self.up(node, "a", "b")
+        self.assertEqual((seed()["node"], seed()["trouble"]), ("a", ""))
+
     def test_a_seed_that_is_the_node_itself_is_said_and_counted(self):
         address = f"127.0.0.1:{free_port()}"
         a = self.here.node("a", "--listen", address, "--join", address)
@@ -154,6 +182,30 @@ class Addresses(CliTest):
         self.assertEqual(second.states(), {"x": "up"})
         first.process.kill()
         self.up(second, "c", "x")
+
+    def test_a_life_older_than_one_that_was_seen_stays_out_for_good(self):
+        c = self.here.node("c")
+        elsewhere = self.machine()
+        older = elsewhere.node("x")
+        newer = self.here.node("x", "--join", c.address)
+        self.up(c, "c", "x")
+        said = ("a newer life of that node has been seen (another node has its name, or its clock "
+                "was set back)")
+        self.expect(elsewhere.grove("join", c.address), UNAVAILABLE, "cannot join")
+        eventually(lambda: f"c at {c.address} refused us: {said}" in older.logged())
+        eventually(lambda: f"refused x at {older.address}: {said}" in c.logged())
+        eventually(lambda: said in older.ask("members")["seeds"][0]["trouble"])
+        self.expect(elsewhere.grove("members"), OK, "joining", f"refused this node: {said}")
+        self.expect(self.here.grove("members", "--node", "c"), OK, f"by this node: {said}")
+        self.assertEqual(c.states(), {"c": "up", "x": "up"})
+
+        def times():
+            return next(row["times"] for row in c.ask("members")["refused"] if row["why"] == said)
+        newer.process.kill()
+        eventually(lambda: c.states()["x"] == "down")
+        before = times()
+        eventually(lambda: times() > before + 1)
+        self.assertEqual((c.states()["x"], older.states()), ("down", {"x": "up"}))
 
     def test_a_seeds_file_is_read_and_read_again(self):
         a, c = self.here.node("a"), self.here.node("c")
@@ -246,6 +298,50 @@ class Addresses(CliTest):
         self.assertGreater(c_at(a)["incarnation"], 0)
         self.assertEqual(a.ask("metrics")["metrics"]["sessions_up_total"], ups + 1)
         self.assertEqual(c.ask("metrics")["metrics"]["members_declared_dead_total"], 0)
+
+
+class Limits(CliTest):
+    def test_a_node_may_open_as_many_files_as_its_hard_limit_says(self):
+        a = self.here.node("a", program="/bin/sh", through=("-c", 'ulimit -Sn 256; exec "$@"', "sh",
+                                                            str(bin_dir / "grove")))
+        soft, hard = resource.prlimit(a.process.pid, resource.RLIMIT_NOFILE)
+        self.assertEqual(hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+        self.assertNotEqual(hard, 256)
+        self.assertEqual(soft, hard)
+
+    def test_messages_beyond_a_peers_budget_are_dealt_with_as_asked(self):
+        def node(name, *args):
+            return self.here.node(name, "--control", str(self.here.run_dir), "--history",
+                                  str(self.here.run_dir / f"{name}.history"), *args,
+                                  program="chaos_node")
+
+        def busy(node):
+            return node.ask("metrics")["metrics"]['dead_letters_total{reason="peer_busy"}']
+
+        def status():
+            return suspend.ask("info", suspending)["status"]
+        b = node("b")
+        join = ("--join", b.address, "--peer-budget", "1", "--when-busy")
+        suspend, fail, drop = (node(how, *join, how) for how in ("suspend", "fail", "drop"))
+        for one in (suspend, fail, drop):
+            eventually(lambda one=one: "sink-b" in [n["name"] for n in one.ask("names")["names"]])
+            self.assertEqual(busy(one), 0)
+        suspending, failing, dropping = (n.pid_of("flooder") for n in (suspend, fail, drop))
+        b.process.send_signal(signal.SIGSTOP)
+        flood = self.here.run_dir / "flood-b"  # as long as it is there, the flooders send to b
+        flood.touch()
+        # Until b has been silent for four seconds and its session ends:
+        eventually(lambda: status() == "blocked")
+        queued = next(m["queued_bytes"] for m in drop.ask("members")["members"] if m["name"] == "b")
+        self.assertLess(queued, 2 << 20)
+        eventually(lambda: busy(drop) > 0)
+        self.assertEqual(drop.pid_of("flooder"), dropping)
+        eventually(lambda: busy(fail) > 0 and fail.pid_of("flooder") != failing)
+        eventually(lambda: "(flooder) terminated: busy" in fail.logged())
+        self.assertEqual(busy(suspend), 0)
+        flood.unlink()
+        b.process.send_signal(signal.SIGCONT)
+        eventually(lambda: status() != "blocked")
 
 
 if __name__ == "__main__":
