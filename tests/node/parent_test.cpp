@@ -5,6 +5,8 @@
 
 #include "grove/testkit/local_world.hpp"
 
+#include "node/family.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,97 +21,7 @@ namespace grove {
 namespace {
 
 using namespace std::chrono_literals;
-using testkit::LocalWorld;
-using Story = std::shared_ptr<std::vector<std::string>>;
-
-Story new_story() { return std::make_shared<std::vector<std::string>>(); }
-
-Task<> sleep_long(Context& context) { co_await context.sleep_for(1h); }
-Task<> sleep_and_end(Context& context, Clock::Duration time) { co_await context.sleep_for(time); }
-Task<> fail(Context&) {
-  throw std::runtime_error{"no luck"};
-  co_return;
-}
-/// Ignores every signal but kill.
-Task<> never_end(Context& context) {
-  context.trap_exit(true);
-  for (;;) co_await context.receive_any();
-}
-
-class Family;
-struct Do {
-  std::function<Task<>(Family&)> what;
-};
-
-/// Does what it is asked for, and tells what it hears.
-class Family : public ParentServer {
- public:
-  using Handles = grove::Handles<Do>;
-  using ParentServer::await_child_termination;
-  using ParentServer::child_id;
-  using ParentServer::child_meta;
-  using ParentServer::child_pid;
-  using ParentServer::children;
-  using ParentServer::context;
-  using ParentServer::is_child;
-  using ParentServer::num_children;
-  using ParentServer::shutdown_all;
-  using ParentServer::shutdown_child;
-  using ParentServer::start_child;
-  using ParentServer::stop;
-  using ParentServer::update_child_meta;
-
-  explicit Family(Story story = new_story()) : story_{std::move(story)} {}
-
-  Task<> handle_call(Do request) { co_await request.what(*this); }
-  void handle_info(const Exit& exit) { tell("exit " + to_string(exit.reason)); }
-  void handle_child_terminated(const Value& id, const Value& meta, Pid pid,
-                               const ExitReason& reason) {
-    EXPECT_FALSE(is_child(id));
-    EXPECT_EQ(child_id(pid), std::nullopt);
-    tell(to_string(id) + ' ' + to_string(meta) + ' ' + to_string(reason) + ", left " +
-         std::to_string(num_children()));
-  }
-  void terminate(const ExitReason&) {
-    std::size_t alive = 0;
-    for (const Child& child : children()) alive += node().is_alive(child.pid) ? 1 : 0;
-    tell("terminate, alive " + std::to_string(alive));
-  }
-
- private:
-  void tell(std::string text) { story_->push_back(std::move(text)); }
-  Story story_;
-};
-
-/// Has `family` run `what`.
-Task<> ask(Context& context, Pid family, std::function<Task<>(Family&)> what) {
-  co_await context.call<Do>(family, std::move(what));
-}
-
-Task<Pid> start_family(Context& context, Story story = new_story()) {
-  context.trap_exit(true);
-  const StartResult started = co_await start_link<Family>(context, std::move(story));
-  EXPECT_TRUE(started.ok());
-  co_return started.pid;
-}
-
-/// Starts long jobs, 1 to `count`. Returns: their pids.
-Task<std::vector<Pid>> start_jobs(Context& context, Pid family, int count) {
-  std::vector<Pid> pids;
-  std::function<Task<>(Family&)> start = [&](Family& own) -> Task<> {
-    for (int id = 1; id <= count; ++id) pids.push_back(own.start_child(job(id, sleep_long)).pid);
-    co_return;
-  };
-  co_await ask(context, family, std::move(start));
-  co_return pids;
-}
-
-/// The reason of the next Down of `ref`.
-Task<std::string> reason_of(Context& context, Ref ref) {
-  const auto its = [ref](const Down& down) { return down.ref == ref; };
-  const auto down = co_await context.receive_for<Down>(10s, its);
-  co_return down ? to_string(down->reason) : "no Down";
-}
+using namespace testkit;
 
 // -- children as a registry -----------------------------------------------------------------
 
@@ -423,27 +335,6 @@ TEST(Parent, R13c_AChildEndsAsItsShutdownSays) {
   });
 }
 
-Task<> end_in_its_own_time(Context& context) {
-  context.trap_exit(true);
-  const Exit exit = co_await context.receive<Exit>();
-  co_await context.sleep_for(10ms);
-  context.exit(ExitReason::symbol("done after " + to_string(exit.reason)));
-}
-
-TEST(Parent, R13g_OneThatStopsWithKillLeavesItsChildrenTheirTime) {
-  LocalWorld world;
-  world.run([](Context& context) -> Task<> {
-    const Pid family = co_await start_family(context);
-    Ref ref;
-    co_await ask(context, family, [&](Family& own) -> Task<> {
-      ref = context.monitor(own.start_child(job("a", end_in_its_own_time)).pid);
-      co_await own.context().sleep_for(1ms);  // it traps exits by now
-    });
-    co_await stop_server(context, family, ExitReason::kill());
-    EXPECT_EQ(co_await reason_of(context, ref), "done after killed");
-  });
-}
-
 TEST(Parent, R13f_OneThatIsKilledOrFailsToStartLeavesNoChildBehind) {
   class Stillborn : public ParentServer {
    public:
@@ -617,94 +508,6 @@ TEST(Parent, R15_ItsFailureGoesUpToItsSupervisor) {
     EXPECT_EQ(counts.specs, 1U);
   });
   EXPECT_EQ(*runs, 2);
-}
-
-Task<> unlink_and_stay(Context& context) {
-  context.unlink(context.parent());
-  co_await sleep_long(context);
-}
-
-TEST(Parent, AChildsTimeIsUpThoughItHasUnlinkedItself) {
-  for (const bool awaited : {false, true}) {
-    LocalWorld world;
-    const Story story = new_story();
-    world.run([&](Context& context) -> Task<> {
-      const Pid family = co_await start_family(context, story);
-      co_await ask(context, family, [&](Family& own) -> Task<> {
-        own.start_child(job("u", unlink_and_stay), {}, 1s);
-        if (!awaited) co_return;
-        const Result<ChildEnd> end = co_await own.await_child_termination("u", std::nullopt);
-        EXPECT_EQ(to_string(end.value().reason), "timeout");
-      });
-      co_await context.sleep_for(2s);
-      co_await ask(context, family, [](Family& own) -> Task<> {
-        EXPECT_EQ(own.num_children(), 0U);
-        co_return;
-      });
-    });
-    const auto told = std::count_if(story->begin(), story->end(), [](const std::string& line) {
-      return line.find("timeout") != std::string::npos;
-    });
-    EXPECT_EQ(told, awaited ? 0 : 1);
-  }
-}
-
-Task<> hail_parent(Context& context) {
-  context.exit(context.parent(), ExitReason::symbol("hello"));
-  co_await sleep_long(context);
-}
-
-TEST(Parent, AnExitSignalOfALivingChildIsNotItsEnd) {
-  LocalWorld world;
-  const Story story = new_story();
-  world.run([&](Context& context) -> Task<> {
-    const Pid family = co_await start_family(context, story);
-    co_await ask(context, family, [](Family& own) -> Task<> {
-      own.start_child(job("h", hail_parent));
-      co_await own.context().sleep_for(1s);
-      const Result<ChildEnd> end = co_await own.await_child_termination("h", 1s);
-      EXPECT_FALSE(end);
-    });
-    co_await ask(context, family, [](Family& own) -> Task<> {
-      EXPECT_TRUE(own.is_child("h"));
-      co_return;
-    });
-    co_await stop_server(context, family);
-    EXPECT_EQ(context.node().processes().size(), 1U);
-  });
-  EXPECT_EQ(story->at(0), "exit hello");
-}
-
-struct Noise {};
-
-TEST(Parent, AChildsTimeIsUpThoughItsParentsMailboxIsFull) {
-  for (const MailboxPolicy policy :
-       {MailboxPolicy::drop_newest, MailboxPolicy::drop_oldest, MailboxPolicy::fail}) {
-    SCOPED_TRACE(static_cast<int>(policy));
-    LocalWorld world;
-    world.run([policy](Context& context) -> Task<> {
-      ServerOptions options;
-      options.mailbox = {.messages = 2, .policy = policy};
-      const StartResult family = co_await start_server<Family>(context, options, new_story());
-      context.spawn(
-          [](Context& own, Pid parent) -> Task<> {
-            co_await ask(own, parent, [](Family& busy) -> Task<> {
-              busy.start_child(job("t", sleep_long), {}, 1s);
-              co_await busy.context().sleep_for(3s);
-            });
-          },
-          family.pid);
-      for (int i = 0; i < 4; ++i) {
-        co_await context.sleep_for(500ms);
-        for (int j = 0; j < 2; ++j) context.node().send(family.pid, Noise{});
-      }
-      co_await context.sleep_for(1min);
-      co_await ask(context, family.pid, [](Family& own) -> Task<> {
-        EXPECT_FALSE(own.is_child("t"));
-        co_return;
-      });
-    });
-  }
 }
 
 }  // namespace

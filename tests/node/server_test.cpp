@@ -10,7 +10,6 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <map>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -466,54 +465,6 @@ TEST(ServerRef, ANameIsLookedUpAtEachUse) {
   EXPECT_EQ(world.node().metrics().get(Metric::dead_letters_no_name), 1U);
 }
 
-/// A directory of the program's own (OTP: a `via` module).
-class Phonebook final : public Directory {
- public:
-  Result<void> register_name(Context& owner, const Via& name) override {
-    if (pids_.contains(to_string(name.key))) return Error{Errc::name_taken, ""};
-    pids_[to_string(name.key)] = owner.self();
-    return {};
-  }
-  void unregister_name(Context&, const Value& key) override { pids_.erase(to_string(key)); }
-  std::optional<Pid> whereis(const Value& key) const override {
-    const auto place = pids_.find(to_string(key));
-    return place == pids_.end() ? std::nullopt : std::optional{place->second};
-  }
-
- private:
-  std::map<std::string, Pid> pids_;
-};
-
-const Via k_via_self{"phonebook", "narcissus"};
-
-class CallsItself : public GenServer {
- public:
-  using Handles = grove::Handles<Count, Step>;
-  Task<int> handle_call(Step step) {
-    try {
-      if (step.name == "pid") co_return co_await context().call<Count>(self());
-      if (step.name == "via") co_return co_await context().call<Count>(k_via_self);
-      co_return co_await context().call<Count>(step.name);
-    } catch (const ProcessExit& failed) {
-      co_return failed.reason() == ExitReason::symbol("calling_self") ? 1 : 0;
-    }
-  }
-  int handle_call(Count) { return 99; }
-};
-
-// GEN-15.
-TEST(ServerRef, ToOneselfByPidAndNameIsAnErrorAndNoDeadlock) {
-  LocalWorld world;
-  EXPECT_TRUE(world.node().add_directory("phonebook", std::make_shared<Phonebook>()));
-  world.run([](Context& context) -> Task<> {
-    const StartResult server = co_await start_server<CallsItself>(context, named("narcissus"));
-    EXPECT_EQ(co_await context.call<Step>(server.pid, "pid"), 1);
-    EXPECT_EQ(co_await context.call<Step>(server.pid, "narcissus"), 1);
-    const StartResult via = co_await start_server<CallsItself>(context, named(k_via_self));
-    EXPECT_EQ(co_await context.call<Step>(via.pid, "via"), 1);
-  });
-}
-
 TEST(ServerOf, CallsAndCastsWhatItsServerHandles) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
@@ -527,29 +478,6 @@ TEST(ServerOf, CallsAndCastsWhatItsServerHandles) {
     Request<int> request = context.send_request<Count>(by_name);
     EXPECT_EQ(co_await context.receive_response(std::move(request)), 1);
     // context.call<Step>(by_name): see tests/node/refused
-  });
-}
-
-// NAM-1 to NAM-4.
-TEST(Via, ADirectoryOfTheProgramNamesServers) {
-  LocalWorld world;
-  EXPECT_TRUE(world.node().add_directory("phonebook", std::make_shared<Phonebook>()));
-  EXPECT_FALSE(world.node().add_directory("phonebook", std::make_shared<Phonebook>()));
-  world.run([](Context& context) -> Task<> {
-    context.trap_exit(true);
-    const Via name{"phonebook", 112};
-    const StartResult server = co_await start_server<Timed>(context, named(name));
-    EXPECT_EQ(co_await context.call<Count>(name), 0);
-    const StartResult again = co_await start_server<Timed>(context, named(name));
-    EXPECT_EQ(again.status, StartResult::Status::already_started);
-    EXPECT_EQ(again.pid, server.pid);
-    const Ref ref = context.monitor(name);
-    co_await stop_server(context, name);
-    const Down down = co_await context.receive<Down>();
-    EXPECT_EQ(down.ref, ref);
-    const Via unknown{"no such directory", 1};
-    const StartResult nowhere = co_await start_server<Timed>(context, named(unknown));
-    EXPECT_EQ(nowhere.status, StartResult::Status::failed);
   });
 }
 
@@ -616,42 +544,6 @@ TEST(ServerEnd, AnExitToItselfInTerminateIsTheCallersAnswer) {
       ADD_FAILURE() << co_await context.call<Count>(server.pid);
     } catch (const ProcessExit& failed) {
       EXPECT_EQ(to_string(failed.reason()), "boom");
-    }
-  });
-}
-
-/// Its init comes to nothing, in one of several ways.
-class NoServer : public GenServer {
- public:
-  explicit NoServer(std::string how) : how_{std::move(how)} {
-    if (how_ == "constructor") throw std::runtime_error{how_};
-  }
-  Task<Init> init() {
-    co_await context().sleep_for(1ms);
-    if (how_ == "throws") throw std::runtime_error{how_};
-    if (how_ == "ignore") co_return Init::ignore();
-    if (how_ == "exits") context().stop(ExitReason::symbol(how_));
-    co_return how_ == "stops" ? Init::stop(ExitReason::symbol(how_)) : Init::ok();
-  }
-
- private:
-  std::string how_;
-};
-
-TEST(Via, IsGivenBackBeforeTheStarterHearsThatThereIsNoServer) {
-  LocalWorld world;
-  EXPECT_TRUE(world.node().add_directory("phonebook", std::make_shared<Phonebook>()));
-  world.run([](Context& context) -> Task<> {
-    const auto phonebook = context.node().directory("phonebook");
-    for (const char* how : {"constructor", "throws", "ignore", "exits", "stops"}) {
-      SCOPED_TRACE(how);
-      ServerOptions options = named(Via{"phonebook", how});
-      options.link = false;
-      const std::string way{how};
-      const StartResult started = co_await start_server<NoServer>(context, options, way);
-      EXPECT_EQ(started.status,
-                way == "ignore" ? StartResult::Status::ignored : StartResult::Status::failed);
-      EXPECT_EQ(phonebook->whereis(how), std::nullopt);
     }
   });
 }

@@ -3,7 +3,6 @@
 // The runtime's promises under real threads and real time, with 1, 2 and 4 workers. Nothing here
 // sleeps or looks at the clock: a test waits for messages, futures and latches, and a lost wake-up
 // shows as a test that never ends.
-#include "grove/node/async_stream.hpp"
 #include "grove/node/gen_server.hpp"
 #include "grove/node/node.hpp"
 
@@ -20,7 +19,6 @@
 #include <set>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 namespace grove {
@@ -512,83 +510,6 @@ TEST_P(Stress, NoWakeUpIsLostBetweenAThreadAndAProcess) {
     seen.wait(round - 1);
   }
   EXPECT_EQ(seen.load(), k_rounds);
-}
-
-/// Adds up what it is called with.
-class Adder : public GenServer {
- public:
-  struct Add {
-    using Reply = std::uint64_t;
-    std::uint64_t by = 0;
-  };
-  using Handles = grove::Handles<Add>;
-  std::uint64_t handle_call(Add add) { return sum_ += add.by; }
-
- private:
-  std::uint64_t sum_ = 0;
-};
-
-// Calls that looked at each waiting message would take hours: CTest would end these two.
-constexpr int k_queued = 500'000;
-constexpr std::uint64_t k_calls = 1'000'000;
-
-TEST(Calls, CostNoMoreWhenTheirCallersMailboxIsFull) {
-  RealWorld world{1};
-  world.run([](Context& context) -> Task<> {
-    for (int i = 0; i < k_queued; ++i) context.send(context.self(), Ping{i});
-    const StartResult adder = co_await start_link<Adder>(context);
-    std::uint64_t sum = 0;
-    for (std::uint64_t i = 0; i < k_calls; ++i) {
-      sum = co_await context.call<Adder::Add>(adder.pid, std::uint64_t{1});
-    }
-    EXPECT_EQ(sum, k_calls);
-    const Ping first = co_await context.receive<Ping>();
-    EXPECT_EQ(first.number, 0);
-  });
-}
-
-TEST(Calls, AreAbandonedAtNoMoreCostWhenTheMailboxIsFull) {
-  RealWorld world{1};
-  world.run([](Context& context) -> Task<> {
-    for (int i = 0; i < k_queued; ++i) context.send(context.self(), Ping{i});
-    const Pid silent = context.spawn(wait_for_ever);
-    for (std::uint64_t i = 0; i < k_calls; ++i) {
-      const auto dropped = context.send_request<Adder::Add>(silent, std::uint64_t{1});
-      if (i % 1'000 == 0) co_await context.sleep_for(0ms);
-    }
-    const Ping first = co_await context.receive<Ping>();
-    EXPECT_EQ(first.number, 0);
-  });
-}
-
-// -- streams --------------------------------------------------------------------------------
-
-/// Its copies in other processes end only after the gate has opened.
-struct EndsLate {
-  EndsLate(std::latch* opens, const Pid& starter) : gate{opens}, owner{starter} {}
-  EndsLate(const EndsLate&) = default;
-  EndsLate(EndsLate&& other) noexcept
-      : gate{std::exchange(other.gate, nullptr)}, owner{other.owner} {}
-  ~EndsLate() {
-    const Context* const running = Context::running();
-    if (gate != nullptr && running != nullptr && running->self() != owner) gate->wait();
-  }
-  std::latch* gate;
-  Pid owner;
-};
-
-TEST(Streams, AValueThatHasComeIsInTimeThoughItsTaskHasNotEnded) {
-  std::latch gate{1};
-  RealWorld world{2};
-  world.run([&gate](Context& context) -> Task<> {
-    const auto work = [late = EndsLate{&gate, context.self()}](int item) { return item; };
-    const std::vector<int> items{7};
-    const StreamOptions options{.timeout = 50ms, .on_timeout = OnTimeout::exit};
-    auto stream = async_stream(context, items, work, options);
-    const auto outcome = co_await stream.next();
-    EXPECT_TRUE(outcome && outcome->ok());
-    gate.count_down();
-  });
 }
 
 // -- timers ---------------------------------------------------------------------------------
