@@ -161,8 +161,8 @@ class StandIn final : public GenServer {
   /// the winner may be gone by now: if all losers tried at once, each would lose again to claims
   /// that are over when they arrive, and so on for ever.
   void try_later() {
-    if (!std::exchange(waits_, true))
-      detail::remind_after(context(), k_pause, Message::make<TryAgain>());
+    if (std::exchange(waits_, true)) return;
+    detail::remind_after(context(), k_pause, Message::make<TryAgain>());
   }
   Task<> try_again() {
     if (server_ || waits_) co_return;

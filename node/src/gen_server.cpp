@@ -5,7 +5,7 @@
 #include "grove/node/sys.hpp"
 
 #include "node_down.hpp"
-#include "process.hpp"
+#include "reminders.hpp"
 
 #include <algorithm>
 
@@ -41,11 +41,7 @@ void give_back(Context& context, const ServerName& name) {
 /// As the runtime's own word, which no bound of the server's mailbox keeps out.
 void request_stop(Context& context, const Pid& server, detail::StopServer request) {
   if (server.node != context.node().id()) return context.send(server, std::move(request));
-  const RuntimeSection runtime{detail::current_turn()};
-  auto& process = static_cast<detail::Process&>(context);
-  if (!process.alive()) return;
-  process.emit(process.pid(), server, SignalKind::told, 0,
-               Message::make<detail::StopServer>(std::move(request)));
+  detail::tell(context, server, Message::make<detail::StopServer>(std::move(request)));
 }
 
 }  // namespace
@@ -121,7 +117,7 @@ Task<> ServerBodyBase::begin(Context& context, GenServer& server, const Init& in
     context.stop(ExitReason::normal());
     return {};
   }
-  const bool ends = static_cast<const Process&>(context).doomed();
+  const bool ends = context.doomed();
   if (ends || init.stopped() || (server.next_ != nullptr && server.next_->stop)) {
     give_name_back(context);
     if (ends) return {};
@@ -238,14 +234,14 @@ Task<> ServerBodyBase::finish(Context& context, GenServer& server) {
 
 Task<> ServerBodyBase::end(Context& context, ExitReason reason, From from, Message answer) {
   // An exit signal to itself ends it as one from another process would: nothing more is done.
-  if (static_cast<const Process&>(context).doomed()) co_return;
+  if (context.doomed()) co_return;
   try {
     Task<> terminating = run_terminate(reason);
     if (terminating) co_await terminating;
   } catch (...) {
     reason = exit_reason_of(std::current_exception());
   }
-  if (static_cast<const Process&>(context).doomed()) co_return;
+  if (context.doomed()) co_return;
   Task<> ending = end_children(reason);
   if (ending) co_await ending;
   if (answer) context.reply_message(from, std::move(answer));

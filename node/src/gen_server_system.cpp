@@ -5,8 +5,6 @@
 #include "grove/node/gen_server.hpp"
 #include "grove/node/sys.hpp"
 
-#include "process.hpp"
-
 #include <utility>
 
 namespace grove::detail {
@@ -51,7 +49,7 @@ bool ServerBodyBase::handle_system(Context& context, Envelope& envelope, Task<>&
   }
   Message used = use_state(*request);
   // Ended by what it was given to run: its caller hears of that.
-  if (static_cast<const Process&>(context).doomed()) return true;
+  if (context.doomed()) return true;
   context.reply_message({envelope.from, envelope.serial}, std::move(used));
   if (idle_ != nullptr && idle_->timer != TimerId{}) await_idleness(context, idle_->timeout);
   return true;

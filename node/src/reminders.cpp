@@ -5,12 +5,14 @@
 
 namespace grove::detail {
 
-void remind(Context& self, Message message) {
+void tell(Context& self, const Pid& to, Message message) {
   const RuntimeSection runtime{current_turn()};
   auto& process = static_cast<Process&>(self);
   if (!process.alive()) return;
-  process.emit(process.pid(), process.pid(), SignalKind::told, 0, std::move(message));
+  process.emit(process.pid(), to, SignalKind::told, 0, std::move(message));
 }
+
+void remind(Context& self, Message message) { tell(self, self.self(), std::move(message)); }
 
 TimerId remind_at(Context& self, Clock::TimePoint when, Message message) {
   const RuntimeSection runtime{current_turn()};

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reminders: what the runtime's own servers tell themselves, at once or in a while. A plain message
-// of theirs would be lost in a full mailbox, when that is bounded, and with it what was to follow.
+// Reminders: what the runtime's own servers tell themselves, at once or in a while, or each other.
+// A plain message would be lost in a full mailbox, when that is bounded, and with it what was to
+// follow.
+//
+// Threads: the process's own, as all of Context. Once it is dead they do nothing.
 #pragma once
 
 #include "grove/core/clock.hpp"
@@ -13,7 +16,9 @@
 
 namespace grove::detail {
 
-/// Behind all that is in the mailbox: handle_info(message).
+/// handle_info(message) of a process of this node, behind all that is in its mailbox.
+void tell(Context& self, const Pid& to, Message message);
+/// The same of the process itself.
 void remind(Context& self, Message message);
 /// The same at `when`, or after `delay`.
 TimerId remind_at(Context& self, Clock::TimePoint when, Message message);
