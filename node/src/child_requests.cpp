@@ -72,9 +72,9 @@ Task<StartResult> start_unasked(Context& context, std::shared_ptr<const ChildSpe
 }
 
 // Through a monitor, so that a child that unlinked itself cannot hang its supervisor.
-Task<> end_child(Context& context, Pid pid, Shutdown how) {
+Task<> end_child(Context& context, Pid pid, Shutdown how, ExitReason reason) {
   const Ref ref = context.monitor(pid);
-  context.exit(pid, how.brutal ? ExitReason::kill() : ExitReason::shutdown());
+  context.exit(pid, how.brutal ? ExitReason::kill() : reason);
   EndOf in_time{context, ref, how.brutal ? Timeout{} : how.wait};
   if (!co_await in_time) {
     context.exit(pid, ExitReason::kill());

@@ -67,8 +67,10 @@ Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildS
 /// The same when nobody has asked for it, as in a tree's start or a restart: a child that cannot
 /// have its cluster-wide name now counts as ignored.
 Task<StartResult> start_unasked(Context& context, std::shared_ptr<const ChildSpec> spec);
-/// Ends a child and waits until it has. Its Exit is taken, too.
-Task<> end_child(Context& context, Pid pid, Shutdown how);
+/// Ends a child with an exit signal, a brutal one by a kill, and waits until it has. Its Exit, if
+/// there is one, is in the mailbox then.
+Task<> end_child(Context& context, Pid pid, Shutdown how,
+                 ExitReason reason = ExitReason::shutdown());
 
 }  // namespace grove::detail
 

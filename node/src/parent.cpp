@@ -136,32 +136,30 @@ void ParentServer::expire(const Pid& pid) {
   context().exit(pid, ExitReason::kill());
 }
 
-ChildEnd ParentServer::remove(const Exit& exit) {
-  auto child = *children_->take(exit.from);
+/// It is none any more, and nothing of it comes after this.
+detail::ParentedChild ParentServer::take(const Pid& pid) {
+  auto child = *children_->take(pid);
   context().drop_timer(child.life);
   if (child.timed_out) context().demonitor(child.watch, Flush::yes);
+  return child;
+}
+
+ChildEnd ParentServer::remove(const Exit& exit) {
+  auto child = take(exit.from);
   const bool expired = child.timed_out && exit.reason == ExitReason::killed();
   return {std::move(child.id), std::move(child.meta), child.pid,
           expired ? ExitReason::symbol("timeout") : exit.reason};
 }
 
-/// Through a monitor, so that a child that unlinked itself cannot hang its parent. It stays in the
-/// table until it is dead, for the case that this process is killed meanwhile.
+/// It stays in the table until it is dead, for the case that this process is killed meanwhile.
 Task<> ParentServer::end_child(Pid pid, ExitReason reason) {
-  const Shutdown how = children_->find(pid)->shutdown;
   context().drop_timer(children_->find(pid)->life);
-  const Ref ref = context().monitor(pid);
-  const auto is_its_end = [ref](const Down& down) { return down.ref == ref; };
-  const Timeout wait = how.brutal ? std::nullopt : how.wait;
-  context().exit(pid, how.brutal ? ExitReason::kill() : reason);
-  if (!co_await receive_within<Down>(context(), wait, is_its_end)) {
-    context().exit(pid, ExitReason::kill());
-    co_await context().receive<Down>(is_its_end);
-  }
-  context().unlink(pid);  // now its Exit is in the mailbox, or will never be
+  Task<> ending =
+      detail::end_child(context(), pid, children_->find(pid)->shutdown, std::move(reason));
+  co_await ending;
   const auto is_its_exit = [pid](const Exit& exit) { return exit.from == pid; };
   co_await context().receive_for<Exit>(Clock::Duration::zero(), is_its_exit);
-  children_->take(pid);
+  (void)take(pid);
 }
 
 Task<bool> ParentServer::shutdown_child(Value id) {

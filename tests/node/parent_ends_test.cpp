@@ -9,7 +9,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <string>
+#include <utility>
 
 namespace grove {
 namespace {
@@ -92,6 +94,29 @@ TEST(Parent, AnExitSignalOfALivingChildIsNotItsEnd) {
     EXPECT_EQ(context.node().processes().size(), 1U);
   });
   EXPECT_EQ(story->at(0), "exit hello");
+}
+
+TEST(Parent, AChildWhoseTimeIsUpMayBeShutDownBeforeItsEndIsTold) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const Pid family = co_await start_family(context);
+    const auto ask_later = [](Context& own, Pid parent, Clock::Duration delay,
+                              std::function<Task<>(Family&)> what) -> Task<> {
+      co_await own.sleep_for(delay);
+      co_await ask(own, parent, std::move(what));
+    };
+    const std::function<Task<>(Family&)> busy = [](Family& own) -> Task<> {
+      own.start_child(job("t", sleep_long), {}, 1s);
+      co_await own.context().sleep_for(3s);
+    };
+    const std::function<Task<>(Family&)> shut_down = [](Family& own) -> Task<> {
+      EXPECT_TRUE(co_await own.shutdown_child("t"));
+    };
+    context.spawn(ask_later, family, Clock::Duration{0}, busy);
+    context.spawn(ask_later, family, Clock::Duration{2s}, shut_down);
+    co_await context.sleep_for(1min);
+  });
+  EXPECT_EQ(world.log().count(LogLevel::warning), 0U);  // no Down is left over
 }
 
 struct Noise {};
