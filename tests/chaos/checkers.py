@@ -357,7 +357,8 @@ CHECKERS = {
 
 
 def still_open(run):
-    """What the drain has not brought to its end yet; for who waits for it. Needs no census."""
+    """What the drain has not brought to its end yet; for who waits for it. Needs no census. Targets
+    and guests end in the drain, also those that have not said so yet."""
     gone = {e["by"] for e in run.of["end"]}
     done = {(e["by"], e["ref"]) for kind in ("down", "demonitor") for e in run.of[kind]}
     monitors = [e for e in run.of["monitor"] if (e["by"], e["ref"]) not in done]
@@ -368,9 +369,9 @@ def still_open(run):
              if n > 0 and (by, pid) not in unlinked]
     returned = {e["id"] for e in run.of["return"]}
     calls = [e for e in run.of["call"] if e["id"] not in returned]
-    guests = {e["by"] for e in run.of["start"] if e["what"] == "guest"}
+    ending = {e["by"] for e in run.of["start"] if e["what"] in ("target", "guest")}
     return [e for e in monitors + links + calls if not run.over(e["by"]) and e["by"] not in gone
-            and (run.over(e["pid"]) or e["pid"] in guests)]
+            and (run.over(e["pid"]) or e["pid"] in ending)]
 
 
 def check(run, whole=True):

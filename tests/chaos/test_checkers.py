@@ -89,6 +89,23 @@ def sound():
     return {"a": a, "b": b}, driver, watchers
 
 
+class Drain(unittest.TestCase):
+    def still_open(self, kept=lambda event: True):
+        events = {node: [e for e in all_ if kept(e)] for node, all_ in sound()[0].items()}
+        return {(e["by"], e["pid"]) for e in checkers.still_open(Run(events))}
+
+    def test_is_over_when_all_has_ended(self):
+        self.assertEqual(self.still_open(), set())
+
+    def test_waits_for_what_has_not_been_heard(self):
+        self.assertEqual(self.still_open(lambda e: e["kind"] != "exit"),
+                         {(WEAVER, TARGET), (WEAVER, GUEST)})
+
+    def test_waits_for_a_target_that_has_not_ended_yet(self):
+        self.assertEqual(self.still_open(lambda e: e["t"] < 7),
+                         {(WEAVER, TARGET), (WEAVER, GUEST), (CALLER, TARGET)})
+
+
 class Checkers(unittest.TestCase):
     def setUp(self):
         self.events, self.driver, self.watchers = copy.deepcopy(sound())
