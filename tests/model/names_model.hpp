@@ -116,14 +116,14 @@ class NamesModel : public NamesTypes {
         left.registrations > 0 || std::any_of(state.processes.begin(), state.processes.end(),
                                               [](const Process& one) { return may_end(one); });
     for (const unsigned one : {left.registrations, left.moves, more_ends ? left.ends : 0, left.cuts,
-                               left.crashes, left.declared, left.ticks}) {
+                               left.halves, left.crashes, left.declared, left.ticks}) {
       hash.add(one);
     }
     for (std::size_t i = 0; i < k_nodes; ++i) {
       hash.add(state.lives[i]);
       hash.add(state.nodes[i] ? state.nodes[i]->hash : 0);
       for (std::size_t j = 0; j < k_nodes; ++j) {
-        hash.add(state.session[i][j] ? 2 : 1);
+        hash.add(1 + static_cast<std::uint64_t>(state.session[i][j]));
         for (const Sent* sent : state.wire[i][j]) hash.add(sent->hash);
       }
     }
@@ -209,7 +209,7 @@ class NamesModel : public NamesTypes {
     state.nodes[i] = nullptr;
     for (std::size_t j = 0; j < k_nodes; ++j) {
       state.wire[j][i].clear();
-      state.session[i][j] = false;
+      state.session[i][j] = End::none;
     }
   }
   void take(State& state, std::size_t i, unsigned n) const {
@@ -272,16 +272,23 @@ class NamesModel : public NamesTypes {
   void steps_towards(const State& state, std::size_t i, std::size_t j, const Step& step) const {
     const std::string pair = letter(std::min(i, j)) + letter(std::max(i, j));
     const bool both = state.nodes[j] != nullptr;
-    if (state.session[i][j] && !state.wire[j][i].empty()) {
+    if (state.session[i][j] == End::whole && !state.wire[j][i].empty()) {
       step(letter(i) + " hears " + letter(j), [&](State& next) { deliver(next, i, j); });
     }
-    if (state.session[i][j] && !state.session[j][i]) {
+    if (is_over(state, i, j)) {
       step(letter(i) + " loses " + letter(j), [&](State& next) { lose(next, i, j); });
     }
-    if (state.session[i][j] && state.session[j][i] && state.left.cuts > 0) {
+    if (is_whole(state, i, j) && state.left.cuts > 0) {
       step(pair + " is cut: " + letter(i) + " loses " + letter(j), [&](State& next) {
         --next.left.cuts;
         lose(next, i, j);
+      });
+    }
+    if (state.left.halves > 0 && both && state.session[i][j] == End::none) {
+      step(letter(i) + " alone begins a session with " + letter(j), [&](State& next) {
+        --next.left.halves;
+        next.session[i][j] = End::half;
+        meet(next, i, j);
       });
     }
     if (i < j && both && can_connect(state, i, j)) {
@@ -299,11 +306,18 @@ class NamesModel : public NamesTypes {
     }
   }
 
+  static bool is_whole(const State& state, std::size_t i, std::size_t j) {
+    return state.session[i][j] == End::whole && state.session[j][i] == End::whole;
+  }
+  /// i does not know yet.
+  static bool is_over(const State& state, std::size_t i, std::size_t j) {
+    return state.session[i][j] != End::none && !is_whole(state, i, j);
+  }
   static bool can_connect(const State& state, std::size_t i, std::size_t j) {
-    return !state.session[i][j] && !state.session[j][i];
+    return state.session[i][j] == End::none && state.session[j][i] == End::none;
   }
   static bool may_declare_dead(const State& state, std::size_t i, std::size_t j) {
-    return state.nodes[i]->members[j] != NodeId{} && !state.session[i][j];
+    return state.nodes[i]->members[j] != NodeId{} && state.session[i][j] == End::none;
   }
   /// The third one has sessions with both.
   static bool may_be_reached(const State& state, std::size_t i, std::size_t j) {
@@ -311,24 +325,26 @@ class NamesModel : public NamesTypes {
     const std::size_t third = k_nodes - i - j;
     const NodeId known = node.members[j];
     const bool same_life = known == NodeId{} || known == state.nodes[j]->id;
-    return same_life && !node.reached[j] && !state.session[i][j] && state.nodes[third] &&
-           state.session[i][third] && state.session[third][i] && state.session[third][j] &&
-           state.session[j][third];
+    return same_life && !node.reached[j] && state.session[i][j] == End::none &&
+           state.nodes[third] && is_whole(state, i, third) && is_whole(state, third, j);
   }
 
   void connect(State& state, std::size_t i, std::size_t j) const {
-    state.session[i][j] = state.session[j][i] = true;
-    for (const auto& [one, other] : {std::pair{i, j}, std::pair{j, i}}) {
-      const NodeId peer = state.nodes[other]->id;
-      change(state, one, {k_meet, peer.value}, [&, at = other](Node& node) {
-        node.reached[at] = false;
-        if (node.members[at] != NodeId{} && node.members[at] != peer) {
-          node.log.on_member(std::exchange(node.members[at], NodeId{}), false);
-        }
-        if (node.members[at] == NodeId{}) join(node, peer, at);
-        node.log.on_session_up(peer);
-      });
-    }
+    state.session[i][j] = state.session[j][i] = End::whole;
+    meet(state, i, j);
+    meet(state, j, i);
+  }
+  /// i has a session with j now.
+  void meet(State& state, std::size_t i, std::size_t j) const {
+    const NodeId peer = state.nodes[j]->id;
+    change(state, i, {k_meet, peer.value}, [&](Node& node) {
+      node.reached[j] = false;
+      if (node.members[j] != NodeId{} && node.members[j] != peer) {
+        node.log.on_member(std::exchange(node.members[j], NodeId{}), false);
+      }
+      if (node.members[j] == NodeId{}) join(node, peer, j);
+      node.log.on_session_up(peer);
+    });
   }
   static void join(Node& node, NodeId peer, std::size_t at) {
     node.members[at] = peer;
@@ -336,7 +352,7 @@ class NamesModel : public NamesTypes {
   }
   /// What is on its way to the one that loses it is lost.
   void lose(State& state, std::size_t i, std::size_t j) const {
-    state.session[i][j] = false;
+    state.session[i][j] = End::none;
     state.wire[j][i].clear();
     change(state, i, {k_lose, j}, [&](Node& node) {
       if (node.members[j] != NodeId{}) node.log.on_session_down(node.members[j]);
@@ -386,7 +402,7 @@ class NamesModel : public NamesTypes {
     state.nodes[i] = outcome.node;
     // What is sent to one that has lost the session is never heard: it is as if it were not sent.
     for (const auto& [to, sent] : outcome.sent) {
-      if (state.session[i][to] && state.session[to][i]) state.wire[i][to].push_back(sent);
+      if (is_whole(state, i, to)) state.wire[i][to].push_back(sent);
     }
     const auto* own = outcome.node->log.origin(outcome.node->id);
     for (Process& process : state.processes) {
@@ -463,7 +479,7 @@ class NamesModel : public NamesTypes {
       for (std::size_t j = 0; j < k_nodes; ++j) {
         if (i == j || !state.nodes[i]) continue;
         if (!state.wire[i][j].empty()) return false;
-        if (state.session[i][j] != (state.nodes[j] != nullptr)) return false;
+        if (state.session[i][j] != (state.nodes[j] ? End::whole : End::none)) return false;
       }
     }
     return true;
@@ -476,7 +492,7 @@ class NamesModel : public NamesTypes {
       any = false;
       for (std::size_t to = 0; to < k_nodes; ++to) {
         for (std::size_t from = 0; from < k_nodes; ++from) {
-          if (state.wire[from][to].empty() || !state.session[to][from]) continue;
+          if (state.wire[from][to].empty() || state.session[to][from] != End::whole) continue;
           deliver(state, to, from);
           any = true;
         }
@@ -488,7 +504,7 @@ class NamesModel : public NamesTypes {
     for (std::size_t i = 0; i < k_nodes; ++i) {
       for (std::size_t j = 0; j < k_nodes; ++j) {
         if (i == j || !state.nodes[i]) continue;
-        if (state.session[i][j] && !state.session[j][i]) lose(state, i, j);
+        if (is_over(state, i, j)) lose(state, i, j);
         if (!state.nodes[j] && may_declare_dead(state, i, j)) declare_dead(state, i, j);
       }
     }

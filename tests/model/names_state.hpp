@@ -26,9 +26,10 @@ struct NamesTypes {
   /// How often each may happen on one way.
   struct Limits {
     unsigned registrations = 0;
-    unsigned moves = 0;  // registrations that replace whoever has the name
-    unsigned ends = 0;   // of processes
-    unsigned cuts = 0;   // each between two nodes
+    unsigned moves = 0;   // registrations that replace whoever has the name
+    unsigned ends = 0;    // of processes
+    unsigned cuts = 0;    // each between two nodes
+    unsigned halves = 0;  // sessions that one of the two has alone
     unsigned crashes = 0;
     unsigned declared = 0;  // dead, by one node
     unsigned ticks = 0;
@@ -69,6 +70,8 @@ struct NamesTypes {
     }
     return rules;
   }
+  /// A node's end of a session. Of a half one the other node never knew.
+  enum class End : std::uint8_t { none, whole, half };
   struct Sent {
     Message message;
     std::uint64_t hash = 0;
@@ -80,7 +83,7 @@ struct NamesTypes {
     std::vector<Process> processes;
     // [from][to]
     std::array<std::array<std::vector<const Sent*>, k_nodes>, k_nodes> wire;
-    std::array<std::array<bool, k_nodes>, k_nodes> session{};
+    std::array<std::array<End, k_nodes>, k_nodes> session{};
   };
 };
 
