@@ -103,15 +103,18 @@ TEST_P(Hostile, ZmqFramesThatAreNotOursAreCountedAndChangeNothing) {
   expect_untouched();
 }
 
-TEST_P(Hostile, AFrameOverTheLimitEndsItsConnectionOnly) {
+TEST_P(Hostile, AFrameOverTheLimitIsCountedAndOneOverZmqsEndsItsConnectionOnly) {
   zmq::context_t context{1};
   RawPeer stranger = peer(context);
-  stranger.send(std::string(transport::k_frame_bytes_max + 100, 'x'));
-  EXPECT_TRUE(a->wait_for_count(Metric::handshakes_refused, 1));
-  EXPECT_EQ(a->count(Metric::frames_malformed), 0U);
-  RawPeer other = peer(context);
-  other.send(std::string(transport::k_frame_bytes_max, 'x'));
+  stranger.send(std::string(transport::k_frame_bytes_max + 1, 'x'));
   EXPECT_TRUE(a->wait_for_count(Metric::frames_malformed, 1));
+  stranger.send(std::string(transport::k_zmq_frame_bytes_max, 'x'));
+  EXPECT_TRUE(a->wait_for_count(Metric::frames_malformed, 2));
+  EXPECT_EQ(a->count(Metric::handshakes_refused), 0U);
+  RawPeer other = peer(context);
+  other.send(std::string(transport::k_zmq_frame_bytes_max + 100, 'x'));
+  EXPECT_TRUE(a->wait_for_count(Metric::handshakes_refused, 1));
+  EXPECT_EQ(a->count(Metric::frames_malformed), 2U);
   expect_untouched();
 }
 

@@ -276,6 +276,20 @@ TEST_P(NonsenseOfAMember, EndsItsSessionAndNoOther) {
   exchange();
 }
 
+TEST_F(Strangers, AFrameOverTheLimitEndsItsSessionAndIsCounted) {
+  meet(k_cookie);
+  PlayedNode played{context, *a};
+  ASSERT_TRUE(a->wait_for_sessions(2));
+  Buffer batch = marked_batch(played.header(1));
+  batch.resize(transport::k_frame_bytes_max + 1);
+  played.send(batch);
+  EXPECT_TRUE(a->wait_for_sessions(1));
+  EXPECT_EQ(a->count(Metric::frames_malformed), 1U);
+  EXPECT_TRUE(a->has_logged("node played is down: sent a frame of more than 16 MiB"));
+  EXPECT_EQ(marks_unpacked(), marks_before);
+  exchange();
+}
+
 TEST_F(Strangers, ABatchThatComesTwiceEndsItsSessionAndIsCounted) {
   meet(k_cookie);
   PlayedNode played{context, *a};

@@ -382,6 +382,51 @@ TEST_F(PlayedPeer, HeartbeatsHaveNoPlaceInTheOrder) {
   EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
 }
 
+// -- the limits of frames -------------------------------------------------------------------
+
+TEST_F(PlayedPeer, WhoseFrameIsTooLongLosesTheSessionAndIsCounted) {
+  for (const bool in_tail : {false, true}) {
+    bring_up();
+    Buffer head = batch(right(1));
+    if (!in_tail) head.resize(k_frame_bytes_max + 1);
+    Frame frame = Frame::own(std::move(head));
+    if (in_tail) frame.tail = Bytes{Buffer(k_frame_bytes_max + 1)};
+    const Actions actions = us.on_frame("r1", frame, now);
+    EXPECT_EQ(counted(actions, What::malformed), 1);
+    ASSERT_EQ(only<Sessions::Down>(actions).size(), 1U);
+    EXPECT_EQ(only<Sessions::Down>(actions)[0].why, "sent a frame of more than 16 MiB");
+    EXPECT_EQ(kind_of_only_answer(actions), FrameKind::bye);
+    EXPECT_TRUE(only<Sessions::Deliver>(actions).empty());
+  }
+}
+
+TEST_F(PlayedPeer, WhoseFrameIsAsLongAsAllowedIsHeard) {
+  bring_up();
+  Buffer longest = batch(right(1));
+  longest.resize(k_frame_bytes_max);
+  EXPECT_EQ(only<Sessions::Deliver>(hear("r1", std::move(longest))).size(), 1U);
+}
+
+TEST_F(PlayedPeer, AFrameOfAStrangerThatIsTooLongIsCountedAndChangesNothing) {
+  bring_up();
+  (void)hear("r2", encode(hello_of_them()));  // proves nothing
+  for (const char* route : {"r2", "stranger"}) {
+    const Actions actions = hear(route, Buffer(k_frame_bytes_max + 1));
+    EXPECT_EQ(counted(actions, What::malformed), 1);
+    EXPECT_EQ(actions.size(), 1U);
+  }
+  EXPECT_EQ(only<Sessions::Deliver>(hear("r1", batch(right(1)))).size(), 1U);
+}
+
+TEST_F(PlayedPeer, WhoseAnswerIsLongerThanAHandshakeIsHungUpAndCounted) {
+  bring_up();
+  Buffer accept = encode_empty(FrameKind::accept);
+  accept.resize(k_handshake_bytes_max + 1);
+  const Actions actions = answer(link, std::move(accept));
+  EXPECT_EQ(counted(actions, What::malformed), 1);
+  EXPECT_EQ(only<Sessions::Down>(actions).size(), 1U);
+}
+
 // -- good-byes and garbage ------------------------------------------------------------------
 
 TEST_F(PlayedPeer, ThatSaysByeEndsTheSessionOnce) {

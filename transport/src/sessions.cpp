@@ -109,6 +109,14 @@ void Sessions::end_session(const std::string& name, Peer& peer, const std::strin
   schedule_redial(peer, now);
 }
 
+/// Of whoever has proved itself there; others have none.
+void Sessions::end_session_over(const Route& route, const std::string& why, Clock::TimePoint now) {
+  const auto place = inbound_.find(route);
+  if (place == inbound_.end() || !place->second.proved) return;
+  const std::string name = place->second.hello.name;
+  end_session(name, peers_[name], why, now);
+}
+
 void Sessions::on_session_frame(const Route& route, FrameKind kind, const Frame& frame,
                                 Clock::TimePoint now) {
   const auto header = parse_session_header(frame.bytes);

@@ -23,7 +23,8 @@ Sessions::Actions Sessions::on_answer(LinkId link, const Frame& frame, Clock::Ti
   const auto place = outbound_.find(link);
   if (place == outbound_.end()) return take();
   Outbound& out = place->second;
-  const auto kind = kind_of(frame.bytes);
+  const bool too_long = frame.bytes.size() > k_handshake_bytes_max;
+  const auto kind = too_long ? std::nullopt : kind_of(frame.bytes);
   if (kind == FrameKind::welcome && out.phase == Phase::hello_sent) {
     on_welcome(link, out, frame, now);
   } else if (kind == FrameKind::accept && out.phase >= Phase::auth_sent) {
@@ -128,9 +129,12 @@ void Sessions::accepted(const std::string& name, Peer& peer, Clock::TimePoint no
 // -- what others dialled --------------------------------------------------------------------
 
 Sessions::Actions Sessions::on_frame(const Route& route, const Frame& frame, Clock::TimePoint now) {
-  const auto kind = kind_of(frame.bytes);
+  const bool too_long =
+      frame.bytes.size() > k_frame_bytes_max || frame.tail.size() > k_frame_bytes_max;
+  const auto kind = too_long ? std::nullopt : kind_of(frame.bytes);
   if (stopped_ || !kind) {
     if (!kind) act(Count{Count::What::malformed});
+    if (too_long) end_session_over(route, "sent a frame of more than 16 MiB", now);
     return take();
   }
   switch (*kind) {

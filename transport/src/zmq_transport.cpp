@@ -29,7 +29,7 @@ namespace grove::transport {
 namespace {
 
 constexpr std::size_t k_copied_bytes_max = std::size_t{16} << 10U;  // longer parts are handed over
-constexpr std::int64_t k_zmq_message_bytes_max = k_frame_bytes_max + 64;  // CURVE adds 33
+constexpr std::int64_t k_zmq_message_bytes_max = k_zmq_frame_bytes_max + 64;  // CURVE adds 33
 constexpr int k_backlog = 1024;  // connections that the system holds until ZeroMQ looks
 // A connection that has been quiet for so long is asked so often, in such intervals, whether its
 // other end is still there.

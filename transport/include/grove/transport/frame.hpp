@@ -44,6 +44,7 @@ namespace grove::transport {
 inline constexpr std::uint8_t k_protocol_version = 1;
 /// What this node can do beyond that, a bit each: a session uses what both ends can. None yet.
 inline constexpr std::uint64_t k_features = 0;
+/// Of each part of a frame. A longer one ends the session of who sent it.
 inline constexpr std::size_t k_frame_bytes_max = std::size_t{16} << 20U;
 /// A stranger's frames are kept until he has proved himself, so they are short.
 inline constexpr std::size_t k_handshake_bytes_max = 4096;

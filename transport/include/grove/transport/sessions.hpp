@@ -309,6 +309,7 @@ class Sessions {
   void try_up(const std::string& name, Peer& peer, Clock::TimePoint now);
   void end_session(const std::string& name, Peer& peer, const std::string& why,
                    Clock::TimePoint now, Ending ending = Ending::closed);
+  void end_session_over(const Route& route, const std::string& why, Clock::TimePoint now);
   /// Why this life of a peer, which has proved itself, may not come in.
   [[nodiscard]] static std::optional<Refusal> refusal_of(const Peer& peer, Life life);
   void meet(const std::string& name, Peer& peer, Life life, const std::string& address,

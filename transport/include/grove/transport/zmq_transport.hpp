@@ -10,9 +10,15 @@
 #include "grove/core/clock.hpp"
 #include "grove/transport/transport.hpp"
 
+#include <cstddef>
 #include <memory>
 
 namespace grove::transport {
+
+/// A longer part of a frame ZeroMQ does not receive: it ends the connection and does not say why.
+/// So it is more than k_frame_bytes_max: who is over that by less is heard, told from others, and
+/// counted.
+inline constexpr std::size_t k_zmq_frame_bytes_max = 2 * k_frame_bytes_max;
 
 struct ZmqOptions {
   /// Frames to another transport of this program that has it set, too, are handed over in memory.
