@@ -41,7 +41,7 @@ inline std::optional<Refusal> refusal(const Actions& actions) {
 
 class PlayedPeer : public testing::Test {
  protected:
-  PlayedPeer()
+  explicit PlayedPeer(std::size_t peers_max = k_peers_max)
       : us{{.name = "us",
             .life = Life{k_our_life},
             .cluster = "grove",
@@ -52,6 +52,7 @@ class PlayedPeer : public testing::Test {
             .cookie = cookie,
             .versions = {},
             .times = {},
+            .peers_max = peers_max,
             .random_seed = 1,
             .nonce = testkit::counting_nonces(1)}} {}
 

@@ -70,6 +70,7 @@ void Sessions::try_up(const std::string& name, Peer& peer, Clock::TimePoint now)
     return;
   }
   peer.session = ++last_session_;
+  peer.had_session = true;
   warned_.clear();
   seed_answered(outbound_.at(peer.link).seed, name, now);
   const std::string& over = outbound_.at(peer.link).address;

@@ -240,7 +240,9 @@ Sessions::Actions Sessions::add_peer(const std::string& name, Life life, const s
     return take();
   }
   if (known != peers_.end() && life < known->second.life) return take();
-  Peer& peer = peers_[name];
+  Peer* const found = peer_of(name, Source::hearsay);
+  if (found == nullptr) return take();
+  Peer& peer = *found;
   peer.lost.reset();
   if (peer.session == 0 && peer.link == 0) {
     peer.address = address;
@@ -250,6 +252,49 @@ Sessions::Actions Sessions::add_peer(const std::string& name, Life life, const s
     return on_tick(now);
   }
   return take();
+}
+
+Sessions::Peer* Sessions::peer_of(const std::string& name, Source source) {
+  const auto known = peers_.find(name);
+  if (known != peers_.end()) return &known->second;
+  if (peers_.size() < config_.peers_max) return &peers_[name];
+  const auto is_known = [](const Peer& peer) { return peer.had_session && !peer.left; };
+  const auto rank = [&](const Peer& peer) {
+    return std::pair{is_known(peer), peer.lost.value_or(Clock::TimePoint::max())};
+  };
+  auto goes = peers_.end();
+  for (auto place = peers_.begin(); place != peers_.end(); ++place) {
+    const Peer& peer = place->second;
+    if (peer.session != 0 || (source == Source::hearsay && is_known(peer))) continue;
+    if (goes == peers_.end() || rank(peer) < rank(goes->second)) goes = place;
+  }
+  if (goes != peers_.end()) {
+    forget(goes);
+  } else if (source == Source::hearsay) {
+    return nullptr;
+  }
+  return &peers_[name];  // else there are as many sessions, which are bounded by our sockets
+}
+
+/// Nobody looks for it any more; what it has begun ends.
+void Sessions::forget(Peers::iterator place) {
+  const std::string& name = place->first;
+  const Peer& peer = place->second;
+  std::vector<LinkId> links;
+  for (const auto& [link, out] : outbound_) {
+    if (out.peer == name) links.push_back(link);
+  }
+  for (const LinkId link : links) abandon(link);
+  if (!peer.route.empty()) {
+    act(Answer{peer.route, encode_empty(FrameKind::bye)});
+    inbound_.erase(peer.route);
+  }
+  std::erase_if(aliases_, [&](const auto& alias) { return alias.second == name; });
+  peers_.erase(place);
+}
+
+void Sessions::also_at(const std::string& address, const std::string& name) {
+  if (aliases_.size() < config_.peers_max) aliases_[address] = name;
 }
 
 void Sessions::schedule_redial(Peer& peer, Clock::TimePoint now) {

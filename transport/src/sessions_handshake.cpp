@@ -68,7 +68,7 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
       refuse(link, Refusal::name_in_use, welcome.name, now);
       return;
     }
-    own_addresses_.insert(out.address);
+    if (own_addresses_.size() < config_.peers_max) own_addresses_.insert(out.address);
     if (dialled.empty()) {  // one of the seeds is ourselves
       seed_answered(out.seed, config_.name, now);
     } else if (!out.seed.empty()) {
@@ -78,14 +78,14 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
     abandon(link);
     return;
   }
-  Peer& peer = peers_[welcome.name];
+  Peer& peer = *peer_of(welcome.name, Source::handshake);
   if (const auto reason = refusal_of(peer, welcome.life)) {
     refuse(link, *reason, welcome.name, now);
     return;
   }
   if (peer.link != 0 && peer.link != link) {  // reached already, over another address
     GROVE_MARK("handshake.reached_already");
-    aliases_[out.address] = welcome.name;
+    also_at(out.address, welcome.name);
     if (peer.session != 0) seed_answered(out.seed, welcome.name, now);
     abandon(link);
     return;
@@ -95,7 +95,7 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   requests_answered(out.seed, welcome.name);  // from here on they follow the peer
   if (is_local(peer) && out.address != peer.local) {
     const std::string seed = out.seed;
-    aliases_[out.address] = welcome.name;
+    also_at(out.address, welcome.name);
     abandon(link);
     reach(welcome.name, peer, seed, now);
     return;
@@ -222,7 +222,7 @@ void Sessions::on_auth(const Route& route, const Frame& frame, Clock::TimePoint 
     refuse(route, Refusal::name_in_use, inbound.hello, now);
     return;
   }
-  Peer& peer = peers_[name];
+  Peer& peer = *peer_of(name, Source::handshake);
   if (const auto reason = refusal_of(peer, inbound.hello.life)) {
     refuse(route, *reason, inbound.hello, now);
     return;

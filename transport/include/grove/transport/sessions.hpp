@@ -60,6 +60,8 @@ enum class AutoConnect : std::uint8_t {
   never,   // connect() alone does, once; whoever dials us is let in all the same
 };
 
+inline constexpr std::size_t k_peers_max = 4096;
+
 struct SessionsConfig {
   std::string name;
   Life life;
@@ -73,6 +75,10 @@ struct SessionsConfig {
   std::uint64_t features = k_features;
   SessionTimes times;
   AutoConnect auto_connect = AutoConnect::always;
+  /// So many peers are remembered, to be dialled again. For another one goes who has been out of
+  /// reach longest: of those that have left or never had a session with us, if there are any; for
+  /// one known by hearsay nobody else goes. Who has a session stays.
+  std::size_t peers_max = k_peers_max;
   std::uint64_t random_seed = 0;  // spreads the redials of many nodes
   std::function<Nonce()> nonce = random_nonce;
 };
@@ -247,6 +253,7 @@ class Sessions {
     std::vector<std::string> untried;  // of what its name was looked up to
     bool looking_up = false;
     bool left = false;
+    bool had_session = false;
     LinkId link = 0;            // the one on its way or accepted; 0: none
     Route route;                // the proved one; empty: none
     std::uint64_t session = 0;  // 0: down
@@ -258,6 +265,7 @@ class Sessions {
     std::optional<Clock::TimePoint> lost;  // when an attempt failed first, without a session since
     std::string trouble;
   };
+  using Peers = std::map<std::string, Peer>;
   struct Seed {
     bool listed = false;  // by set_listed_seeds() alone
     bool looking_up = false;
@@ -289,6 +297,11 @@ class Sessions {
   }
   void drop_link(LinkId link, const std::string& why, Clock::TimePoint now, bool said = false);
   void abandon(LinkId link);
+  enum class Source : std::uint8_t { hearsay, handshake };
+  /// The peer of that name, made if need be. Null: there is no room for one known by hearsay.
+  Peer* peer_of(const std::string& name, Source source);
+  void forget(Peers::iterator place);
+  void also_at(const std::string& address, const std::string& name);
   void on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now);
   void release(LinkId link, Outbound& out, const std::string& answered, Clock::TimePoint now);
   void on_refuse(LinkId link, Outbound& out, const Frame& frame, Clock::TimePoint now);
@@ -347,7 +360,7 @@ class Sessions {
   SessionsConfig config_;
   Random random_;
   Actions actions_;
-  std::map<std::string, Peer> peers_;
+  Peers peers_;
   std::map<std::string, Seed> seeds_;
   std::set<std::string> unlisted_;              // seeds that went while they were looked up
   std::set<std::string> own_addresses_;         // answered by ourselves
