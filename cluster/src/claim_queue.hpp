@@ -19,6 +19,9 @@ namespace grove::cluster {
 
 class ClaimQueue {
  public:
+  /// Of more those told most are dropped: whoever misses them hears of them by digests.
+  static constexpr std::size_t k_claims_max = 4096;
+
   /// News about a node replace all older news about it; only suspicions of different accusers stand
   /// beside each other.
   void add(MemberClaim claim) {
@@ -30,6 +33,7 @@ class ClaimQueue {
       return old.name == claim.name && !(both_suspect && old.accuser != claim.accuser);
     });
     queue_.push_front({std::move(claim), 0});
+    if (queue_.size() > k_claims_max) queue_.pop_back();
   }
   /// At most `most` claims for one message in a cluster of `members`.
   [[nodiscard]] std::vector<MemberClaim> take(std::size_t most, std::size_t members) {

@@ -422,6 +422,11 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
         node_.metrics().add(Metric::probes_unanswered);
         break;
       case Membership::Counted::bad_metadata: node_.metrics().add(Metric::metadata_refused); break;
+      case Membership::Counted::too_many:
+        node_.metrics().add(Metric::members_refused);
+        once_.warning("this node knows " + std::to_string(cluster::k_members_max) +
+                      " members: of others it takes in only those that it has a session with");
+        break;
     }
   }
 

@@ -4,6 +4,7 @@
 #include "membership.hpp"
 
 #include "grove/core/mark.hpp"
+#include "grove/transport/endpoint.hpp"
 
 #include "node_metadata.hpp"
 #include "stable_hash.hpp"
@@ -68,14 +69,17 @@ void Membership::reached(const std::string& name, Member& member, const std::str
 
 // -- claims ---------------------------------------------------------------------------------
 
-void Membership::hear(const MemberClaim& claim, Clock::TimePoint now) {
-  if (!is_node_name(claim.name) || claim.life == 0) return;
+void Membership::hear(const MemberClaim& claim, Clock::TimePoint now, Source source) {
+  if (!is_node_name(claim.name) || claim.life == 0 ||
+      claim.address.size() > transport::k_address_bytes_max) {
+    return;
+  }
   if (claim.name == config_.name) {
     hear_of_self(claim);
     return;
   }
   switch (claim.state) {
-    case MemberState::alive: hear_alive(claim, now); break;
+    case MemberState::alive: hear_alive(claim, source); break;
     case MemberState::suspect: hear_suspect(claim, now); break;
     case MemberState::dead:
     case MemberState::left: hear_gone(claim, now); break;
@@ -102,10 +106,19 @@ Membership::Member* Membership::known(const MemberClaim& claim) {
   return claim.life == place->second.life.value ? &place->second : nullptr;
 }
 
-void Membership::hear_alive(const MemberClaim& claim, Clock::TimePoint /*now*/) {
+/// Whether there is no room for somebody new.
+bool Membership::is_too_many(const MemberClaim& claim) {
+  if (members_.size() < config_.members_max || members_.contains(claim.name)) return false;
+  actions_.emplace_back(Count{Counted::too_many});
+  return true;
+}
+
+void Membership::hear_alive(const MemberClaim& claim, Source source) {
   const auto place = members_.find(claim.name);
   const bool is_new = place == members_.end() || claim.life > place->second.life.value;
   if (is_new) {
+    const bool surplus = place == members_.end() ? is_too_many(claim) : place->second.surplus;
+    if (surplus && place == members_.end() && source == Source::hearsay) return;
     if (place != members_.end() && place->second.state <= MemberState::suspect) {
       change(claim.name, place->second, MemberState::dead,
              place->second.session ? "a newer node has its name" : "the node was restarted");
@@ -114,6 +127,7 @@ void Membership::hear_alive(const MemberClaim& claim, Clock::TimePoint /*now*/) 
     member.life = Life{claim.life};
     member.incarnation = claim.incarnation;
     member.address = claim.address;
+    member.surplus = surplus;
     members_[claim.name] = std::move(member);
     actions_.emplace_back(
         Changed{claim.name, Life{claim.life}, std::nullopt, MemberState::alive, "joined"});
@@ -171,6 +185,7 @@ void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
       std::max(config_.times.tombstone - std::chrono::seconds{claim.gone_for}, Clock::Duration{});
   const bool is_new = place == members_.end() || claim.life > place->second.life.value;
   if (is_new && remembered == Clock::Duration{}) return;  // others are about to forget it
+  if (is_new && is_too_many(claim)) return;
   if (is_new) {  // it came and went while this node did not look
     GROVE_MARK("members.came_and_went_unseen");
     if (place != members_.end() && place->second.state <= MemberState::suspect) {
@@ -182,6 +197,7 @@ void Membership::hear_gone(const MemberClaim& claim, Clock::TimePoint now) {
     member.address = claim.address;
     member.state = claim.state;
     member.forget_at = now + remembered;
+    member.surplus = place != members_.end() && place->second.surplus;
     members_[claim.name] = std::move(member);
     news_.add(claim);
     return;
@@ -223,7 +239,7 @@ Membership::Actions Membership::set_metadata(NodeMetadata metadata) {
 
 Membership::Actions Membership::on_session_up(const std::string& name, Life life,
                                               const std::string& address, Clock::TimePoint now) {
-  hear({name, life.value, 0, MemberState::alive, address, {}}, now);
+  hear({name, life.value, 0, MemberState::alive, address, {}}, now, Source::session);
   const auto place = members_.find(name);
   if (place != members_.end() && place->second.life == life) {
     place->second.session = true;
@@ -237,8 +253,17 @@ Membership::Actions Membership::on_session_up(const std::string& name, Life life
 Membership::Actions Membership::on_session_down(const std::string& name, Clock::TimePoint now) {
   const auto place = members_.find(name);
   if (place == members_.end()) return take();
-  place->second.session = false;
-  if (place->second.state <= MemberState::suspect) start_probe(name, now);
+  Member& member = place->second;
+  member.session = false;
+  member.surplus = member.surplus && members_.size() > config_.members_max;
+  if (member.surplus) {
+    if (member.state <= MemberState::suspect) {
+      change(name, member, MemberState::dead, "no session, and too many members to remember it");
+    }
+    members_.erase(place);
+    return take();
+  }
+  if (member.state <= MemberState::suspect) start_probe(name, now);
   return take();
 }
 

@@ -37,6 +37,8 @@ struct MembershipTimes {
   Clock::Duration tombstone = std::chrono::hours{24};       // a dead or left member is remembered
 };
 
+inline constexpr std::size_t k_members_max = 4096;
+
 struct MembershipConfig {
   std::string name;
   Life life;
@@ -44,6 +46,10 @@ struct MembershipConfig {
   MembershipTimes times;
   std::uint64_t random_seed = 0;
   NodeMetadata metadata = {};
+  /// So many are remembered, the dead among them, whoever invents more. Nobody has to go for
+  /// another one: beyond that nobody is taken in by hearsay, and who has a session is forgotten
+  /// with it.
+  std::size_t members_max = k_members_max;
 };
 
 class Membership {
@@ -86,6 +92,7 @@ class Membership {
     declared_dead,
     unreached_probe,
     bad_metadata,
+    too_many,  // somebody who is not remembered: see MembershipConfig
   };
   struct Count {
     Counted what;
@@ -137,6 +144,7 @@ class Membership {
     MemberState state = MemberState::alive;
     std::string address;
     bool session = false;
+    bool surplus = false;  // there was no room: here for its session
     std::string reached_by;
     ClaimedMetadata metadata;
     std::optional<Suspicion> suspicion;  // while suspect
@@ -157,12 +165,14 @@ class Membership {
     Clock::TimePoint deadline;
   };
 
-  void hear(const MemberClaim& claim, Clock::TimePoint now);
+  enum class Source : std::uint8_t { hearsay, session };
+  void hear(const MemberClaim& claim, Clock::TimePoint now, Source source = Source::hearsay);
   void hear_of_self(const MemberClaim& claim);
-  void hear_alive(const MemberClaim& claim, Clock::TimePoint now);
+  void hear_alive(const MemberClaim& claim, Source source);
   void hear_suspect(const MemberClaim& claim, Clock::TimePoint now);
   void hear_gone(const MemberClaim& claim, Clock::TimePoint now);
   void hear_metadata(const MemberClaim& claim);
+  bool is_too_many(const MemberClaim& claim);
   bool may_accuse(const std::string& accuser) const;
   Member* known(const MemberClaim& claim);
   void change(const std::string& name, Member& member, MemberState to, const std::string& why);

@@ -19,8 +19,13 @@ class Suspicion {
   Suspicion(Clock::TimePoint since, std::string accuser)
       : since_{since}, accusers_{std::move(accuser)} {}
 
-  /// Returns: whether the accuser is a new one.
-  bool confirm(const std::string& accuser) { return accusers_.insert(accuser).second; }
+  /// More than shorten the time: of a large cluster each may accuse, and be told of.
+  static constexpr std::size_t k_accusers_max = 16;
+
+  /// Returns: whether the accuser is a new one, of the first k_accusers_max.
+  bool confirm(const std::string& accuser) {
+    return accusers_.size() < k_accusers_max && accusers_.insert(accuser).second;
+  }
   /// This node itself was not running for so long: nobody could refute to it meanwhile.
   void postpone(Clock::Duration pause) noexcept { since_ += pause; }
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <tuple>
 
 namespace grove::cluster::testing {
@@ -34,6 +35,13 @@ TEST(Suspicion, AnAccuserCountsOnce) {
   EXPECT_FALSE(suspicion.confirm("a"));
   EXPECT_TRUE(suspicion.confirm("b"));
   EXPECT_EQ(suspicion.accusers().size(), 2U);
+}
+
+TEST(Suspicion, RemembersAFewAccusersOfMany) {
+  Suspicion suspicion{k_start, "a0"};
+  for (int i = 1; i < 1000; ++i) suspicion.confirm("a" + std::to_string(i));
+  EXPECT_EQ(suspicion.accusers().size(), Suspicion::k_accusers_max);
+  EXPECT_FALSE(suspicion.confirm("another")) << "that is no news any more";
 }
 
 TEST(Suspicion, LargerClustersWaitLonger) {
@@ -69,6 +77,19 @@ TEST(ClaimQueue, WhatWasToldLeastGoesFirst) {
   ASSERT_EQ(queue.take(1, 9).front().name, "old");
   queue.add({"new", 1, 0, MemberState::alive, {}, {}});
   EXPECT_EQ(queue.take(1, 9).front().name, "new");
+}
+
+TEST(ClaimQueue, OfTooManyNewsThoseToldMostAreDropped) {
+  ClaimQueue queue;
+  queue.add({"told", 1, 0, MemberState::alive, {}, {}});
+  ASSERT_EQ(queue.take(1, 9).size(), 1U);
+  const auto add = [&queue](std::size_t number) {
+    queue.add({"x" + std::to_string(number), 1, 0, MemberState::alive, {}, {}});
+  };
+  for (std::size_t i = 0; i < ClaimQueue::k_claims_max; ++i) add(i);
+  const auto all = queue.take(2 * ClaimQueue::k_claims_max, 9);
+  EXPECT_EQ(all.size(), ClaimQueue::k_claims_max);
+  for (const MemberClaim& claim : all) EXPECT_NE(claim.name, "told");
 }
 
 TEST(ClaimQueue, NewsReplaceOlderNewsButNotAnotherAccusersSuspicion) {
@@ -212,6 +233,97 @@ TEST(Claims, OfADeadMemberTellNoMetadata) {
   EXPECT_EQ(roles_told(), (std::vector<std::string>{"own", "web"}));
   self.on_message("y", {SwimKind::view_back, 0, {}, {{"x", 7, 0, dead, "x:1", {}}}}, k_start);
   EXPECT_EQ(roles_told(), std::vector<std::string>{"own"});
+}
+
+// -- how many are remembered ----------------------------------------------------------------
+
+/// A node that has been told of as many members as it remembers, all invented.
+class Crowded : public ::testing::Test {
+ protected:
+  static constexpr std::size_t k_max = 10;
+
+  Crowded() {
+    hear({"known", 7, 0, alive, "known:1", {}});
+    hear({"gone", 7, 0, left, "gone:1", {}});
+    for (std::size_t i = 0; i < k_max; ++i) {
+      refused += refusals(hear({"x" + std::to_string(i), 7, 0, alive, "x:1", {}}));
+    }
+  }
+  Membership::Actions hear(const MemberClaim& claim) {
+    return self.on_message("faulty", {SwimKind::view_back, 0, {}, {claim}}, k_start);
+  }
+  static std::size_t refusals(const Membership::Actions& actions) {
+    std::size_t count = 0;
+    for (const auto& action : actions) {
+      const auto* counted = std::get_if<Membership::Count>(&action);
+      if (counted != nullptr && counted->what == Membership::Counted::too_many) ++count;
+    }
+    return count;
+  }
+  std::optional<Membership::MemberView> find(const std::string& name) {
+    for (const auto& member : self.members()) {
+      if (member.name == name) return member;
+    }
+    return std::nullopt;
+  }
+  Membership self{{"self", Life{1}, "self:1", {}, 1, {}, k_max}};
+  std::size_t refused = 0;
+};
+
+TEST_F(Crowded, NobodyMoreIsRememberedByHearsay) {
+  EXPECT_EQ(self.members().size(), k_max);
+  EXPECT_EQ(refused, 2U);
+  for (const MemberState state : {alive, suspect, dead, left}) {
+    const bool said = state != suspect;  // of strangers that says nothing
+    EXPECT_EQ(refusals(hear({"more", 7, 0, state, "more:1", "x1"})), said ? 1U : 0U);
+  }
+  EXPECT_EQ(self.members().size(), k_max);
+}
+
+TEST_F(Crowded, WhoIsRememberedStaysAndIsHeardOf) {
+  EXPECT_EQ(find("known")->state, alive);
+  EXPECT_EQ(find("gone")->state, left);
+  hear({"known", 8, 0, alive, "known:2", {}});
+  EXPECT_EQ(find("known")->life, Life{8}) << "a new life takes no room of its own";
+  hear({"known", 8, 0, dead, "known:2", {}});
+  EXPECT_EQ(find("known")->state, dead);
+}
+
+TEST_F(Crowded, WhoHasASessionIsAMemberAsLongAsItLasts) {
+  self.on_session_up("new", Life{9}, "new:1", k_start);
+  ASSERT_TRUE(find("new"));
+  EXPECT_TRUE(find("new")->session);
+  EXPECT_EQ(self.members().size(), k_max + 1);
+  const auto actions = self.on_session_down("new", k_start);
+  ASSERT_EQ(actions.size(), 1U);
+  EXPECT_EQ(std::get<Membership::Changed>(actions[0]).to, dead);
+  EXPECT_FALSE(find("new"));
+  EXPECT_TRUE(find("known"));
+}
+
+TEST_F(Crowded, WhoHasASessionIsForgottenWithItThoughALaterLifeIsSaidToBeGone) {
+  self.on_session_up("new", Life{9}, "new:1", k_start);
+  hear({"new", 10, 0, dead, "new:1", {}});
+  self.on_session_down("new", k_start);
+  EXPECT_FALSE(find("new"));
+}
+
+TEST_F(Crowded, WhoHadASessionStaysWhenThereIsRoomByThen) {
+  self.on_session_up("new", Life{9}, "new:1", k_start);
+  MemberClaim long_gone{"x1", 7, 0, dead, "x:1", {}};
+  long_gone.gone_for = 24 * 60 * 60;
+  hear(long_gone);
+  self.on_tick(k_start + 1s);
+  EXPECT_FALSE(find("x1"));
+  self.on_session_down("new", k_start + 1s);
+  EXPECT_EQ(find("new")->state, alive) << "it has its time to be back";
+}
+
+TEST(Claims, WithAnAddressThatIsTooLongAreNotHeard) {
+  Membership self{{"self", Life{1}, "self:1", {}, 1}};
+  self.on_message(
+      "a", {SwimKind::view_back, 0, {}, {{"x", 7, 0, alive, std::string(256, 'x'), {}}}}, k_start);
+  EXPECT_TRUE(self.members().empty());
 }
 
 // -- whole clusters -------------------------------------------------------------------------

@@ -5,6 +5,7 @@
 
 #include "integration/under_attack.hpp"
 #include "integration/unpack_count.hpp"
+#include "membership.hpp"
 
 #include <gtest/gtest.h>
 
@@ -26,6 +27,7 @@ using transport::FrameKind;
 constexpr const char* k_cookie = "integration";
 constexpr std::uint8_t k_fragment = 65;  // see docs/wire.md
 constexpr std::uint8_t k_last_piece = 1;
+constexpr std::uint8_t k_control = 64;
 const std::string k_null_greeting =
     std::string("\xff\0\0\0\0\0\0\0\x01\x7f\x03\0NULL", 16) + std::string(48, '\0');
 
@@ -273,6 +275,30 @@ TEST_P(NonsenseOfAMember, EndsItsSessionAndNoOther) {
   EXPECT_TRUE(a->has_logged("node played is down: sent a malformed batch"))
       << a->last_logged("node played is down");
   EXPECT_EQ(marks_unpacked(), marks_before);
+  exchange();
+}
+
+// The dead: the living would all be dialled.
+TEST_F(Strangers, MembersThatAMemberInventsAreBoundedAndOthersStay) {
+  meet(k_cookie);
+  PlayedNode played{context, *a};
+  ASSERT_TRUE(a->wait_for_sessions(2));
+  cluster::SwimMessage news{cluster::SwimKind::view_back, 0, {}, {}};
+  for (std::size_t i = 0; i < cluster::k_members_max; ++i) {
+    news.claims.push_back(
+        {"x" + std::to_string(i), 7, 0, cluster::MemberState::dead, "127.0.0.1:1", {}});
+  }
+  transport::Record record;
+  record.kind = k_control;
+  record.type = k_message_type<cluster::SwimMessage>.wire_id;
+  Buffer body;
+  ASSERT_TRUE(transport::pack(body, [&](Writer& out) { wire::write(out, news); }));
+  const auto* text = reinterpret_cast<const char*>(body.data());
+  played.send(batch_with(played.header(1), record, {text, body.size()}));
+  EXPECT_TRUE(a->wait_for_count(Metric::members_refused, 2));  // b and the played one are known
+  EXPECT_EQ(a->times_logged("this node knows 4096 members"), 1);
+  EXPECT_EQ(a->members().size(), 1 + cluster::k_members_max);
+  EXPECT_EQ(a->cluster().sessions(), 2U);
   exchange();
 }
 

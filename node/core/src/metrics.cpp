@@ -41,6 +41,7 @@ std::string_view to_string(Metric metric) noexcept {
     case Metric::suspicions_refuted: return "suspicions_refuted_total";
     case Metric::probes_unanswered: return "probes_unanswered_total";
     case Metric::metadata_refused: return "metadata_refused_total";
+    case Metric::members_refused: return "members_refused_total";
     case Metric::minorities: return "minorities_total";
     case Metric::k_count: break;
   }

@@ -50,6 +50,7 @@ enum class Metric : std::uint8_t {
   suspicions_refuted,  // of this node
   probes_unanswered,
   metadata_refused,  // of other nodes: more than a node may say of itself
+  members_refused,   // news of more members than a node remembers
   minorities,        // times that this node was in the minority of a partition
   k_count
 };
