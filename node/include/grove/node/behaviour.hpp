@@ -260,8 +260,9 @@ inline constexpr Behaviour k_class_behaviour{RemoteClass<T>::k_name, &k_message_
 template <class Declaration>
 inline const bool k_remote_registered = false;  // specialised by the macros
 
+/// What travels when it is called or spawned, whoever runs it.
 template <auto function>
-bool register_function() {
+bool register_types_of_function() {
   static_assert(k_all_carried<ArgsOf<function>>,
                 "an argument of this function cannot travel: it needs a GROVE_MESSAGE line, or is "
                 "of a kind that has no wire form");
@@ -269,26 +270,33 @@ bool register_function() {
   static_assert(std::is_void_v<R> || Carried<R>::value,
                 "what this function returns cannot travel: it needs a GROVE_MESSAGE line, or is of "
                 "a kind that has no wire form");
-  register_message_type(k_message_type<CallAnswer<function>>);
-  register_message_type(k_message_type<FunctionOrder<function>>);
-  return register_behaviour(k_function_behaviour<function>);
+  return register_message_type(k_message_type<CallAnswer<function>>) &&
+         register_message_type(k_message_type<FunctionOrder<function>>);
 }
 template <class T>
-bool register_class() {
+bool register_types_of_class() {
   static_assert(std::derived_from<T, GenServer> || std::derived_from<T, Handler>,
                 "what other nodes may start is a GenServer or a Handler");
   static_assert(k_all_carried<typename RemoteClass<T>::ArgTuple>,
                 "an argument of this class cannot travel: it needs a GROVE_MESSAGE line, or is of "
                 "a kind that has no wire form");
-  register_message_type(k_message_type<ClassOrder<T>>);
-  return register_behaviour(k_class_behaviour<T>);
+  return register_message_type(k_message_type<ClassOrder<T>>);
+}
+
+template <auto function>
+bool register_function() {
+  return register_types_of_function<function>() &&
+         register_behaviour(k_function_behaviour<function>);
+}
+template <class T>
+bool register_class() {
+  return register_types_of_class<T>() && register_behaviour(k_class_behaviour<T>);
 }
 
 }  // namespace detail
 }  // namespace grove
 
-/// Declares a function that other nodes may call, and spawn when it is a process.
-#define GROVE_REMOTE(function, wire_name)                                                         \
+#define GROVE_DETAIL_REMOTE(function, wire_name, registers)                                       \
   template <>                                                                                     \
   struct grove::detail::RemoteFunction<function> {                                                \
     static constexpr bool k_declared = true;                                                      \
@@ -297,10 +305,8 @@ bool register_class() {
   };                                                                                              \
   template <>                                                                                     \
   inline const bool grove::detail::k_remote_registered<grove::detail::RemoteFunction<function>> = \
-      ::grove::detail::register_function<function>();
-
-/// Declares a GenServer or a Handler that other nodes may start, and what it is made from.
-#define GROVE_REMOTE_CLASS(Class, wire_name, ...)                                           \
+      ::grove::detail::registers<function>();
+#define GROVE_DETAIL_REMOTE_CLASS(Class, wire_name, registers, ...)                         \
   template <>                                                                               \
   struct grove::detail::RemoteClass<Class> {                                                \
     static constexpr bool k_declared = true;                                                \
@@ -309,4 +315,12 @@ bool register_class() {
   };                                                                                        \
   template <>                                                                               \
   inline const bool grove::detail::k_remote_registered<grove::detail::RemoteClass<Class>> = \
-      ::grove::detail::register_class<Class>();
+      ::grove::detail::registers<Class>();
+
+/// Declares a function that other nodes may call, and spawn when it is a process.
+#define GROVE_REMOTE(function, wire_name) \
+  GROVE_DETAIL_REMOTE(function, wire_name, register_function)
+
+/// Declares a GenServer or a Handler that other nodes may start, and what it is made from.
+#define GROVE_REMOTE_CLASS(Class, wire_name, ...) \
+  GROVE_DETAIL_REMOTE_CLASS(Class, wire_name, register_class, __VA_ARGS__)
