@@ -25,6 +25,12 @@ class Counter : public grove::GenServer {
 
 }  // namespace wire_test
 
+#ifndef GROVE_WIRE_ALONE
 GROVE_REMOTE(wire_test::track, "wire_test.track")
 GROVE_REMOTE(wire_test::add, "wire_test.add")
 GROVE_REMOTE_CLASS(wire_test::Counter, "wire_test.counter", int)
+#else  // without what would run them: it is the whole runtime
+GROVE_DETAIL_REMOTE(wire_test::track, "wire_test.track", register_types_of_function)
+GROVE_DETAIL_REMOTE(wire_test::add, "wire_test.add", register_types_of_function)
+GROVE_DETAIL_REMOTE_CLASS(wire_test::Counter, "wire_test.counter", register_types_of_class, int)
+#endif
