@@ -9,6 +9,10 @@
 
 namespace grove::detail {
 
+void tell_owner(Context& task, const Ref& alias, Message message) {
+  task.post_alias(alias, SignalKind::told_alias, std::move(message));
+}
+
 Context& only_for(const Pid& owner) {
   Context* const context = Context::running();
   if (context == nullptr || context->self() != owner) {

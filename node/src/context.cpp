@@ -124,9 +124,9 @@ void Context::post_reply(const From& to, Message&& message) {
   post(to.pid, SignalKind::reply, to.serial, std::move(message));
 }
 
-void Context::post_alias(const Ref& alias, Message message) {
-  post({alias.node, alias.owner, alias ? detail::k_any_generation : 0}, SignalKind::alias,
-       alias.serial, std::move(message));
+void Context::post_alias(const Ref& alias, SignalKind kind, Message message) {
+  post({alias.node, alias.owner, alias ? detail::k_any_generation : 0}, kind, alias.serial,
+       std::move(message));
 }
 
 void Context::post_name(std::string_view to, SignalKind kind, Message message) {

@@ -32,6 +32,7 @@ EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, Envelope& signal) {
     case SignalKind::info:
     case SignalKind::cast: node.dead_letter(Metric::dead_letters_no_process, signal, dead); break;
     case SignalKind::reply: node.dead_letter(Metric::dead_letters_late_reply, signal, dead); break;
+    case SignalKind::told_alias:
     case SignalKind::alias: node.dead_letter(Metric::dead_letters_alias, signal, dead); break;
     case SignalKind::call:
       node.dead_letter(Metric::dead_letters_no_process, signal, dead);
@@ -72,7 +73,7 @@ void Process::take_inbox() {
   const std::uint32_t generation = generation_.load(std::memory_order_relaxed);
   do {
     Envelope* const envelope = std::exchange(next, next->next);
-    if (alive_ && (envelope->generation == generation || envelope->kind() == SignalKind::alias)) {
+    if (alive_ && (envelope->generation == generation || is_through_alias(envelope->kind()))) {
       if (envelope->kind() <= SignalKind::cast && envelope->flags == 0) {  // by far the most
         append(envelope);
         continue;
@@ -112,6 +113,7 @@ void Process::act(Envelope* envelope) {
     case SignalKind::call: on_call(envelope); return;
     case SignalKind::system: on_system(envelope); return;
     case SignalKind::reply: on_reply(envelope); return;
+    case SignalKind::told_alias:
     case SignalKind::alias: on_alias(envelope); return;
     case SignalKind::told:
       envelope->set_kind(SignalKind::info);

@@ -71,6 +71,35 @@ TEST(AsyncTask, SaysItsValueAndThenItsEndToAnOwnerWhoDoesNotWait) {
   });
 }
 
+TEST(AsyncTask, ItsValueNeedsNoRoomInAFullMailbox) {
+  for (const MailboxPolicy policy : {MailboxPolicy::suspend_sender, MailboxPolicy::drop_newest,
+                                     MailboxPolicy::drop_oldest, MailboxPolicy::fail}) {
+    SCOPED_TRACE(static_cast<int>(policy));
+    LocalWorld{}.run([policy](Context& context) -> Task<> {
+      const auto fill = [](Context& full) {
+        for (int i = 0; i < 3; ++i) full.node().send(full.self(), Hello{});
+      };
+      const auto owns = [fill](Context& owner) -> Task<> {
+        fill(owner);
+        AsyncTask<int> task = async(owner, later, 1ms, 7);
+        co_await owner.sleep_for(10ms);
+        fill(owner);
+        EXPECT_EQ(co_await task.await(1s), 7);
+
+        const StartResult tasks = co_await start_dynamic_supervisor(owner);
+        AsyncTask<int> supervised = co_await async_nolink(owner, tasks.pid, later, 1ms, 8);
+        EXPECT_EQ(co_await supervised.await(1s), 8);
+        owner.exit(ExitReason::symbol("done"));
+      };
+      SpawnOptions options{.monitor = true};
+      options.mailbox = {.messages = 2, .policy = policy};
+      context.spawn_opt(options, owns);
+      const Down down = co_await context.receive<Down>();
+      EXPECT_EQ(to_string(down.reason), "done");
+    });
+  }
+}
+
 TEST(AsyncTask, AnAwaitThatTimesOutLeavesNothingAndTheTaskGoesOn) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {

@@ -98,6 +98,9 @@ template <class F, class... Args>
 using AsyncResult = typename TaskResultOf<decltype(call_task(
     std::declval<F&>(), std::declval<Context&>(), std::declval<Args&>()...))>::type;
 
+/// Sends what a task has come to. It takes no room in its owner's mailbox, as all answers.
+void tell_owner(Context& task, const Ref& alias, Message message);
+
 /// Calls the function, and sends what it comes to through `alias`, when there is one.
 template <class F, class... Args>
 Task<> run_task(Context& context, Ref alias, F function, Args... args) {
@@ -110,16 +113,16 @@ Task<> run_task(Context& context, Ref alias, F function, Args... args) {
       Called running = call_task(function, context, args...);
       co_await running;
     }
-    if (alias) context.send(alias, TaskReply<void>{alias});
+    if (alias) tell_owner(context, alias, Message::make<TaskReply<void>>(alias));
     co_return;
   } else if constexpr (std::same_as<Called, R>) {
     R result = call_task(function, context, args...);
-    if (alias) context.send(alias, TaskReply<R>{alias, std::move(result)});
+    if (alias) tell_owner(context, alias, Message::make<TaskReply<R>>(alias, std::move(result)));
     co_return;
   } else {
     Called running = call_task(function, context, args...);
     R result = co_await running;
-    if (alias) context.send(alias, TaskReply<R>{alias, std::move(result)});
+    if (alias) tell_owner(context, alias, Message::make<TaskReply<R>>(alias, std::move(result)));
   }
 }
 

@@ -31,7 +31,8 @@ class ServerOf;  // server.hpp
 
 namespace detail {
 template <class Server, class T>
-struct Answers;  // server.hpp
+struct Answers;                                                     // server.hpp
+void tell_owner(Context& task, const Ref& alias, Message message);  // async.hpp
 }  // namespace detail
 
 /// Who waits for an answer.
@@ -161,7 +162,7 @@ class Context {
   /// Through an alias: to its process while it is active, else a dead letter.
   template <class T>
   void send(const Ref& alias, T message) {
-    post_alias(alias, Message::make<T>(std::move(message)));
+    post_alias(alias, SignalKind::alias, Message::make<T>(std::move(message)));
   }
   template <class T>
   void send(const Via& to, T message) {
@@ -383,9 +384,10 @@ class Context {
  private:
   friend class detail::CallWaiter;
   friend class detail::OpenRequest;
+  friend void detail::tell_owner(Context& task, const Ref& alias, Message message);
   void post(const Pid& to, SignalKind kind, std::uint64_t serial, Message&& message);
   void post_reply(const From& to, Message&& message);
-  void post_alias(const Ref& alias, Message message);
+  void post_alias(const Ref& alias, SignalKind kind, Message message);
   void post_found(const std::optional<Pid>& to, SignalKind kind, Message&& message);
   void post_name(const Global& to, SignalKind kind, Message message);
   void post_name(std::string_view to, SignalKind kind, Message message);

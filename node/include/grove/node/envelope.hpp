@@ -37,17 +37,23 @@ enum class SignalKind : std::uint8_t {
   inspect = 15,    // a question (`serial`) that needs no code of the process; or InspectRequest
   system = 16,     // a call for servers alone: SysRequest
   // These never leave a node:
-  node_lost = 32,  // NodeLost
-  tick = 33,       // look at the clock: a deadline may have passed
-  completed = 35,  // the Operation `serial` has ended
-  want_room = 36,  // the sender waits until the mailbox has room
-  room = 37,       // it has
-  told = 39,       // a message of the runtime's, which takes no room
+  node_lost = 32,   // NodeLost
+  tick = 33,        // look at the clock: a deadline may have passed
+  completed = 35,   // the Operation `serial` has ended
+  want_room = 36,   // the sender waits until the mailbox has room
+  room = 37,        // it has
+  told = 39,        // a message of the runtime's, which takes no room
+  told_alias = 40,  // the same through an alias
 };
 
 /// Whether it carries a message of the program's.
 [[nodiscard]] constexpr bool is_message(SignalKind kind) noexcept {
   return kind <= SignalKind::call || kind == SignalKind::alias;
+}
+
+/// Whether it is meant for whichever life of its place owns an alias.
+[[nodiscard]] constexpr bool is_through_alias(SignalKind kind) noexcept {
+  return kind == SignalKind::alias || kind == SignalKind::told_alias;
 }
 
 /// A session's number on this node; grows. 0: none.
