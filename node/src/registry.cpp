@@ -6,6 +6,7 @@
 
 #include "process.hpp"
 #include "registry_shards.hpp"
+#include "reminders.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -114,7 +115,13 @@ class RegistryData final : public Directory {
   }
 
   void tell(Context& from, const RegistryEvent& event) const {
-    for (const std::string& listener : listeners_) from.send(std::string_view{listener}, event);
+    for (const std::string& listener : listeners_) {
+      if (const auto pid = from.whereis(listener)) {
+        detail::tell(from, *pid, Message::make<RegistryEvent>(event));
+      } else {
+        from.send(std::string_view{listener}, event);  // a dead letter
+      }
+    }
   }
   void tell_unregistered(Context& from, const RegistryShards::Removed& removed) const {
     if (listeners_.empty()) return;

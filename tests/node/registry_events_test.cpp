@@ -164,6 +164,40 @@ TEST(RegistryListeners, HearOfEachEntryThatComesAndGoes) {
   });
 }
 
+struct Noise {};
+
+TEST(RegistryListeners, HearOfAllThoughTheirMailboxIsFull) {
+  for (const MailboxPolicy policy :
+       {MailboxPolicy::drop_newest, MailboxPolicy::drop_oldest, MailboxPolicy::fail}) {
+    SCOPED_TRACE(static_cast<int>(policy));
+    LocalWorld{}.run([policy](Context& context) -> Task<> {
+      const auto listen = [](Context& own, Pid boss) -> Task<> {
+        (void)own.register_name("ear", own.self());
+        co_await own.sleep_for(1s);
+        for (int i = 0; i < 2; ++i) {
+          const auto event = co_await own.receive_for<RegistryEvent>(1s);
+          own.send(boss, event ? text(*event) : std::string{"nothing"});
+        }
+      };
+      SpawnOptions bounded{.mailbox = {.messages = 2, .policy = policy}};
+      const Pid ear = context.spawn_opt(bounded, listen, context.self()).pid;
+      RegistryOptions options;
+      options.listeners = {"ear"};
+      const StartResult r = co_await start_registry(context, "r", RegistryKind::unique, options);
+      for (int i = 0; i < 2; ++i) context.node().send(ear, Noise{});
+      context.spawn([](Context& child) -> Task<> {
+        EXPECT_TRUE(Registry(child, "r").register_key("k", 1));
+        co_return;
+      });
+      co_await context.sleep_for(1ms);
+      for (int i = 0; i < 2; ++i) context.node().send(ear, Noise{});
+      EXPECT_EQ(co_await context.receive<std::string>(), R"(r + "k" 1)");
+      EXPECT_EQ(co_await context.receive<std::string>(), R"(r - "k" 1)");
+      EXPECT_TRUE(context.node().is_alive(r.pid));
+    });
+  }
+}
+
 TEST(RegistryStarter, ThatHasUnlinkedItIsClearedAwayAsWell) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
