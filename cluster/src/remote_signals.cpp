@@ -3,6 +3,7 @@
 
 #include "grove/core/check.hpp"
 #include "grove/node/gen_server.hpp"
+#include "grove/node/pool.hpp"
 #include "grove/transport/codec.hpp"
 
 #include <utility>
@@ -17,6 +18,12 @@ const MessageType* type_of(std::uint64_t wire_id) noexcept {
   static thread_local const MessageType* last = nullptr;
   if (last == nullptr || last->wire_id != wire_id) last = find_message_type(wire_id);
   return last;
+}
+
+/// What is let in whatever room there is; on the wire it is a message like any other.
+bool is_runtimes_word(SignalKind kind, std::uint64_t type) noexcept {
+  return (kind == SignalKind::info && type == k_message_type<detail::StopServer>.wire_id) ||
+         (kind == SignalKind::cast && type == k_message_type<detail::CheckIn>.wire_id);
 }
 
 /// The record's body, with a hold on its memory.
@@ -64,10 +71,7 @@ EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& r
   auto envelope =
       std::make_unique<Envelope>(kind, transport::pid_of(peer, record.from), record.serial);
   if (carries_message(kind)) {
-    // The runtime's own word, whatever room there is; on the wire it is a message like any other.
-    if (kind == SignalKind::info && record.type == k_message_type<detail::StopServer>.wire_id) {
-      envelope->set_kind(SignalKind::told);
-    }
+    if (is_runtimes_word(kind, record.type)) envelope->set_kind(SignalKind::told);
     envelope->flags = Envelope::k_packed;
     envelope->message = std::move(packed);
   } else if (kind == SignalKind::exit || kind == SignalKind::down) {

@@ -19,9 +19,6 @@ struct CheckOut {
   using Reply = Lent;
   Timeout timeout;
 };
-struct CheckIn {
-  Pid worker;
-};
 struct GetPoolStatus {
   using Reply = PoolStatus;
 };
@@ -30,7 +27,6 @@ struct GetPoolStatus {
 
 GROVE_MESSAGE(grove::detail::Lent, "grove.pool.lent", worker, error)
 GROVE_MESSAGE(grove::detail::CheckOut, "grove.pool.check_out", timeout)
-GROVE_MESSAGE(grove::detail::CheckIn, "grove.pool.check_in", worker)
 GROVE_MESSAGE(grove::detail::GetPoolStatus, "grove.pool.get_status")
 GROVE_MESSAGE(grove::PoolStatus, "grove.pool.status", idle, lent, overflow, waiting)
 
@@ -98,7 +94,8 @@ class PoolManager final : public ParentServer {
 
   PoolStatus handle_call(GetPoolStatus) const { return state_.status(); }
 
-  void handle_cast(CheckIn back) {
+  /// As the runtime's own word, which no bound of the mailbox keeps out.
+  void handle_info(CheckIn back) {
     const Clock::TimePoint at = now();
     const auto client = state_.returned(back.worker, at);
     if (client) context().demonitor(client->monitor);
@@ -235,7 +232,14 @@ Task<Result<Pid>> checkout(Context& context, ServerRef pool, Timeout timeout) {
 }
 
 void checkin(Context& context, const ServerRef& pool, Pid worker) {
-  context.cast(pool, CheckIn{worker});
+  const auto* remote = pool.get<RemoteName>();
+  const bool here = remote != nullptr && remote->node == context.node().name();
+  const auto manager = here ? context.whereis(remote->name) : context.resolve(pool);
+  if (manager && manager->node == context.node().id()) {
+    detail::tell(context, *manager, Message::make<CheckIn>(worker));
+  } else {
+    context.cast(pool, CheckIn{worker});
+  }
 }
 
 Task<PoolStatus> pool_status(Context& context, ServerRef pool) {

@@ -2,6 +2,7 @@
 //
 // A pool on one node, its clients on another.
 #include "grove/node/pool.hpp"
+#include "grove/node/sys.hpp"
 #include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
@@ -91,6 +92,37 @@ TEST_F(RemotePool, LendsToClientsOfOtherNodes) {
   });
   world.run_for(1s);
   EXPECT_EQ(status(), (PoolStatus{2, 0, 0, 0}));
+}
+
+struct Noise {};
+
+TEST_F(RemotePool, AWorkerComesBackThoughThePoolsMailboxIsFull) {
+  world.run("a", [](Context& context) -> Task<> {
+    ChildSpec spec = pool({.name = "full", .worker = child<Doubler>("doubler"), .size = 1});
+    spec.options.mailbox = {.messages = 2, .policy = MailboxPolicy::drop_newest};
+    ServerOptions options;
+    options.link = false;
+    SupervisorSpec app;
+    app.children.push_back(std::move(spec));
+    (void)co_await start_supervisor(context, app, options);
+  });
+  world["b"].node().spawn([](Context& context) -> Task<> {
+    const RemoteName full{"full", "a"};
+    const Result<Pid> worker = co_await checkout(context, full);
+    co_await context.sleep_for(5s);
+    checkin(context, full, worker.value());
+    co_await context.sleep_for(1h);
+  });
+  world.run_for(1s);
+  world.run("a", [](Context& context) -> Task<> {
+    const Pid manager = context.whereis("full").value();
+    co_await sys::suspend(context, manager);
+    for (int i = 0; i < 3; ++i) context.send(manager, Noise{});
+    co_await context.sleep_for(10s);
+    co_await sys::resume(context, manager);
+    const PoolStatus status = co_await pool_status(context, "full");
+    EXPECT_EQ(status.idle, 1U);
+  });
 }
 
 TEST_F(RemotePool, TheWorkersOfALostNodesClientsComeBack) {

@@ -523,5 +523,28 @@ TEST(PoolOfALoad, AClientsPatienceEndsThoughThePoolsMailboxIsFull) {
   });
 }
 
+TEST(PoolOfALoad, AWorkerComesBackThoughThePoolsMailboxIsFull) {
+  for (const MailboxPolicy policy :
+       {MailboxPolicy::drop_newest, MailboxPolicy::drop_oldest, MailboxPolicy::fail}) {
+    SCOPED_TRACE(static_cast<int>(policy));
+    LocalWorld{}.run([policy](Context& context) -> Task<> {
+      ChildSpec spec = pool({.name = "db", .worker = child<Doubler>("doubler"), .size = 1});
+      spec.options.mailbox = {.messages = 2, .policy = policy};
+      SupervisorSpec top;
+      top.children.push_back(spec);
+      (void)co_await start_supervisor(context, top);
+      const Result<Pid> lent = co_await checkout(context, "db");
+      const Pid manager = context.whereis("db").value();
+      co_await sys::suspend(context, manager);
+      for (int i = 0; i < 3; ++i) context.node().send(manager, Noise{});
+      checkin(context, "db", lent.value());
+      for (int i = 0; i < 3; ++i) context.node().send(manager, Noise{});
+      co_await sys::resume(context, manager);
+      const PoolStatus status = co_await pool_status(context, "db");
+      EXPECT_EQ(status.idle, 1U);
+    });
+  }
+}
+
 }  // namespace
 }  // namespace grove

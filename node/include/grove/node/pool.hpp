@@ -51,6 +51,15 @@ struct PoolStatus {
   friend bool operator==(const PoolStatus&, const PoolStatus&) = default;
 };
 
+namespace detail {
+
+/// A worker that is given back.
+struct CheckIn {
+  Pid worker;
+};
+
+}  // namespace detail
+
 /// A pool as a child of any supervisor; its id is its name.
 /// Errors, as the reason of a failed start: {invalid_args, {Argument, Text}}; or, when a worker
 /// does not start, {worker, Reason}.
@@ -75,7 +84,8 @@ struct PoolStatus {
 /// Errors: timeout; unavailable, when it does not wait. Nothing is left behind then.
 [[nodiscard]] Task<Result<Pid>> checkout(Context& context, ServerRef pool,
                                          Timeout timeout = k_call_timeout);
-/// Gives a worker back; anybody may. Does nothing when it is not lent.
+/// Gives a worker back; anybody may. Does nothing when it is not lent. Needs no room in the pool's
+/// mailbox.
 void checkin(Context& context, const ServerRef& pool, Pid worker);
 [[nodiscard]] Task<PoolStatus> pool_status(Context& context, ServerRef pool);
 
@@ -103,3 +113,5 @@ template <class F, class R = detail::TaskResult<F&, Context&, Pid>>
 }
 
 }  // namespace grove
+
+GROVE_MESSAGE(grove::detail::CheckIn, "grove.pool.check_in", worker)
