@@ -6,6 +6,7 @@
 #include "grove/cluster/cluster.hpp"
 
 #include "membership.hpp"
+#include "tell.hpp"
 
 #include <set>
 #include <string>
@@ -44,7 +45,7 @@ class MemberSubscribers {
   }
   void tell(const MemberEvent& event) {
     std::erase_if(subscribers_, [this](const Pid& pid) { return !node_.is_alive(pid); });
-    for (const Pid& subscriber : subscribers_) node_.send(subscriber, event);
+    for (const Pid& subscriber : subscribers_) cluster::tell(node_, subscriber, event);
   }
 
   Node& node_;

@@ -3,6 +3,8 @@
 
 #include "grove/node/node_events.hpp"
 
+#include "tell.hpp"
+
 #include <string_view>
 
 namespace grove::cluster {
@@ -61,20 +63,20 @@ std::vector<Pid> NodeMonitors::take_watchers(const std::string& node) {
 
 void NodeMonitors::tell_up(NodeId peer) {
   const NodeUp up{node_name(peer), node_life(peer)};
-  for (const Pid& subscriber : subscribers()) node_.send(subscriber, up);
+  for (const Pid& subscriber : subscribers()) tell(node_, subscriber, up);
 }
 
 void NodeMonitors::tell_down(NodeId peer, transport::Sessions::Ending ending) {
   const std::string_view words[] = {"connection_closed", "disconnect", "net_tick_timeout"};
   const NodeDown down{node_name(peer), node_life(peer),
                       ExitReason::symbol(words[static_cast<std::size_t>(ending)])};
-  for (const Pid& subscriber : subscribers()) node_.send(subscriber, down);
-  for (const Pid& watcher : take_watchers(down.node)) node_.send(watcher, down);
+  for (const Pid& subscriber : subscribers()) tell(node_, subscriber, down);
+  for (const Pid& watcher : take_watchers(down.node)) tell(node_, watcher, down);
 }
 
 void NodeMonitors::tell_out_of_reach(const std::string& node) {
   const NodeDown down{node, {}, ExitReason::noconnection()};
-  for (const Pid& watcher : take_watchers(node)) node_.send(watcher, down);
+  for (const Pid& watcher : take_watchers(node)) tell(node_, watcher, down);
 }
 
 }  // namespace grove::cluster

@@ -4,6 +4,7 @@
 #include "grove/node/node_events.hpp"
 
 #include "process.hpp"
+#include "reminders.hpp"
 
 namespace grove {
 
@@ -24,7 +25,7 @@ void Context::monitor_node(const std::string& node_name, bool on) {
     process.goes_abroad();
     router->monitor_node(self(), node_name, on);
   } else if (on) {
-    node().send(self(), NodeDown{node_name, {}, ExitReason::noconnection()});
+    detail::remind(*this, Message::make<NodeDown>(node_name, Life{}, ExitReason::noconnection()));
   }
 }
 

@@ -261,6 +261,37 @@ TEST_F(NodeEvents, TellTheLivesOfANodeApart) {
   EXPECT_LT(wanted.front(), wanted.back());
 }
 
+TEST_F(NodeEvents, NeedNoRoomInAFullMailbox) {
+  for (const MailboxPolicy policy :
+       {MailboxPolicy::drop_newest, MailboxPolicy::drop_oldest, MailboxPolicy::fail}) {
+    SCOPED_TRACE(static_cast<int>(policy));
+    heard.clear();
+    const auto listen = [this](Context& context) -> Task<> {
+      context.monitor_nodes(true);
+      context.monitor_node("nowhere", true);
+      co_await context.sleep_for(1min);
+      co_await write_down(context, heard);
+    };
+    const SpawnOptions bounded{.mailbox = {.messages = 2, .policy = policy}};
+    const Pid pid = world["a"].node().spawn_opt(bounded, listen);
+    const auto fill = [&] {
+      for (int i = 0; i < 2; ++i) world["a"].node().send(pid, Greeting{"noise"});
+      world.run_for(1ms);
+    };
+    fill();
+    ASSERT_TRUE(connect("a", "b"));
+    ASSERT_TRUE(world.disconnect("a", "b"));
+    world.run_for(1s);
+    fill();
+    world.run_for(1min);
+    std::erase(heard, "noise");
+    EXPECT_EQ(heard, (Words{"down nowhere noconnection", "up b, but it is not",  // by now
+                            "down b disconnect"}));
+    world["a"].node().exit(pid, ExitReason::kill());
+    world.run_for(1s);
+  }
+}
+
 // -- members --------------------------------------------------------------------------------
 
 TEST(MemberEvents, TellOfEachChangeOfAMember) {
@@ -297,6 +328,24 @@ TEST(MemberEvents, TellOfEachChangeOfAMember) {
   world.add_node("c");
   world.run_for(5s);
   EXPECT_EQ(heard, Words{});
+}
+
+TEST(MemberEvents, NeedNoRoomInAFullMailbox) {
+  SimWorld world{1};
+  std::string heard;
+  world.add_node("a");
+  const auto listen = [&heard](Context& context) -> Task<> {
+    co_await context.sleep_for(1min);
+    const auto event = co_await context.receive_for<MemberEvent>(1s);
+    heard = event ? event->name : "nothing";
+  };
+  const SpawnOptions bounded{.mailbox = {.messages = 1, .policy = MailboxPolicy::drop_newest}};
+  const Pid listener = world["a"].node().spawn_opt(bounded, listen);
+  world["a"].cluster().monitor_members(listener, true);
+  world["a"].node().send(listener, Greeting{"noise"});
+  world.add_node("b");
+  world.run_for(2min);
+  EXPECT_EQ(heard, "b");
 }
 
 }  // namespace
