@@ -290,6 +290,8 @@ Task<> stop_server(Context& context, ServerRef server, ExitReason reason, Timeou
   remote = server.get<RemoteName>();
   const Pid pid = context.resolve(server).value_or(Pid{});
   if (pid == context.self() && pid) throw ProcessExit{ExitReason::symbol("calling_self")};
+  // The DOWN alone does not tell an end with this reason from a server that was not there.
+  const bool tells = reason != ExitReason::noproc() || context.node().is_alive(pid);
   const Ref ref = remote != nullptr ? context.monitor(*remote) : context.monitor(pid);
   detail::StopServer request{reason};
   if (remote != nullptr) {
@@ -308,7 +310,7 @@ Task<> stop_server(Context& context, ServerRef server, ExitReason reason, Timeou
     context.demonitor(ref, Flush::yes);
     throw ProcessExit{ExitReason::symbol("timeout")};
   }
-  if (down->reason == reason) co_return;
+  if (down->reason == reason && tells) co_return;
   throw ProcessExit{detail::failure_of_call(context.node().id(), down->pid.node, down->reason)};
 }
 

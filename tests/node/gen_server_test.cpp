@@ -330,6 +330,25 @@ TEST(GenServerStop, NeedsNoRoomInAFullMailbox) {
   }
 }
 
+TEST(GenServerStop, OfOneThatIsNotThereIsNoprocWhateverTheReason) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    ServerOptions options = named("slow");
+    options.link = false;
+    const StartResult server = co_await start_server<Slow>(context, options);
+    co_await stop_server(context, server.pid, ExitReason::noproc());  // of one that is there
+    const RemoteName by_node{"slow", context.node().name()};
+    for (const ServerRef& gone : {ServerRef{server.pid}, ServerRef{"slow"}, ServerRef{by_node}}) {
+      try {
+        co_await stop_server(context, gone, ExitReason::noproc());
+        ADD_FAILURE() << "there is no server";
+      } catch (const ProcessExit& failed) {
+        EXPECT_EQ(failed.reason(), ExitReason::noproc());
+      }
+    }
+  });
+}
+
 TEST(GenServerTerminate, RunsWhenOtpRunsIt) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
