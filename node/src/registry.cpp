@@ -197,6 +197,12 @@ RegistryData& Registry::data() const {
   return *data_;
 }
 
+/// For who calls the program: that may use this handle, which may then mean a later life.
+std::shared_ptr<RegistryData> Registry::held() const {
+  (void)data();
+  return data_;
+}
+
 // -- a process's own entries ----------------------------------------------------------------
 
 Registration Registry::register_key(Value key, Value value) const {
@@ -207,30 +213,32 @@ void Registry::unregister(const Value& key) const { data().remove(running_proces
 
 void Registry::unregister_match(const Value& key,
                                 const std::function<bool(const Value&)>& wanted) const {
+  const std::shared_ptr<RegistryData> registry = held();
   const Pid self = running_process().self();
+  const auto hold = registry->shards().hold();  // `wanted` may take entries away, and add others
   std::vector<std::pair<const RegistryNode*, Value>> own;
-  data().shards().visit_key(key, [&](const RegistryNode* node, const Pid& pid, const Value& value) {
-    if (pid == self) own.emplace_back(node, value);
-  });
+  registry->shards().visit_key(key,
+                               [&](const RegistryNode* node, const Pid& pid, const Value& value) {
+                                 if (pid == self) own.emplace_back(node, value);
+                               });
   std::erase_if(own, [&](const auto& entry) { return !wanted(entry.second); });
-  // Nobody else removes entries of a living process: they are the same ones.
-  data().remove(running_process(), key, [&](const RegistryNode& node) {
+  registry->remove(running_process(), key, [&](const RegistryNode& node) {
     return std::ranges::find(own, &node, &decltype(own)::value_type::first) != own.end();
   });
 }
 
 Result<Registry::Updated> Registry::update_value(
     const Value& key, const std::function<Value(const Value&)>& function) const {
-  RegistryData& registry = data();
+  const std::shared_ptr<RegistryData> registry = held();
   const Pid self = running_process().self();
-  if (registry.kind() != RegistryKind::unique) throw ProcessExit{ExitReason::symbol("badarg")};
+  if (registry->kind() != RegistryKind::unique) throw ProcessExit{ExitReason::symbol("badarg")};
   std::optional<Value> before;
-  registry.shards().visit_key(key, [&](const RegistryNode*, const Pid& pid, const Value& value) {
+  registry->shards().visit_key(key, [&](const RegistryNode*, const Pid& pid, const Value& value) {
     if (pid == self) before = value;
   });
   if (before) {
     Value now = function(*before);
-    if (registry.shards().set(key, self, now)) return Updated{std::move(now), std::move(*before)};
+    if (registry->shards().set(key, self, now)) return Updated{std::move(now), std::move(*before)};
   }
   return Error{Errc::not_found, "this process does not have the key"};
 }
@@ -282,12 +290,12 @@ std::size_t Registry::count_match(const Value& key, const EntryFilter& wanted) c
 }
 
 std::vector<RegistryRow> Registry::select(const RowFilter& wanted) const {
-  RegistryData& registry = data();
+  const std::shared_ptr<RegistryData> registry = held();
   std::vector<RegistryRow> found;
-  for (std::size_t part = 0; part < registry.shards().parts(); ++part) {
+  for (std::size_t part = 0; part < registry->shards().parts(); ++part) {
     std::vector<RegistryRow> rows;
-    registry.shards().visit_part(part, [&](const RegistryNode& node) {
-      if (registry.is_alive(node.pid)) rows.push_back({node.key, node.pid, node.value});
+    registry->shards().visit_part(part, [&](const RegistryNode& node) {
+      if (registry->is_alive(node.pid)) rows.push_back({node.key, node.pid, node.value});
     });
     for (RegistryRow& row : rows) {
       if (wanted(row.key, row.pid, row.value)) found.push_back(std::move(row));

@@ -66,6 +66,21 @@ class RetiredNodes {
     destroy(waiting_);
     destroy(fresh_);
   }
+  /// While there is one, nothing is destroyed: no entry gets the address of an earlier one.
+  class Hold {
+   public:
+    explicit Hold(RetiredNodes& retired) : retired_{retired} { count(1); }
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+    ~Hold() { count(-1); }
+
+   private:
+    void count(int change) {
+      const std::lock_guard lock{retired_.mutex_};
+      retired_.holds_ += change;
+    }
+    RetiredNodes& retired_;
+  };
   /// Takes a ring of `of_owner` over. Destroys earlier ones once in a while.
   void add(RegistryNode* ring, std::size_t count) noexcept {
     RegistryNode* gone = nullptr;
@@ -73,7 +88,7 @@ class RetiredNodes {
       const std::lock_guard lock{mutex_};
       splice(fresh_, ring);
       fresh_count_ += count;
-      if (fresh_count_ < enough_) return;
+      if (fresh_count_ < enough_ || holds_ != 0) return;
       enough_ = 2 * fresh_count_;
       if (Readers::oldest() >= since_) {
         gone = std::exchange(waiting_, std::exchange(fresh_, nullptr));
@@ -108,6 +123,7 @@ class RetiredNodes {
   std::size_t enough_ = k_batch;
   RegistryNode* waiting_ = nullptr;  // for readers from before
   std::uint64_t since_ = 0;
+  int holds_ = 0;
 };
 
 class RegistryShards {
@@ -283,6 +299,7 @@ class RegistryShards {
     const auto own = owners.first.find(owner);
     if (own != owners.first.end()) for_each(&Node::of_owner, own->second, visit);
   }
+  [[nodiscard]] RetiredNodes::Hold hold() { return RetiredNodes::Hold{retired_}; }
   [[nodiscard]] std::size_t parts() const noexcept { return keys_.size(); }
   /// Calls visit(node) for all entries of one part, under its lock.
   template <class F>

@@ -178,6 +178,25 @@ TEST_P(Registries, UnregisterOfTheCallersEntriesThoseThatMatch) {
   });
 }
 
+TEST_P(Registries, UnregisterNoEntryThatTheFunctionHasNotSeen) {
+  world_.run([](Context& context) -> Task<> {
+    const Registry r = co_await start(context, RegistryKind::unique);
+    // So often that the memory of the first entry is soon another's.
+    for (int times = 1; times < 300; ++times) {
+      EXPECT_TRUE(r.register_key("k", "old"));
+      r.unregister_match("k", [&](const Value&) {
+        for (int i = 0; i < times; ++i) {
+          r.unregister("k");
+          EXPECT_TRUE(r.register_key("k", "new"));
+        }
+        return true;
+      });
+      EXPECT_EQ(text(r.lookup("k")), "\"new\" ") << times;
+      r.unregister("k");
+    }
+  });
+}
+
 TEST_P(Registries, UpdateAValueForItsOwnerAlone) {
   world_.run([](Context& context) -> Task<> {
     const Registry r = co_await start(context, RegistryKind::unique);

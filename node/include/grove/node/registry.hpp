@@ -145,6 +145,7 @@ class Registry {
 
  private:
   [[nodiscard]] detail::RegistryData& data() const;
+  [[nodiscard]] std::shared_ptr<detail::RegistryData> held() const;
 
   Node* node_;
   std::string name_;
