@@ -85,6 +85,45 @@ TEST(ValueHash, MakesValuesKeysOfStandardMaps) {
   EXPECT_FALSE(set.contains(Value{2.0}));
 }
 
+/// Lists, tuples and maps in turn, one in the other.
+Value nested(int depth, Value value) {
+  for (int i = 0; i < depth; ++i) {
+    switch (i % 4) {
+      case 0: value = Value::list({std::move(value), i}); break;
+      case 1: value = Value::tuple({i, std::move(value)}); break;
+      case 2: value = Value::map({{i, std::move(value)}}); break;
+      default: value = Value::map({{std::move(value), i}}); break;
+    }
+  }
+  return value;
+}
+
+TEST(DeepValue, MayBeDeeperThanTheStack) {
+  constexpr int k_depth = 200'000;
+  const Value deep = nested(k_depth, "core");
+  {
+    const Value same = nested(k_depth, "core");
+    EXPECT_EQ(deep, same);
+    EXPECT_EQ(hash(deep), hash(same));
+  }
+  const Value other = nested(k_depth, "kernel");
+  EXPECT_NE(deep, other);
+  EXPECT_NE(hash(deep), hash(Value::list({other})));
+}
+
+TEST(DeepValue, EndsWithAllItsBranchesButThoseThatOthersShare) {
+  const Value shared = nested(1'000, "shared");
+  Value tree = shared;
+  for (int i = 0; i < 10; ++i) {
+    Value::Items branches{shared};
+    for (int j = 0; j < 10; ++j) branches.push_back(nested(200, "branch"));
+    branches.push_back(nested(200, std::move(tree)));
+    tree = Value::list(std::move(branches));
+  }
+  tree = Value{};
+  EXPECT_EQ(shared, nested(1'000, "shared"));
+}
+
 TEST(ValueText, OfADeepValueEndsInDots) {
   Value deep = Value::symbol("core");
   for (int i = 0; i < 2'000; ++i) deep = Value::tuple({deep});

@@ -1,25 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/core/value.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <new>
 #include <type_traits>
 #include <utility>
 
 namespace grove {
 
+namespace {
+
+// Values may be nested deeper than the stack is. What lies deeper than this in one that ends, or is
+// compared, waits until the rest is done.
+constexpr int k_depth = 100;
+
+using Contents = std::variant<Value::Items, Value::Entries>;
+
+/// The values that this thread is ending.
+struct Ending {
+  int depth = 0;
+  std::vector<Contents>* waiting = nullptr;
+};
+constinit thread_local Ending t_ending;
+
+/// Takes `contents`. Returns: false when memory is too short; then they are as they were.
+template <class Of>
+bool end_later(Of& contents) noexcept {
+  try {
+    if (t_ending.waiting == nullptr) t_ending.waiting = new std::vector<Contents>;
+    t_ending.waiting->emplace_back(std::move(contents));
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+void end_waiting() noexcept {
+  const std::unique_ptr<std::vector<Contents>> waiting{t_ending.waiting};
+  ++t_ending.depth;
+  while (!waiting->empty()) {
+    const Contents next = std::move(waiting->back());  // which may bring more to wait
+    waiting->pop_back();
+  }
+  --t_ending.depth;
+  t_ending.waiting = nullptr;
+}
+
+/// What a compound value's copies share.
+template <class Of>
+struct Shared {
+  explicit Shared(Of&& those) : contents{std::move(those)} {}
+  Shared(const Shared&) = delete;
+  Shared& operator=(const Shared&) = delete;
+  ~Shared() {
+    if (t_ending.depth >= k_depth && end_later(contents)) return;
+    ++t_ending.depth;
+    contents.clear();
+    if (--t_ending.depth == 0 && t_ending.waiting != nullptr) end_waiting();
+  }
+  Of contents;
+};
+
+template <class Of>
+std::shared_ptr<const Of> share(Of contents) {
+  auto shared = std::make_shared<Shared<Of>>(std::move(contents));
+  const Of* const inside = &shared->contents;
+  return {std::move(shared), inside};
+}
+
+}  // namespace
+
 Value Value::list(Items items) {
   Value value;
-  value.data_ = Sequence{std::make_shared<const Items>(std::move(items)), Kind::list};
+  value.data_ = Sequence{share(std::move(items)), Kind::list};
   return value;
 }
 Value Value::tuple(Items items) {
   Value value;
-  value.data_ = Sequence{std::make_shared<const Items>(std::move(items)), Kind::tuple};
+  value.data_ = Sequence{share(std::move(items)), Kind::tuple};
   return value;
 }
 Value Value::map(Entries entries) {
   Value value;
-  value.data_ = Map{std::make_shared<const Entries>(std::move(entries))};
+  value.data_ = Map{share(std::move(entries))};
   return value;
 }
 
@@ -42,10 +106,13 @@ const Value::Entries* Value::as_map() const {
   return map != nullptr ? map->entries.get() : nullptr;
 }
 
-bool operator==(const Value& a, const Value& b) {
-  if (a.kind() != b.kind()) return false;
+namespace {
+
+bool is_compound(const Value& value) noexcept { return value.kind() >= Value::Kind::list; }
+
+/// Bounds: of one kind, which is not compound.
+bool equal_scalars(const Value& a, const Value& b) {
   switch (a.kind()) {
-    case Value::Kind::nil: return true;
     case Value::Kind::boolean: return *a.as_bool() == *b.as_bool();
     case Value::Kind::integer: return *a.as_integer() == *b.as_integer();
     case Value::Kind::real: return *a.as_real() == *b.as_real();
@@ -54,11 +121,49 @@ bool operator==(const Value& a, const Value& b) {
     case Value::Kind::bytes: return *a.as_bytes() == *b.as_bytes();
     case Value::Kind::pid: return *a.as_pid() == *b.as_pid();
     case Value::Kind::ref: return *a.as_ref() == *b.as_ref();
-    case Value::Kind::list: return *a.as_list() == *b.as_list();
-    case Value::Kind::tuple: return *a.as_tuple() == *b.as_tuple();
-    case Value::Kind::map: return *a.as_map() == *b.as_map();
+    default: return true;
   }
-  return false;
+}
+
+using Pairs = std::vector<std::pair<const Value*, const Value*>>;
+
+/// But for those pairs that lie too deep, which it adds to `later`.
+bool equal(const Value& a, const Value& b, int depth, Pairs& later) {
+  if (a.kind() != b.kind()) return false;
+  if (!is_compound(a)) return equal_scalars(a, b);
+  if (depth > k_depth) {
+    later.emplace_back(&a, &b);
+    return true;
+  }
+  const auto same = [&](const Value& one, const Value& other) {
+    return equal(one, other, depth + 1, later);
+  };
+  if (const Value::Entries* entries = a.as_map()) {
+    return std::ranges::equal(*entries, *b.as_map(), [&](const auto& one, const auto& other) {
+      return same(one.first, other.first) && same(one.second, other.second);
+    });
+  }
+  const bool list = a.kind() == Value::Kind::list;
+  return std::ranges::equal(list ? *a.as_list() : *a.as_tuple(),
+                            list ? *b.as_list() : *b.as_tuple(), same);
+}
+
+[[gnu::noinline]] bool equal_compounds(const Value& a, const Value& b) {
+  Pairs later;
+  if (!equal(a, b, 0, later)) return false;
+  while (!later.empty()) {
+    const auto [one, other] = later.back();
+    later.pop_back();
+    if (!equal(*one, *other, 0, later)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool operator==(const Value& a, const Value& b) {
+  if (a.kind() != b.kind()) return false;
+  return is_compound(a) ? equal_compounds(a, b) : equal_scalars(a, b);
 }
 
 namespace {
@@ -159,11 +264,13 @@ std::size_t mixed(std::uint64_t bits) noexcept {  // the finaliser of splitmix64
   return static_cast<std::size_t>(bits ^ (bits >> 31U));
 }
 
-std::size_t hash_of(const grove::Value& value) noexcept {
+constexpr int k_hashed_depth = 100;  // deeper than any key; equal values still have equal hashes
+
+std::size_t hash_of_parts(const grove::Value& value, int depth) noexcept;
+
+std::size_t hash_of(const grove::Value& value, int depth) noexcept {
   using Kind = grove::Value::Kind;
   const auto of = [](const auto& part) { return std::hash<std::decay_t<decltype(part)>>{}(part); };
-  std::size_t sum = 0;
-  const auto add = [&](const grove::Value& item) { sum = mixed(sum + 1) ^ of(item); };
   switch (value.kind()) {
     case Kind::nil: return 0;
     case Kind::boolean: return of(*value.as_bool());
@@ -178,24 +285,34 @@ std::size_t hash_of(const grove::Value& value) noexcept {
       return of(std::string_view{reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     }
     case Kind::list:
-      for (const auto& item : *value.as_list()) add(item);
-      return sum;
     case Kind::tuple:
-      for (const auto& item : *value.as_tuple()) add(item);
-      return sum;
-    case Kind::map:
-      for (const auto& [key, item] : *value.as_map()) {
-        add(key);
-        add(item);
-      }
-      return sum;
+    case Kind::map: break;
   }
-  return 0;
+  return depth < k_hashed_depth ? hash_of_parts(value, depth + 1) : 0;
+}
+
+std::size_t hash_at(const grove::Value& value, int depth) noexcept {
+  const auto kind = static_cast<std::uint64_t>(value.kind()) + 1;
+  return mixed(hash_of(value, depth) + kind * 0x9E3779B97F4A7C15U);
+}
+
+[[gnu::noinline]] std::size_t hash_of_parts(const grove::Value& value, int depth) noexcept {
+  std::size_t sum = 0;
+  const auto add = [&](const grove::Value& item) { sum = mixed(sum + 1) ^ hash_at(item, depth); };
+  if (const auto* entries = value.as_map()) {
+    for (const auto& [key, item] : *entries) {
+      add(key);
+      add(item);
+    }
+  } else {
+    const auto* list = value.as_list();
+    for (const auto& item : list != nullptr ? *list : *value.as_tuple()) add(item);
+  }
+  return sum;
 }
 
 }  // namespace
 
 std::size_t std::hash<grove::Value>::operator()(const grove::Value& value) const noexcept {
-  const auto kind = static_cast<std::uint64_t>(value.kind()) + 1;
-  return mixed(hash_of(value) + kind * 0x9E3779B97F4A7C15U);
+  return hash_at(value, 0);
 }
