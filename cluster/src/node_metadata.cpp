@@ -47,15 +47,15 @@ Result<void> check(const NodeMetadata& metadata) {
       return Error{Errc::bad_argument, "a key of a node's metadata is a string or a symbol"};
     }
   }
-  if (!is_readable(metadata.values)) {
-    return Error{Errc::bad_argument, "a text in a node's metadata is not UTF-8"};
-  }
   transport::Buffer packed;
   const bool packs = transport::pack(packed, [&](Writer& out) {
     wire::write(out, metadata.roles);
     wire::write(out, metadata.values);
   });
   if (!packs) return Error{Errc::bad_argument, "a node's metadata are nested too deep"};
+  if (!is_readable(metadata.values)) {
+    return Error{Errc::bad_argument, "a text in a node's metadata is not UTF-8"};
+  }
   if (packed.size() <= k_metadata_bytes_max) return {};
   return Error{Errc::too_large, "a node's roles and metadata take " +
                                     std::to_string(packed.size()) + " bytes packed, " +

@@ -227,6 +227,8 @@ TEST_F(Metadata, ThatMakeNoSenseOrAreTooLargeAreRefused) {
   Value deep;
   for (int i = 0; i < 100; ++i) deep = Value::list({deep});
   EXPECT_EQ(refusal({{}, Value::map({{"key", deep}})}), Errc::bad_argument);
+  for (int i = 0; i < 200'000; ++i) deep = Value::list({std::move(deep)});
+  EXPECT_EQ(refusal({{}, Value::map({{"key", deep}})}), Errc::bad_argument);
   EXPECT_EQ(seen("b", "a"), (NodeMetadata{{"a", "worker"}, where("a")})) << "as it was";
   EXPECT_EQ(refusal({{}, Value::map({{"key", std::string(k_metadata_bytes_max - 20, 'x')}})}),
             Errc{});

@@ -475,6 +475,13 @@ TEST(CodecLimits, WhatIsSentIsWhatIsRead) {
   expect_round_trip(deep);
 }
 
+TEST(CodecLimits, WhatIsDeeperThanTheStackIsRefused) {
+  Value deep = 1;
+  for (int i = 0; i < 500'000; ++i) deep = Value::list({std::move(deep)});
+  Buffer out;
+  EXPECT_FALSE(pack(out, [&](Writer& to) { wire::write(to, deep); }));
+}
+
 std::size_t address_space_peak_kib() {
   std::ifstream status{"/proc/self/status"};
   for (std::string word; status >> word;) {

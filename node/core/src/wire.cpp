@@ -3,7 +3,13 @@
 
 namespace grove::wire {
 
-void write(Writer& out, const Value& value) {
+namespace {
+
+// Deeper than what travels: there a writer has refused the value already. Texts end there.
+constexpr int k_depth = 100;
+
+void write(Writer& out, const Value& value, int depth) {
+  if (depth > k_depth) return out.nil();
   switch (value.kind()) {
     case Value::Kind::nil: out.nil(); break;
     case Value::Kind::boolean: out.boolean(*value.as_bool()); break;
@@ -16,21 +22,25 @@ void write(Writer& out, const Value& value) {
     case Value::Kind::ref: out.ref(*value.as_ref()); break;
     case Value::Kind::list:
       out.array(value.as_list()->size());
-      for (const Value& item : *value.as_list()) write(out, item);
+      for (const Value& item : *value.as_list()) write(out, item, depth + 1);
       break;
     case Value::Kind::tuple:
       out.tuple(value.as_tuple()->size());
-      for (const Value& item : *value.as_tuple()) write(out, item);
+      for (const Value& item : *value.as_tuple()) write(out, item, depth + 1);
       break;
     case Value::Kind::map:
       out.map(value.as_map()->size());
       for (const auto& [key, item] : *value.as_map()) {
-        write(out, key);
-        write(out, item);
+        write(out, key, depth + 1);
+        write(out, item, depth + 1);
       }
       break;
   }
 }
+
+}  // namespace
+
+void write(Writer& out, const Value& value) { write(out, value, 0); }
 
 namespace {
 
