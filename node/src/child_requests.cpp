@@ -84,4 +84,12 @@ Task<> end_child(Context& context, Pid pid, Shutdown how, ExitReason reason) {
   context.unlink(pid);  // its Exit, if it is there, is a stranger's by the time it is handled
 }
 
+void forget_exits(Context& context, const std::unordered_set<Pid>& ended) {
+  const RuntimeSection runtime{current_turn()};
+  static_cast<Process&>(context).remove_messages([&](const Envelope& envelope) {
+    const Exit* exit = envelope.message.get<Exit>();
+    return exit != nullptr && ended.contains(exit->from);
+  });
+}
+
 }  // namespace grove::detail

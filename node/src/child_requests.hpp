@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -71,6 +72,8 @@ Task<StartResult> start_unasked(Context& context, std::shared_ptr<const ChildSpe
 /// there is one, is in the mailbox then.
 Task<> end_child(Context& context, Pid pid, Shutdown how,
                  ExitReason reason = ExitReason::shutdown());
+/// Takes the Exits of these, which have ended, out of the mailbox.
+void forget_exits(Context& context, const std::unordered_set<Pid>& ended);
 
 }  // namespace grove::detail
 

@@ -8,6 +8,7 @@
 #include "reminders.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace grove {
 namespace {
@@ -151,27 +152,34 @@ ChildEnd ParentServer::remove(const Exit& exit) {
           expired ? ExitReason::symbol("timeout") : exit.reason};
 }
 
-/// It stays in the table until it is dead, for the case that this process is killed meanwhile.
+/// It stays in the table until it is dead, for the case that this process is killed meanwhile. Its
+/// Exit, if there is one, is in the mailbox then.
 Task<> ParentServer::end_child(Pid pid, ExitReason reason) {
   context().drop_timer(children_->find(pid)->life);
   Task<> ending =
       detail::end_child(context(), pid, children_->find(pid)->shutdown, std::move(reason));
   co_await ending;
-  const auto is_its_exit = [pid](const Exit& exit) { return exit.from == pid; };
-  co_await context().receive_for<Exit>(Clock::Duration::zero(), is_its_exit);
   (void)take(pid);
 }
 
 Task<bool> ParentServer::shutdown_child(Value id) {
   const auto pid = child_pid(id);
-  if (pid) co_await end_child(*pid, ExitReason::shutdown());
-  co_return pid.has_value();
+  if (!pid) co_return false;
+  co_await end_child(*pid, ExitReason::shutdown());
+  detail::forget_exits(context(), {*pid});
+  co_return true;
 }
 
 Task<> ParentServer::shutdown_all(ExitReason reason) {
   if (reason.is_normal()) reason = ExitReason::shutdown();
   if (reason.is_kill()) reason = ExitReason::killed();  // or none could end in its own time
-  while (num_children() > 0) co_await end_child(children_->children().back().pid, reason);
+  std::unordered_set<Pid> ended;  // whose Exits go together: there may be thousands
+  while (num_children() > 0) {
+    const Pid pid = children_->children().back().pid;
+    co_await end_child(pid, reason);
+    ended.insert(pid);
+  }
+  detail::forget_exits(context(), ended);
 }
 
 Task<Result<ChildEnd>> ParentServer::await_child_termination(Value id, Timeout timeout) {

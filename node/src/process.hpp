@@ -99,6 +99,12 @@ class alignas(64) Process final : public Context, public Runnable {
     if (found != nullptr) free_message(found);
     return found != nullptr;
   }
+  /// Removes all of them.
+  template <class Matches>
+  void remove_messages(Matches&& matches) {
+    Envelope* refused = nullptr;
+    while (Envelope* found = mailbox_.scan(refused, matches)) free_message(found);
+  }
   /// Ends a message that was taken from the mailbox.
   void free_message(Envelope* envelope) {
     if ((envelope->flags & Envelope::k_counted) != 0) made_room();

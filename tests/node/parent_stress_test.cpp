@@ -84,5 +84,45 @@ TEST(ParentStress, NoJobOutlivesItsParentHoweverThatEnds) {
   }
 }
 
+struct ShutDownTheDead {
+  using Reply = int;
+};
+
+/// Kills its children, and shuts them down when their exits wait for it.
+class Undertaker : public ParentServer {
+ public:
+  using Handles = grove::Handles<ShutDownTheDead>;
+  static constexpr int k_children = 100'000;
+
+  Task<int> handle_call(ShutDownTheDead) {
+    for (int number = 0; number < k_children; ++number) start_child(job(number, rest));
+    for (const Child& child : children()) context().exit(child.pid, ExitReason::kill());
+    const Pid last = children().back().pid;
+    const Ref ref = context().monitor(last);
+    const auto is_its_end = [ref](const Down& down) { return down.ref == ref; };
+    co_await context().receive<Down>(is_its_end);
+    co_await shutdown_all(ExitReason::shutdown());
+    co_return told_;
+  }
+  void handle_info(const Exit&) { ++told_; }
+  void handle_child_terminated(const Value&, const Value&, Pid, const ExitReason&) { ++told_; }
+
+ private:
+  static Task<> rest(Context& context) {
+    for (;;) co_await context.receive_any();
+  }
+  int told_ = 0;
+};
+
+// To go through the exits of all for each child would be ten billion steps.
+TEST(ParentStress, HowManyChildrenAreDeadAlreadyCostsNoMoreForEach) {
+  RealWorld world{1};
+  world.run([](Context& context) -> Task<> {
+    const StartResult parent = co_await start_link<Undertaker>(context);
+    EXPECT_EQ(co_await context.call_for<ShutDownTheDead>(std::nullopt, parent.pid), 0);
+    EXPECT_EQ(co_await context.call_for<ShutDownTheDead>(std::nullopt, parent.pid), 0);
+  });
+}
+
 }  // namespace
 }  // namespace grove
