@@ -44,6 +44,9 @@ struct Extras {
   /// Whether something outside may point into the frames.
   [[nodiscard]] bool pending() const noexcept { return operation != nullptr && !operation_done; }
 
+  /// The last of the answers that are the oldest in the mailbox, as far as is known.
+  Envelope* kept = nullptr;
+
   std::forward_list<std::shared_ptr<Owned>> owned;  // gone before anybody hears of the end
   Envelope* after_doom = nullptr;  // taken, but behind a deadly signal: for the dead to answer
   Clock::Duration stuck_for{};     // at the watchdog's last look

@@ -153,10 +153,16 @@ void Process::start() {
 }
 
 /// The answer of a request that is kept from one message to the next stays for whoever asks for it.
-/// Returns: false when there is nothing else.
+/// Takes the first message behind those that are the oldest; null when there is none.
+Envelope* Process::behind_kept() {
+  if (mailbox_.head()->kind() != SignalKind::reply) return mailbox_.pop();
+  return mailbox_.scan(
+      extras().kept, [](const Envelope& envelope) { return envelope.kind() != SignalKind::reply; });
+}
+
+/// Returns: false when there is nothing to handle.
 bool Process::handle_next() {
-  Envelope* const next = mailbox_.take_first(
-      [](const Envelope& envelope) { return envelope.kind() != SignalKind::reply; });
+  Envelope* const next = mailbox_.empty() ? nullptr : behind_kept();
   if (next == nullptr) return false;
   const auto failure = failure_of([&] {
     Task<> task = [&] {
@@ -256,6 +262,7 @@ bool Process::wake_waiter() {
     return false;
   }
   if (found == nullptr && !waiter_->timed_out_) return false;
+  if (found != nullptr) forget_kept(found);
   Waiter& waiter = *std::exchange(waiter_, nullptr);
   waiter.taken_ = found;
   resume(waiter.handle_, found == nullptr ? nullptr : found->message.type());

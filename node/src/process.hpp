@@ -96,14 +96,19 @@ class alignas(64) Process final : public Context, public Runnable {
   template <class Matches>
   bool remove_message(Matches&& matches) {
     Envelope* found = mailbox_.take_first(matches);
-    if (found != nullptr) free_message(found);
-    return found != nullptr;
+    if (found == nullptr) return false;
+    forget_kept(found);
+    free_message(found);
+    return true;
   }
   /// Removes all of them.
   template <class Matches>
   void remove_messages(Matches&& matches) {
     Envelope* refused = nullptr;
-    while (Envelope* found = mailbox_.scan(refused, matches)) free_message(found);
+    while (Envelope* found = mailbox_.scan(refused, matches)) {
+      forget_kept(found);
+      free_message(found);
+    }
   }
   /// Ends a message that was taken from the mailbox.
   void free_message(Envelope* envelope) {
@@ -200,6 +205,11 @@ class alignas(64) Process final : public Context, public Runnable {
   bool wake_waiter();
   bool wake_operation();
   bool handle_next();
+  Envelope* behind_kept();
+  /// An answer may have left the mailbox.
+  void forget_kept(const Envelope* taken) noexcept {
+    if (extras_ != nullptr && extras_->kept == taken) extras_->kept = nullptr;
+  }
   void start();
   void resume(std::coroutine_handle<> handle, const MessageType* handling = nullptr);
   void run_task(Task<> task);

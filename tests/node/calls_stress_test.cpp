@@ -75,6 +75,46 @@ TEST(Calls, AreAbandonedAtNoMoreCostWhenTheMailboxIsFull) {
   });
 }
 
+struct Begin {};
+
+/// Asks more than it wants to know now.
+class Asker : public GenServer {
+ public:
+  using Handles = grove::Handles<Begin, Ping>;
+  static constexpr int k_kept = 50'000;
+
+  Asker(Pid adder, Pid boss) : adder_{adder}, boss_{boss} {}
+  void handle_info(Begin) {
+    for (int i = 0; i < k_kept; ++i) {
+      open_.push_back(context().send_request<Adder::Add>(adder_, std::uint64_t{1}));
+    }
+  }
+  void handle_info(Ping ping) {
+    if (ping.number == k_queued) context().send(boss_, ping);
+  }
+
+ private:
+  Pid adder_;
+  Pid boss_;
+  std::vector<Request<std::uint64_t>> open_;
+};
+
+// To look at each answer for each message would be 25 billion steps.
+TEST(Calls, WhoseAnswersAreKeptHoldUpNoMessages) {
+  RealWorld world{1};
+  world.run([](Context& context) -> Task<> {
+    const StartResult adder = co_await start_link<Adder>(context);
+    const StartResult asker = co_await start_link<Asker>(context, adder.pid, context.self());
+    context.send(asker.pid, Begin{});
+    context.send(asker.pid, Ping{k_queued});
+    co_await context.receive<Ping>();
+    const std::uint64_t one = 1;
+    co_await context.call<Adder::Add>(adder.pid, one);  // now all are answered
+    for (int i = 0; i <= k_queued; ++i) context.send(asker.pid, Ping{i});
+    co_await context.receive<Ping>();
+  });
+}
+
 // -- streams --------------------------------------------------------------------------------
 
 /// Its copies in other processes end only after the gate has opened.

@@ -105,6 +105,71 @@ TEST(Request, MayBeKeptFromOneMessageToTheNextAndIsAskedForThen) {
   });
 }
 
+struct AskMore {
+  int count = 0;
+};
+struct Count {};
+struct Give {
+  using Reply = std::string;
+  std::string which;  // digits
+};
+
+/// Asks for many things, counts, and gives what has come when it is asked to.
+class Hoarder : public GenServer {
+ public:
+  using Handles = grove::Handles<AskMore, Count, Give>;
+  explicit Hoarder(Pid backend) : backend_{backend} {}
+  void handle_info(AskMore more) {
+    for (int i = 0; i < more.count; ++i) {
+      const int number = static_cast<int>(open_.size());
+      open_.push_back(context().send_request<AnswerInASecond>(backend_, number));
+    }
+  }
+  void handle_info(Count) { ++counted_; }
+  /// Returns: how far it has counted, and the answers.
+  Task<std::string> handle_call(Give give) {
+    std::string given = std::to_string(counted_) + ':';
+    for (const char digit : give.which) {
+      Request<int>& request = open_.at(static_cast<std::size_t>(digit - '0'));
+      const std::optional<int> answer = co_await context().wait_response(request, 0s);
+      given += answer ? ' ' + std::to_string(*answer) : " none";
+    }
+    co_return given;
+  }
+
+ private:
+  Pid backend_;
+  int counted_ = 0;
+  std::vector<Request<int>> open_;
+};
+
+TEST(Request, AnswersThatWaitStayInTheWayOfNoMessageWhicheverIsTakenFirst) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult backend = co_await start_link<Backend>(context);
+    const StartResult hoarder = co_await start_link<Hoarder>(context, backend.pid);
+    const auto count = [&] { context.send(hoarder.pid, Count{}); };
+    const auto give = [&](std::string which) -> Task<std::string> {
+      co_return co_await context.call<Give>(hoarder.pid, which);
+    };
+    context.send(hoarder.pid, AskMore{6});
+    count();
+    co_await context.sleep_for(10s);
+    count();
+    EXPECT_EQ(co_await give("5"), "2: 5") << "the last";
+    count();
+    EXPECT_EQ(co_await give("02"), "3: 0 2") << "the first, and one between others";
+    context.send(hoarder.pid, AskMore{2});
+    count();
+    EXPECT_EQ(co_await give("6"), "4: none") << "not yet";
+    co_await context.sleep_for(10s);
+    count();
+    EXPECT_EQ(co_await give("47631"), "5: 4 7 6 3 1") << "all";
+    count();
+    EXPECT_EQ(co_await give(""), "6:");
+  });
+}
+
 TEST(Request, WhoseAnswerWasTakenIsAskedForInVain) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
