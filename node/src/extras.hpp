@@ -41,6 +41,7 @@ struct Extras {
   std::uint64_t operation_serial = 0;
   bool operation_done = false;
   bool operation_cancelled = false;
+  bool stuck = false;  // this is the watchdog's look
   /// Whether something outside may point into the frames.
   [[nodiscard]] bool pending() const noexcept { return operation != nullptr && !operation_done; }
 
@@ -48,9 +49,9 @@ struct Extras {
   Envelope* kept = nullptr;
 
   std::forward_list<std::shared_ptr<Owned>> owned;  // gone before anybody hears of the end
+  Envelope* lost = nullptr;        // messages that nobody gets, to be ended; the latest first
   Envelope* after_doom = nullptr;  // taken, but behind a deadly signal: for the dead to answer
   Clock::Duration stuck_for{};     // at the watchdog's last look
-  bool stuck = false;              // this is the watchdog's look
   const MessageType* handling = nullptr;  // by the body's coroutine, since it first waited, at:
   Clock::TimePoint handling_from{};
   std::unique_ptr<Trace> trace;
@@ -58,5 +59,7 @@ struct Extras {
   std::vector<Pid> waiting_senders;  // who waits for room in this one's
   std::uint64_t reductions_high = 0;
 };
+// Each linked process has one: the allocator's next size is 320.
+static_assert(sizeof(Extras) <= 256);
 
 }  // namespace grove::detail

@@ -74,7 +74,7 @@ bool Process::run(Turn& turn) noexcept {
   for (;;) {
     work_off();
     again = alive_ && !doomed_ && budget_ <= 0;
-    if (doomed_ || !alive_ || !mailbox_.empty()) settle(turn);
+    if (doomed_ || !alive_ || losing_ || !mailbox_.empty()) settle(turn);
     if (again) break;
     // Once it is parked another worker may run this place: nothing of it is touched any more.
     if (inbox_.park()) break;
@@ -113,6 +113,8 @@ void Process::work_off() {
 /// What few turns leave to do.
 void Process::settle(Turn& turn) {
   if (alive_ && doomed_) die();
+  if (losing_) end_lost();
+  if (!alive_ && !occupied_) drop_messages();  // what came for former lives
   if (!mailbox_.empty() && mailbox_.head()->generation == 0) stamp_leftovers();
   // A free place can be claimed once it is parked; released after that, it could outlive its node.
   if (occupied_ && !alive_ && bury()) {

@@ -227,6 +227,8 @@ class alignas(64) Process final : public Context, public Runnable {
   void on_call(Envelope* envelope);
   void on_reply(Envelope* envelope);
   void refuse(Envelope* envelope);
+  void lose(Envelope* envelope);
+  void end_lost();
   void on_alias(Envelope* envelope);
   void on_down(const Pid& from, std::uint64_t serial, const ExitReason& reason);
   void on_node_lost(const NodeLost& lost);
@@ -288,6 +290,7 @@ class alignas(64) Process final : public Context, public Runnable {
   bool scanning_ : 1 = false;  // inside a predicate, which sees a message: none may be freed
   bool abroad_ : 1 = false;    // the router may know it: it has dealt with others elsewhere
   bool traced_ : 1 = false;    // there is a Trace
+  bool losing_ : 1 = false;    // Extras::lost has some
   std::int32_t budget_ = 0;    // left of this turn
   Inbox inbox_;
   Node* node_ = nullptr;

@@ -226,6 +226,7 @@ bool Process::bury() {
   destroy_frames();
   drop_messages();
   clear_owned();
+  drop_messages();  // what came meanwhile
   delete std::exchange(extras_, nullptr);
   occupied_ = false;
   return true;

@@ -173,7 +173,33 @@ void Process::act_stale(Envelope* envelope) {
     const SignalKind kind = answer->kind();
     emit(self, from, kind, answer->serial, std::move(answer->message));
   }
-  inbox_.free(envelope);
+  lose(envelope);
+}
+
+/// Ends a message that nobody gets: one whose destructor may be the program's, and may take its
+/// time, only when nothing is half done.
+void Process::lose(Envelope* envelope) {
+  const SignalKind kind = envelope->kind();
+  const bool is_programs =
+      is_message(kind) || kind == SignalKind::reply || kind == SignalKind::told_alias;
+  const bool unread = (envelope->flags & Envelope::k_packed) != 0;
+  const MessageType* const type = envelope->message.type();
+  if (!is_programs || unread || type == nullptr || type->trivial) return inbox_.free(envelope);
+  envelope->flags = 0;  // it takes no room any more
+  if (alive_) {
+    losing_ = true;
+    envelope->next = std::exchange(extras().lost, envelope);
+  } else {
+    mailbox_.append(envelope);
+  }
+}
+
+void Process::end_lost() {
+  while (Envelope* const envelope = extras_->lost) {
+    extras_->lost = envelope->next;
+    end_message(envelope);
+  }
+  losing_ = false;
 }
 
 SessionId Process::emit(const Pid& from, const Pid& to, SignalKind kind, std::uint64_t serial,
@@ -248,7 +274,7 @@ void Process::on_reply(Envelope* envelope) {
       extras_ == nullptr ? std::optional<Pid>{} : extras_->relations.end_call(envelope->serial);
   if (!asked) {
     node_->dead_letter(Metric::dead_letters_late_reply, *envelope, pid());
-    inbox_.free(envelope);
+    lose(envelope);
     return;
   }
   // Somebody answered for the server; it still watches for us and has to hear of the end.
@@ -261,11 +287,9 @@ void Process::on_reply(Envelope* envelope) {
 /// Drops a message that is not in the mailbox yet. One through an alias may have been counted for
 /// a former life.
 void Process::refuse(Envelope* envelope) {
-  if (envelope->generation == generation_.load(std::memory_order_relaxed)) {
-    free_message(envelope);
-  } else {
-    inbox_.free(envelope);
-  }
+  const bool counted = (envelope->flags & Envelope::k_counted) != 0;
+  if (counted && envelope->generation == generation_.load(std::memory_order_relaxed)) made_room();
+  lose(envelope);
 }
 
 void Process::on_alias(Envelope* envelope) {
@@ -300,7 +324,7 @@ void Process::drop_oldest() {
       emit(pid(), oldest->from, SignalKind::down, oldest->serial,
            Message::make<DownSignal>(ExitReason::symbol("mailbox_full")));
     }
-    free_message(oldest);
+    free_message(oldest);  // at once: what waits to be ended is not bounded
   }
 }
 

@@ -196,21 +196,15 @@ void Timers::drop_all(Process& target) {
   Shard& shard = shards_[target.index_ % k_shards];
   Wheel::Index& first = first_timer(target);
   for (bool more = true; more;) {
-    EnvelopePtr dropped;  // a chain of them, destroyed outside the lock
-    {
-      const std::lock_guard lock{shard.lock};
-      for (std::uint32_t i = 0; first != Wheel::k_none && i < k_drops_at_once; ++i) {
-        Timer& timer = shard.wheel[first];
-        if (timer.envelope != nullptr) {  // else an interval whose message is being copied
-          timer.envelope->next = dropped.release();
-          dropped = std::move(timer.envelope);
-        }
-        timer.extra.reset();
-        remove(shard, first);
-      }
-      more = first != Wheel::k_none;
+    const std::lock_guard lock{shard.lock};
+    for (std::uint32_t i = 0; first != Wheel::k_none && i < k_drops_at_once; ++i) {
+      Timer& timer = shard.wheel[first];
+      // Null: an interval whose message is being copied.
+      if (timer.envelope != nullptr) target.mailbox_.append(timer.envelope.release());
+      timer.extra.reset();
+      remove(shard, first);
     }
-    while (dropped != nullptr) dropped.reset(std::exchange(dropped->next, nullptr));
+    more = first != Wheel::k_none;
   }
 }
 

@@ -57,7 +57,8 @@ class Timers {
   /// when it is so.
   void cancel_async(TimerId timer, EnvelopePtr answer);
   [[nodiscard]] std::optional<Clock::TimePoint> deadline(TimerId timer);
-  /// Cancels all that is aimed at a life that has ended. Cost: their number.
+  /// Cancels all that is aimed at a life that has ended; its messages go with those it has not
+  /// read. Cost: their number.
   void drop_all(Process& target);
   /// No timer fires from now on. Waits for those that do.
   void close();

@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -445,6 +446,60 @@ TEST_P(StuckDestructor, OfAMessageThatWasNeverReadHoldsUpNobody) {
   run([](Context& context) -> Task<> { co_await context.sleep_for(1ms); });
   gate_->open();
   EXPECT_TRUE(eventually([&] { return gone(deaf); }));
+}
+
+TEST_P(StuckDestructor, OfAMessageForTheDeadHoldsUpNobody) {
+  const Pid dead = node().spawn([](Context&) -> Task<> { co_return; });
+  EXPECT_TRUE(eventually([&] { return gone(dead); }));
+  node().send(dead, Burden{std::make_unique<StuckAtItsEnd>(gate_)});
+  gate_->await_stuck();
+  EXPECT_EQ(kill(dead), ExitReason::noproc());
+}
+
+TEST_P(StuckDestructor, OfAMessageForThePlacesFormerLifeHoldsUpNobody) {
+  const Pid dead = node().spawn([](Context&) -> Task<> { co_return; });
+  EXPECT_TRUE(eventually([&] { return gone(dead); }));
+  std::vector<Pid> others;  // one has its place, once there are so many
+  const auto has_its_place = [dead](const Pid& pid) { return pid.index == dead.index; };
+  run([&](Context& context) -> Task<> {
+    for (int i = 0; i < 2'000; ++i) others.push_back(context.spawn(echo));
+    co_return;
+  });
+  const auto heir = std::find_if(others.begin(), others.end(), has_its_place);
+  ASSERT_NE(heir, others.end());
+  node().send(dead, Burden{std::make_unique<StuckAtItsEnd>(gate_)});
+  gate_->await_stuck();
+  EXPECT_EQ(kill(dead), ExitReason::noproc());
+  EXPECT_EQ(kill(*heir), ExitReason::killed());
+}
+
+TEST_P(StuckDestructor, OfAMessageThroughAnEndedAliasHoldsUpNobody) {
+  std::promise<Ref> alias;
+  const Pid pid = node().spawn([&alias](Context& context) -> Task<> {
+    const Ref ref = context.alias();
+    context.unalias(ref);
+    alias.set_value(ref);
+    co_await context.receive<Hold>();
+  });
+  run([this, ended = alias.get_future().get()](Context& context) -> Task<> {
+    context.send(ended, Burden{std::make_unique<StuckAtItsEnd>(gate_)});
+    co_return;
+  });
+  gate_->await_stuck();
+  EXPECT_EQ(kill(pid), ExitReason::killed());
+}
+
+TEST_P(StuckDestructor, OfATimersMessageHoldsUpNobody) {
+  const Pid pid = node().spawn([gate = gate_](Context& context) -> Task<> {
+    context.send_after(1h, context.self(), Burden{std::make_unique<StuckAtItsEnd>(gate)});
+    co_await context.receive<Hold>();
+    co_await context.receive<Hold>();
+  });
+  node().send(pid, Hold{});
+  EXPECT_TRUE(eventually([&] { return node().timer_count() == 1; }));
+  EXPECT_EQ(kill(pid), ExitReason::killed());
+  gate_->await_stuck();
+  EXPECT_EQ(kill(pid), ExitReason::noproc());
 }
 
 TEST_P(StuckDestructor, OfACrashIsReportedOnce) {
