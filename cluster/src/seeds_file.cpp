@@ -7,7 +7,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fcntl.h>
 #include <memory>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <utility>
 
 namespace grove::cluster {
@@ -15,13 +18,17 @@ namespace {
 
 constexpr std::string_view k_blank = " \t\r";
 
-/// Errors: io.
+/// Errors: io. Never waits, as it might for the writer of a pipe.
 Result<std::string> contents(const std::string& path) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{std::fopen(path.c_str(), "re"),
-                                                             &std::fclose};
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) return Error{Errc::io, std::strerror(errno)};
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file{fdopen(descriptor, "r"), &std::fclose};
+  struct stat status {};
+  if (!file || fstat(descriptor, &status) != 0) return Error{Errc::io, std::strerror(errno)};
+  if (!S_ISREG(status.st_mode)) return Error{Errc::io, "it is no regular file"};
   std::string text(SeedsFile::k_bytes_max + 1, '\0');
-  const std::size_t size = file ? std::fread(text.data(), 1, text.size(), file.get()) : 0;
-  if (!file || std::ferror(file.get()) != 0) return Error{Errc::io, std::strerror(errno)};
+  const std::size_t size = std::fread(text.data(), 1, text.size(), file.get());
+  if (std::ferror(file.get()) != 0) return Error{Errc::io, std::strerror(errno)};
   if (size > SeedsFile::k_bytes_max) return Error{Errc::io, "it is longer than 64 KiB"};
   text.resize(size);
   return text;

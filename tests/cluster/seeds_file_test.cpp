@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
@@ -66,6 +67,12 @@ TEST_F(SeedsFiles, ThatCannotBeReadAreAnErrorOnceAndThenReadAgain) {
 TEST_F(SeedsFiles, MayNotBeDirectories) {
   SeedsFile directory{"/tmp", 7400};
   EXPECT_EQ((*directory.read()).error().code, Errc::io);
+}
+
+/// Nobody would ever write into this one.
+TEST_F(SeedsFiles, ThatArePipesAreNotWaitedFor) {
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  EXPECT_EQ((*file.read()).error().detail, "seeds file " + path + ": it is no regular file");
 }
 
 }  // namespace
