@@ -52,6 +52,7 @@ class SessionsModel {
     unsigned batches = 2;      // that a node sends in each session, at once
     bool one_dials = false;    // b has no seed
     bool one_machine = false;  // they reach each other by a socket file, too
+    bool by_hand = false;      // no seeds: each connects to the other's address, once
   };
 
   struct Node {
@@ -63,6 +64,7 @@ class SessionsModel {
     std::vector<std::pair<std::uint64_t, std::uint64_t>> past{};  // all of its sessions' epochs
     Life peer{};                                                  // the latest that it met
     unsigned downs = 0;
+    bool connected = false;  // so it is told, of its connect()
     std::string wrong{};     // what it must never have done
     std::uint64_t hash = 0;  // of its history
   };
@@ -188,13 +190,12 @@ class SessionsModel {
     if (!state.nodes[0] || !state.nodes[1]) return std::nullopt;
     const Node& a = *state.nodes[0];
     const Node& b = *state.nodes[1];
-    const Limits& l = limits_;
-    const bool calm = l.breaks + l.crashes + l.pauses + l.silences == 0;
-    if (calm && a.downs + b.downs > 0) return "a session ended for nothing";
+    if (is_calm() && a.downs + b.downs > 0) return "a session ended for nothing";
     const bool quiet = std::all_of(state.links.begin(), state.links.end(), [](const Link& link) {
       return link.there.empty() && link.back.empty();
     });
     if (!quiet) return std::nullopt;
+    if (limits_.by_hand && !(a.connected && b.connected)) return "nothing is said of a connection";
     return SessionsModel{limits_}.never_settles(state);  // which keeps what is of no use to others
   }
 
@@ -252,6 +253,10 @@ class SessionsModel {
     const std::uint64_t hash = mixed(hash_of(bytes), static_cast<std::uint64_t>(kind));
     return std::make_shared<const Parcel>(Parcel{kind, std::move(frame), hash});
   }
+  /// Whether nothing goes wrong.
+  [[nodiscard]] bool is_calm() const {
+    return limits_.breaks + limits_.crashes + limits_.pauses + limits_.silences == 0;
+  }
   /// Whether the two ends mean one session.
   static bool is_same(const transport::SessionHeader& one, const transport::SessionHeader& other) {
     return one.from_life == other.to_life && one.to_life == other.from_life &&
@@ -269,7 +274,11 @@ class SessionsModel {
       config.machine = "m1";
       config.local = transport::local_text(config.machine, "/run/" + config.name);
     }
-    if (i == 0 || !limits_.one_dials) config.seeds = {address(1 - i)};
+    if (limits_.by_hand) {
+      config.auto_connect = transport::AutoConnect::never;
+    } else if (i == 0 || !limits_.one_dials) {
+      config.seeds = {address(1 - i)};
+    }
     config.cookie = transport::Cookie{"secret"};
     config.random_seed = config.life.value;
     config.nonce = testkit::counting_nonces(((i + 1) << 48U) + (config.life.value << 32U));
@@ -277,7 +286,10 @@ class SessionsModel {
     node.hash = mixed(mixed(0, i + 1), state.lives[i]);
     state.crossed[i] = false;
     state.nodes[i] = std::make_shared<const Node>(std::move(node));
-    change(state, i, {k_start}, [](Node& one) { return one.sessions.on_tick(one.now); });
+    change(state, i, {k_start}, [&](Node& one) {
+      if (limits_.by_hand) return one.sessions.connect(1, address(1 - i), one.now);
+      return one.sessions.on_tick(one.now);
+    });
   }
   void crash(State& state, std::size_t i) const {
     --state.left.crashes;
@@ -449,7 +461,10 @@ class SessionsModel {
   void note(Outcome&, Node& node, const Sessions::Acknowledged& acknowledged) const {
     if (acknowledged.sequence > node.sent) node.wrong = "more is acknowledged than was sent";
   }
-  void note(Outcome&, Node&, const Sessions::Connected&) const {}
+  void note(Outcome&, Node& node, const Sessions::Connected& connected) const {
+    node.connected = !connected.node.empty();
+    if (!node.connected && is_calm()) node.wrong = "a connection is said to fail: " + connected.why;
+  }
   void note(Outcome&, Node&, const Sessions::Say&) const {}
   void note(Outcome&, Node&, const Sessions::Count&) const {}
 

@@ -55,6 +55,7 @@ std::vector<Case> cases() {
   if (!k_all) return all;
   const std::vector<Case> most{
       {"both_dial", {}},
+      {"both_connect_by_hand", {.by_hand = true}},
       {"on_one_machine", {.one_machine = true}},
       {"told", {.told = 1, .one_dials = true}},
       {"a_crash", {.crashes = 1, .one_dials = true}},

@@ -83,6 +83,7 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
     refuse(link, *reason, welcome.name, now);
     return;
   }
+  requests_answered(out.seed, welcome.name);  // from here on they follow the peer
   if (peer.link != 0 && peer.link != link) {  // reached already, over another address
     GROVE_MARK("handshake.reached_already");
     also_at(out.address, welcome.name);
@@ -92,7 +93,6 @@ void Sessions::on_welcome(LinkId link, Outbound& out, const Frame& frame, Clock:
   }
   meet(welcome.name, peer, welcome.life, welcome.address, welcome.local);
   peer.link = link;
-  requests_answered(out.seed, welcome.name);  // from here on they follow the peer
   if (is_local(peer) && out.address != peer.local) {
     const std::string seed = out.seed;
     also_at(out.address, welcome.name);
