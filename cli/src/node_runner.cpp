@@ -20,6 +20,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <functional>
 #include <future>
 #include <iostream>
 #include <pthread.h>
@@ -31,6 +32,8 @@ namespace {
 
 constexpr auto k_tree_wait = std::chrono::seconds{20};  // for the tree to end in good order
 constexpr auto k_kill_wait = std::chrono::seconds{5};   // for killed processes to be gone
+// Signals to a program and to its group come together: both say one thing, once.
+constexpr auto k_one_signal = std::chrono::seconds{1};
 
 constexpr std::size_t k_cluster_name_bytes_max = 255;
 constexpr rlim_t k_descriptors_wanted = 4096;
@@ -238,14 +241,20 @@ int run_node(const Settings& settings, const App& app) {
   auto ended = node.async([&app, &cluster, started, root_pid](Context& context) {
     return root_process(context, app, &cluster, started, root_pid);
   });
+  Clock::TimePoint signalled;
+  const std::function<void()> await_another = [&] {
+    signals.caught.async_wait([&](const std::error_code& error, int) {
+      if (error) return;
+      if (node.clock().now() < signalled + k_one_signal) return await_another();
+      std::_Exit(k_try_again);  // who asks again is not patient
+    });
+  };
   signals.caught.async_wait([&](const std::error_code& error, int number) {
     if (error) return;
+    signalled = node.clock().now();
     log->info("signal " + std::to_string(number) + ": stopping");
     stop_tree();
-    // A second one is not patient.
-    signals.caught.async_wait([](const std::error_code& again, int) {
-      if (!again) std::_Exit(k_try_again);
-    });
+    await_another();
   });
   asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
   std::thread listener{[&io] { io.run(); }};  // to the very end: a second signal is heard then too

@@ -83,8 +83,9 @@ class App {
 };
 
 /// Runs the command line. Blocks until the node or the command has ended.
-/// Signals: a node catches SIGINT and SIGTERM and ignores SIGPIPE; once it has ended, the first two
-/// stay blocked in the thread that called, for the program is to end.
+/// Signals: a node catches SIGINT and SIGTERM and ignores SIGPIPE. The first stops it, another one
+/// a second later or more ends the program at once, with 75. Once it has ended, the first two stay
+/// blocked in the thread that called, for the program is to end.
 /// Returns: 0, or a code of sysexits.h: 64 usage, 65 bad data, 69 unavailable, 70 internal,
 /// 75 try again, 77 no permission, 78 configuration; `health` returns 1 for "no".
 int run(int argc, char** argv, App app = {});
