@@ -66,6 +66,17 @@ TEST(ValueHash, OfBothZerosIsOneAsTheyAreEqual) {
   EXPECT_EQ(hash(Value{0.0}), hash(Value{-0.0}));
 }
 
+TEST(ValueHash, OfMapsIsOfTheirEntriesWhateverTheirOrder) {
+  const Value::Entries entries{{1, "one"}, {Value::map({{2, 3}, {4, 5}}), "two"}, {"three", 3}};
+  Value::Entries turned{entries.rbegin(), entries.rend()};
+  turned[1].first = Value::map({{4, 5}, {2, 3}});
+  EXPECT_EQ(Value::map(entries), Value::map(turned));
+  EXPECT_EQ(hash(Value::map(entries)), hash(Value::map(turned)));
+  turned[1].second = "three";
+  EXPECT_NE(Value::map(entries), Value::map(turned));
+  EXPECT_NE(Value::map(entries), Value::map({entries[0], entries[1]}));
+}
+
 TEST(ValueHash, OfNeighboursDiffersInHighAndLowBits) {
   std::set<std::size_t> high;
   std::set<std::size_t> low;

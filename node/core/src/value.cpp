@@ -125,6 +125,16 @@ bool equal_scalars(const Value& a, const Value& b) {
   }
 }
 
+using Hashed = std::vector<std::pair<std::size_t, const std::pair<Value, Value>*>>;
+
+Hashed by_key(const Value::Entries& entries) {
+  Hashed hashed;
+  hashed.reserve(entries.size());
+  for (const auto& entry : entries) hashed.emplace_back(std::hash<Value>{}(entry.first), &entry);
+  std::ranges::stable_sort(hashed, {}, &Hashed::value_type::first);
+  return hashed;
+}
+
 using Pairs = std::vector<std::pair<const Value*, const Value*>>;
 
 /// But for those pairs that lie too deep, which it adds to `later`.
@@ -139,9 +149,15 @@ bool equal(const Value& a, const Value& b, int depth, Pairs& later) {
     return equal(one, other, depth + 1, later);
   };
   if (const Value::Entries* entries = a.as_map()) {
-    return std::ranges::equal(*entries, *b.as_map(), [&](const auto& one, const auto& other) {
+    const auto same_entry = [&](const auto& one, const auto& other) {
       return same(one.first, other.first) && same(one.second, other.second);
-    });
+    };
+    if (entries->size() != b.as_map()->size()) return false;
+    if (entries->size() < 2) return std::ranges::equal(*entries, *b.as_map(), same_entry);
+    return std::ranges::equal(
+        by_key(*entries), by_key(*b.as_map()), [&](const auto& one, const auto& other) {
+          return one.first == other.first && same_entry(*one.second, *other.second);
+        });
   }
   const bool list = a.kind() == Value::Kind::list;
   return std::ranges::equal(list ? *a.as_list() : *a.as_tuple(),
@@ -300,9 +316,8 @@ std::size_t hash_at(const grove::Value& value, int depth) noexcept {
   std::size_t sum = 0;
   const auto add = [&](const grove::Value& item) { sum = mixed(sum + 1) ^ hash_at(item, depth); };
   if (const auto* entries = value.as_map()) {
-    for (const auto& [key, item] : *entries) {
-      add(key);
-      add(item);
+    for (const auto& [key, item] : *entries) {  // whatever their order
+      sum += mixed(hash_at(key, depth)) ^ hash_at(item, depth);
     }
   } else {
     const auto* list = value.as_list();
