@@ -181,6 +181,7 @@ TEST(RegistryListeners, HearOfAllThoughTheirMailboxIsFull) {
       };
       SpawnOptions bounded{.mailbox = {.messages = 2, .policy = policy}};
       const Pid ear = context.spawn_opt(bounded, listen, context.self()).pid;
+      co_await context.sleep_for(1ms);  // it has its name
       RegistryOptions options;
       options.listeners = {"ear"};
       const StartResult r = co_await start_registry(context, "r", RegistryKind::unique, options);
