@@ -525,6 +525,11 @@ class AdminServer::Impl {
       respond(bad(k_unavailable, std::string{k_former_life}));
       return;
     }
+    const std::string home = node_name(pid->node);
+    if (pid->node != node_.id() && node_.router()->connected(home) == NodeId{}) {
+      respond(bad(k_unavailable, "node " + home + " is out of reach"));
+      return;
+    }
     const std::string reason = args.size() > 1 ? args[1] : "kill";
     if (!is_reason(reason)) {
       respond(bad(k_usage, "a reason has 1 to 255 bytes and no control characters"));

@@ -286,6 +286,7 @@ class OneNode(CliTest):
             self.refused(UNAVAILABLE, "has ended", verb, f"a:{life}:99999.1")
             self.refused(UNAVAILABLE, "former life", verb, "a:1:1.1")
         self.refused(UNAVAILABLE, "node b is out of reach", "info", "b:1:1.1")
+        self.refused(UNAVAILABLE, "node b is out of reach", "kill", "b:1:1.1")
         self.refused(UNAVAILABLE, '"nope"', "whereis", "nope")
         self.refused(USAGE, "UTF-8", "whereis", os.fsdecode(b"\xff"))
 
