@@ -18,6 +18,12 @@ Pid addressee(NodeId node, std::uint64_t to) {
   return to == 0 ? Pid{} : transport::pid_of(node, to);
 }
 
+/// An UNLINK whose link ended with its session: the two may be linked anew over this one.
+bool is_of_another_session(const PeerLink& link, const Envelope& envelope) {
+  return envelope.kind() == SignalKind::unlink &&
+         envelope.message.get<detail::SessionMark>()->session != link.session;
+}
+
 }  // namespace
 
 SessionId Outgoing::route(const Pid& to, Envelope& envelope) {
@@ -52,6 +58,7 @@ SessionId Outgoing::no_session(NodeId node, std::uint64_t to, const Envelope& en
 SessionId Outgoing::send(const PeerLinkPtr& link, NodeId node, std::uint64_t to,
                          std::string_view name, Envelope& envelope) {
   if (link == nullptr) return no_session(node, to, envelope);
+  if (is_of_another_session(*link, envelope)) return Router::k_no_connection;
   say_gathered();
   if (!is_sendable(envelope)) {
     undeliverable(link, to, envelope, Metric::dead_letters_no_wire_form, "no_wire_form",

@@ -85,7 +85,8 @@ EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& r
     } else {
       envelope->message = Message::make<detail::DownSignal>(reason);
     }
-  } else if (kind == SignalKind::link || kind == SignalKind::monitor) {
+  } else if (kind == SignalKind::link || kind == SignalKind::unlink ||
+             kind == SignalKind::monitor) {
     envelope->message = Message::make<detail::SessionMark>(session);
   } else if (kind == SignalKind::spawned) {
     envelope->message = Message::make<detail::SpawnMark>(record.flags, session);

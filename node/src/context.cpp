@@ -353,7 +353,9 @@ void Context::unlink(const Pid& pid) {
   detail::Process& process = process_of(*this);
   const std::uint64_t id = process.next_serial();
   auto signal = std::make_unique<Envelope>(SignalKind::unlink, self(), id);
-  if (!process.relations().unlink(pid, id)) return;
+  const std::optional<SessionId> linked_over = process.relations().unlink(pid, id);
+  if (!linked_over) return;
+  signal->message = Message::make<detail::SessionMark>(*linked_over);
   const SessionId session = process.emit(pid, std::move(signal));
   if (pid.node != node().id() &&
       (session == Router::k_no_connection || session == Router::k_dead_life)) {

@@ -131,7 +131,9 @@ void Process::act(Envelope* envelope) {
       this->relations().on_link(from, envelope->message.get<SessionMark>()->session);
       break;
     case SignalKind::unlink:
-      if (relations != nullptr) relations->on_unlink(from);
+      if (relations != nullptr) {
+        relations->on_unlink(from, envelope->message.get<SessionMark>()->session);
+      }
       emit(pid(), from, SignalKind::unlink_ack, serial, {});
       break;
     case SignalKind::unlink_ack:

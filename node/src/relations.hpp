@@ -72,12 +72,12 @@ class Relations {
     links_.insert(pid, {});
     return true;
   }
-  /// Returns: true when the other side must be told, with `id`.
-  bool unlink(const Pid& pid, std::uint64_t id) {
+  /// Returns: the session that the link is of, when the other side must be told, with `id`.
+  std::optional<SessionId> unlink(const Pid& pid, std::uint64_t id) {
     Link* entry = links_.find(pid);
-    if (entry == nullptr || entry->unlink_id != 0) return false;
+    if (entry == nullptr || entry->unlink_id != 0) return std::nullopt;
     entry->unlink_id = id;
-    return true;
+    return entry->session;
   }
   [[nodiscard]] bool is_linked(const Pid& pid) {
     const Link* entry = links_.find(pid);
@@ -91,9 +91,11 @@ class Relations {
 
   // While an unlink of ours is unconfirmed, the other side's LINK and EXIT are of the old link.
   void on_link(const Pid& from, SessionId session) { links_.insert(from, {.session = session}); }
-  void on_unlink(const Pid& from) {
+  // An UNLINK is of one session, and so is what it ends.
+  void on_unlink(const Pid& from, SessionId session) {
     const Link* entry = links_.find(from);
-    if (entry != nullptr && entry->unlink_id == 0) links_.erase(from);
+    if (entry == nullptr || entry->unlink_id != 0 || entry->session != session) return;
+    links_.erase(from);
   }
   void on_unlink_ack(const Pid& from, std::uint64_t id) {
     const Link* entry = links_.find(from);

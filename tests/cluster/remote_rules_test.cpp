@@ -103,6 +103,51 @@ TEST_F(RemoteRules, LinksAndUnlinksThatCrossLeaveBothOfOneOpinion) {
   });
 }
 
+// LNK-11. The session changes while its code runs: it has not heard of the loss yet.
+TEST_F(RemoteRules, AnUnlinkOfALostSessionLeavesTheLinkOfTheNextOne) {
+  world.run("a", [this](Context& context) -> Task<> {
+    context.trap_exit(true);
+    context.link(servant);
+    const Order trap{"trap"};
+    context.send(servant, trap);
+    co_await context.sleep_for(1s);
+    world.disconnect("a", "b");
+    EXPECT_TRUE(world.run_until([this] { return world.all_connected(); }, 1min));
+    world["b"].node().send(servant, Order{"link", context.self()});
+    world.run_for(1s);
+    context.unlink(servant);
+    co_await context.sleep_for(1s);
+    const auto there = co_await process_info(context, servant);
+    const auto here = co_await process_info(context, context.self());
+    EXPECT_EQ(there->links, std::vector<Pid>{context.self()});
+    EXPECT_EQ(here->links, std::vector<Pid>{servant});
+    co_await expect_silence(context);
+  });
+}
+
+// LNK-11. The same the other way: the UNLINK has come, and has not been heard of either.
+TEST_F(RemoteRules, AnUnlinkThatCameByALostSessionLeavesTheLinkOfTheNextOne) {
+  world.run("a", [this](Context& context) -> Task<> {
+    context.trap_exit(true);
+    context.link(servant);
+    const Order trap{"trap"};
+    context.send(servant, trap);
+    co_await context.sleep_for(1s);
+    world["b"].node().send(servant, Order{"unlink", context.self()});
+    world.run_for(1s);
+    context.unlink(servant);
+    world.disconnect("a", "b");
+    EXPECT_TRUE(world.run_until([this] { return world.all_connected(); }, 1min));
+    context.link(servant);
+    co_await context.sleep_for(1s);
+    const auto there = co_await process_info(context, servant);
+    const auto here = co_await process_info(context, context.self());
+    EXPECT_EQ(there->links, std::vector<Pid>{context.self()});
+    EXPECT_EQ(here->links, std::vector<Pid>{servant});
+    co_await expect_silence(context);
+  });
+}
+
 // LNK-6.
 TEST_F(RemoteRules, ALinkToTheDeadIsNoproc) {
   world.run("a", [this](Context& context) -> Task<> {

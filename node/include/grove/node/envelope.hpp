@@ -27,7 +27,7 @@ enum class SignalKind : std::uint8_t {
   exit = 5,        // ExitSignal
   down = 6,        // DownSignal: `serial` is the monitor's
   link = 7,        // SessionMark
-  unlink = 8,      // `serial` is the unlink's id
+  unlink = 8,      // SessionMark, of the link; `serial` is the unlink's id
   unlink_ack = 9,  // `serial` is the unlink's id
   monitor = 10,    // SessionMark; `serial` is the watcher's
   demonitor = 11,  // `serial` is the watcher's
