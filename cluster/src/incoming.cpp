@@ -85,7 +85,7 @@ bool Incoming::signal(const PeerLinkPtr& link, const transport::Record& record, 
   if (envelope->kind() == SignalKind::spawn) {
     return spawner_.spawn(link, std::string{record.name}, *envelope);
   }
-  const Pid to = target(record);
+  const Pid to = target(link, record);
   if (!to) {
     no_such_name(link, *envelope);
     return true;
@@ -113,9 +113,18 @@ void Incoming::call_refused(const PeerLinkPtr& link, const Pid& to, const Pid& c
   outgoing_.send(link, link->peer, transport::local_id(caller), {}, down);
 }
 
-Pid Incoming::target(const transport::Record& record) const {
+/// Nobody, when it goes to a name that no process has. What ends a monitor or a call goes where it
+/// was made, whoever has the name now.
+Pid Incoming::target(const PeerLinkPtr& link, const transport::Record& record) const {
   if (record.name.empty()) return transport::pid_of(node_.id(), record.to);
-  return node_.whereis(record.name).value_or(Pid{});
+  const auto kind = static_cast<SignalKind>(record.kind);
+  if (kind == SignalKind::demonitor) {
+    return link->named_watches.take(record.from, record.serial).value_or(Pid{});
+  }
+  const Pid holder = node_.whereis(record.name).value_or(Pid{});
+  const bool watches = kind == SignalKind::monitor || kind == SignalKind::call;
+  if (watches && holder) link->named_watches.add(record.from, record.serial, holder);
+  return holder;
 }
 
 void Incoming::no_such_name(const PeerLinkPtr& link, const Envelope& envelope) {

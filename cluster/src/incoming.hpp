@@ -47,7 +47,7 @@ class Incoming {
   void call_refused(const PeerLinkPtr& link, const Pid& to, const Pid& caller,
                     std::uint64_t serial);
   void no_such_name(const PeerLinkPtr& link, const Envelope& envelope);
-  [[nodiscard]] Pid target(const transport::Record& record) const;
+  [[nodiscard]] Pid target(const PeerLinkPtr& link, const transport::Record& record) const;
 
   Node& node_;
   Outgoing& outgoing_;

@@ -18,6 +18,18 @@ Pid addressee(NodeId node, std::uint64_t to) {
   return to == 0 ? Pid{} : transport::pid_of(node, to);
 }
 
+/// Of a call or monitor by name of the peer's process `to`: it is over. When another process has
+/// answered, whoever was asked still watches for the caller.
+void end_named_watch(Node& node, PeerLink& link, std::uint64_t to, const Envelope& envelope) {
+  const SignalKind kind = envelope.kind();
+  if (kind != SignalKind::reply && kind != SignalKind::down) return;
+  const auto asked = link.named_watches.take(to, envelope.serial);
+  if (!asked || kind == SignalKind::down || *asked == envelope.from) return;
+  node.deliver(*asked,
+               std::make_unique<Envelope>(SignalKind::demonitor, transport::pid_of(link.peer, to),
+                                          std::uint64_t{envelope.serial}));
+}
+
 /// An UNLINK whose link ended with its session: the two may be linked anew over this one.
 bool is_of_another_session(const PeerLink& link, const Envelope& envelope) {
   return envelope.kind() == SignalKind::unlink &&
@@ -59,6 +71,7 @@ SessionId Outgoing::send(const PeerLinkPtr& link, NodeId node, std::uint64_t to,
                          std::string_view name, Envelope& envelope) {
   if (link == nullptr) return no_session(node, to, envelope);
   if (is_of_another_session(*link, envelope)) return Router::k_no_connection;
+  end_named_watch(node_, *link, to, envelope);
   say_gathered();
   if (!is_sendable(envelope)) {
     undeliverable(link, to, envelope, Metric::dead_letters_no_wire_form, "no_wire_form",

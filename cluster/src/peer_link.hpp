@@ -14,6 +14,7 @@
 #include "grove/transport/sessions.hpp"
 
 #include "assembly.hpp"
+#include "named_watches.hpp"
 #include "process_set.hpp"
 #include "send_queue.hpp"
 
@@ -111,6 +112,7 @@ class PeerLink {
   const NodeId peer;
   const SessionId session;
   Assembly assembly;  // the loop's
+  NamedWatches named_watches;
 
  private:
   static constexpr std::size_t k_behind_bytes = std::size_t{4} << 20U;

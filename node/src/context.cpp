@@ -111,16 +111,9 @@ void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message
 void Context::post_reply(const From& to, Message&& message) {
   const RuntimeSection runtime{detail::current_turn()};
   detail::Process& process = process_of(*this);
-  if (process.alive()) {
-    const bool is_asked = !to.asked || to.asked == process.pid();
-    if (is_asked) {
-      process.relations().on_demonitor({to.pid, to.serial});
-    } else if (to.pid.node != node().id()) {
-      // Whoever has called by name from elsewhere does not know whom to tell that it is over.
-      node().deliver(to.asked,
-                     std::make_unique<Envelope>(SignalKind::demonitor, to.pid, to.serial));
-    }
-  }
+  // When another process was asked, the caller, or the caller's session, tells it.
+  const bool is_asked = !to.asked || to.asked == process.pid();
+  if (is_asked && process.alive()) process.relations().on_demonitor({to.pid, to.serial});
   post(to.pid, SignalKind::reply, to.serial, std::move(message));
 }
 

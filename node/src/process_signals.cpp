@@ -272,17 +272,19 @@ void Process::on_call(Envelope* envelope) {
 }
 
 void Process::on_reply(Envelope* envelope) {
-  const auto asked =
-      extras_ == nullptr ? std::optional<Pid>{} : extras_->relations.end_call(envelope->serial);
-  if (!asked) {
+  const std::uint64_t serial = envelope->serial;
+  const Watch* const call = extras_ == nullptr ? nullptr : extras_->relations.find_call(serial);
+  if (call == nullptr) {
     node_->dead_letter(Metric::dead_letters_late_reply, *envelope, pid());
     lose(envelope);
     return;
   }
-  // Somebody answered for the server; it still watches for us and has to hear of the end.
-  if (*asked && *asked != envelope->from) {
-    emit(pid(), *asked, SignalKind::demonitor, envelope->serial, {});
-  }
+  // Somebody answered for the server; it still watches for us and has to hear of the end. Of one
+  // that was called by its name, its node says so to whomever an answer of its own leaves.
+  const Pid& asked = call->target;
+  const bool is_asked = asked ? asked == envelope->from : asked.node == envelope->from.node;
+  if (!is_asked) stop_watching(pid(), serial, *call);
+  extras_->relations.end_call(call);
   append(envelope);
 }
 
@@ -427,7 +429,7 @@ void Process::stop_watching(const Pid& self, std::uint64_t serial, const Watch& 
   if (watch.target) {
     emit(self, watch.target, SignalKind::demonitor, serial, {});
   } else if (watch.target.node != NodeId{} && node_->router_ != nullptr) {
-    // Monitored by its name there; the pid stayed unknown.
+    // Made by a name there, and the pid stayed unknown: that node knows who had it then.
     goes_abroad();
     node_->router_->route(watch.target.node, *watch.name,
                           std::make_unique<Envelope>(SignalKind::demonitor, self, serial));

@@ -124,14 +124,13 @@ class Relations {
     }
     return ended;
   }
-  /// Returns: whom the call `serial` asked, which is answered now; nothing when it is over already.
-  std::optional<Pid> end_call(std::uint64_t serial) {
+  /// The call `serial`; null when it is over.
+  [[nodiscard]] const Watch* find_call(std::uint64_t serial) {
     const Watch* found = watches_.find(serial);
-    if (found == nullptr || found->kind != Watch::Kind::call) return std::nullopt;
-    const Pid target = found->target;
-    watches_.erase_found(found);
-    return target;
+    return found == nullptr || found->kind != Watch::Kind::call ? nullptr : found;
   }
+  /// It is answered. Bounds: as find_call() has found it.
+  void end_call(const Watch* call) { watches_.erase_found(call); }
   /// Returns: the spawn that `serial` asked for; nothing when it is answered, or was given up.
   std::optional<Watch> end_spawn(std::uint64_t serial) {
     Watch* found = watches_.find(serial);

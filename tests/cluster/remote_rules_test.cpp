@@ -202,6 +202,24 @@ TEST_F(RemoteRules, AMonitorEndsAtItsTargetWithItsMaker) {
 }
 
 // MON-7.
+TEST_F(RemoteRules, AMonitorByNameIsTakenBackThoughAnotherHasTheNameNow) {
+  const Pid heir = world["b"].node().spawn(wait_for_ever);
+  const auto watchers_of_servant = [this](Context& context) -> Task<std::size_t> {
+    co_await context.sleep_for(1s);
+    co_return (co_await process_info(context, servant)).value().monitored_by.size();
+  };
+  world.run("a", [&](Context& context) -> Task<> {
+    const RemoteName name{"servant", "b"};
+    const Ref ref = context.monitor(name);
+    EXPECT_EQ(co_await watchers_of_servant(context), 1U);
+    EXPECT_TRUE(world["b"].node().unregister_name("servant"));
+    EXPECT_TRUE(world["b"].node().register_name("servant", heir));
+    EXPECT_TRUE(context.demonitor(ref));
+    EXPECT_EQ(co_await watchers_of_servant(context), 0U);
+  });
+}
+
+// MON-7.
 TEST_F(RemoteRules, AMonitorByNameStaysWithWhoHadTheNameThen) {
   const Pid heir = world["b"].node().spawn(wait_for_ever);
   world.run("a", [this, heir](Context& context) -> Task<> {

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,21 @@ struct WhereAreYou {
   using Reply = std::string;
   int wait_ms = 0;
 };
+/// To be answered by `answerer`.
+struct Refer {
+  using Reply = int;
+  grove::Pid answerer;
+};
+struct Referred {
+  grove::Pid caller;
+  std::uint64_t serial = 0;
+};
 
 }  // namespace remote_server_test
 
 GROVE_MESSAGE(remote_server_test::WhereAreYou, "test.where_are_you", wait_ms)
+GROVE_MESSAGE(remote_server_test::Refer, "test.refer", answerer)
+GROVE_MESSAGE(remote_server_test::Referred, "test.referred", caller, serial)
 
 namespace remote_server_test {
 namespace {
@@ -111,6 +123,42 @@ TEST_F(RemoteServer, ForgetsACallerThatAnotherProcessHasAnswered) {
     const auto info = co_await process_info(context, server);
     EXPECT_EQ(info.value().monitored_by, std::vector<Pid>{});
   });
+}
+
+class Refers : public GenServer {
+ public:
+  using Handles = grove::Handles<Refer>;
+  NoReply handle_call(Refer refer) {
+    const Referred referred{from().pid, from().serial};
+    context().send(refer.answerer, referred);
+    return {};
+  }
+};
+
+Task<> answer_the_referred(Context& context) {
+  for (;;) {
+    const Referred referred = co_await context.receive<Referred>();
+    context.reply(From{referred.caller, referred.serial}, 42);
+  }
+}
+
+TEST_F(RemoteServer, ForgetsACallerWhomAProcessOfAnyNodeHasAnswered) {
+  const Pid server = world.run("b", [](Context& context) -> Task<Pid> {
+    ServerOptions options = named("refers");
+    options.link = false;
+    co_return (co_await start_server<Refers>(context, options)).pid;
+  });
+  for (const std::string node : {"a", "b", "c"}) {
+    const Pid answerer = world[node].node().spawn(answer_the_referred);
+    world.run("a", [&](Context& context) -> Task<> {
+      const RemoteName by_name{"refers", "b"};
+      EXPECT_EQ(co_await context.call<Refer>(by_name, answerer), 42);
+      EXPECT_EQ(co_await context.call<Refer>(server, answerer), 42);
+      co_await context.sleep_for(1s);
+      const auto info = co_await process_info(context, server);
+      EXPECT_EQ(info.value().monitored_by, std::vector<Pid>{}) << node;
+    });
+  }
 }
 
 class Narcissus : public GenServer {
