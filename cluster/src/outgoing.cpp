@@ -30,6 +30,11 @@ void end_named_watch(Node& node, PeerLink& link, std::uint64_t to, const Envelop
                                           std::uint64_t{envelope.serial}));
 }
 
+/// Why a call has no answer. That has no wire form as an answer, but as the end of the call.
+const ExitReason* failure_in(const Envelope& envelope) {
+  return envelope.kind() == SignalKind::reply ? envelope.message.get<ExitReason>() : nullptr;
+}
+
 /// An UNLINK whose link ended with its session: the two may be linked anew over this one.
 bool is_of_another_session(const PeerLink& link, const Envelope& envelope) {
   return envelope.kind() == SignalKind::unlink &&
@@ -72,6 +77,11 @@ SessionId Outgoing::send(const PeerLinkPtr& link, NodeId node, std::uint64_t to,
   if (link == nullptr) return no_session(node, to, envelope);
   if (is_of_another_session(*link, envelope)) return Router::k_no_connection;
   end_named_watch(node_, *link, to, envelope);
+  if (const ExitReason* failure = failure_in(envelope)) {
+    Envelope down{SignalKind::down, envelope.from, envelope.serial};
+    down.message = Message::make<detail::DownSignal>(*failure);
+    return send(link, node, to, name, down);
+  }
   say_gathered();
   if (!is_sendable(envelope)) {
     undeliverable(link, to, envelope, Metric::dead_letters_no_wire_form, "no_wire_form",

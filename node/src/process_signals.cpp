@@ -462,6 +462,8 @@ void Process::on_system(Envelope* envelope) {
     envelope->set_kind(SignalKind::call);
     return on_call(envelope);
   }
+  // One from elsewhere came with a monitor signal of its own, too.
+  if (extras_ != nullptr) extras_->relations.on_demonitor({envelope->from, envelope->serial});
   emit(pid(), envelope->from, SignalKind::reply, envelope->serial,
        Message::make<ExitReason>(ExitReason::symbol("not_a_server")));
   inbox_.free(envelope);

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -243,6 +244,43 @@ Task<std::string> failure_of(Task<R> task) {
     co_return to_string(failed.reason());
   }
   co_return "nothing";
+}
+
+/// Has nothing to show.
+class Blank final : public GenServer {};
+class FailsToShow final : public GenServer {
+ public:
+  Value debug_state() const { throw std::runtime_error{"broken"}; }
+};
+
+template <class Server>
+Task<Pid> start_unlinked(Context& context) {
+  ServerOptions options;
+  options.link = false;
+  const StartResult started = co_await start_server<Server>(context, options);
+  co_return started.pid;
+}
+
+TEST_F(RemoteServers, SayWhyAsThoseAtHomeWhenTheyCannotShowTheirState) {
+  const Pid blank = world.run("b", start_unlinked<Blank>);
+  const Pid fails = world.run("b", start_unlinked<FailsToShow>);
+  const Pid no_server = world["b"].node().spawn([](Context& context) -> Task<> {
+    for (;;) co_await context.receive_any();
+  });
+  for (const char* asker : {"b", "a"}) {
+    world.run(asker, [&](Context& context) -> Task<> {
+      EXPECT_EQ(co_await failure_of(sys::get_state(context, blank)), "no_state");
+      EXPECT_EQ(co_await failure_of(sys::get_state<State>(context, blank)), "no_state");
+      EXPECT_EQ(co_await failure_of(sys::get_state(context, fails)),
+                "{callback_failed,{error,\"std::runtime_error\",\"broken\"}}");
+      EXPECT_EQ(co_await failure_of(sys::suspend(context, no_server)), "not_a_server");
+      for (const Pid& pid : {blank, fails, no_server}) {
+        const auto info = co_await process_info(context, pid);
+        EXPECT_TRUE(info && info->monitored_by.empty());
+      }
+    });
+  }
+  EXPECT_EQ(world.total(Metric::dead_letters_no_wire_form), 0U);
 }
 
 TEST_F(RemoteServers, WhatIsAskedOfThemFailsWhenTheirNodeIsAway) {
