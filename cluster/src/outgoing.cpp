@@ -150,7 +150,8 @@ void Outgoing::tell_why(const PeerLinkPtr& link, std::uint64_t to, const Envelop
                         const ExitReason& reason) {
   const SignalKind kind = envelope.kind();
   if (awaits_answer(kind)) {
-    auto down = std::make_unique<Envelope>(SignalKind::down, Pid{}, envelope.serial);
+    const Pid nobody{link->peer, 0, 0};
+    auto down = std::make_unique<Envelope>(SignalKind::down, nobody, envelope.serial);
     down->message = Message::make<detail::DownSignal>(reason);
     node_.deliver(envelope.from, std::move(down));
   } else if (kind == SignalKind::reply || kind == SignalKind::down) {

@@ -3,7 +3,8 @@
 // SpawnerEnds: how processes of this node have ended that had asked another node for a linked child
 // and not been answered. The child hears it when the answer comes: then its pid is known.
 //
-// Bounds: entries go with the answer, or with the session, whose end the child hears of itself.
+// Bounds: entries go with the answer, be it a refusal, or with the session, whose end the child
+// hears of itself.
 // Thread-safety: all members.
 #pragma once
 

@@ -170,6 +170,11 @@ void Process::act_stale(Envelope* envelope) {
     extras_->operation_done = true;  // nothing points into the dead life's frames any more
   }
   if (envelope->kind() == SignalKind::spawned) on_stale_spawned(self, *envelope);
+  const bool is_refusal = envelope->kind() == SignalKind::down && !from && from.node != NodeId{};
+  if (is_refusal && node_->router_ != nullptr) {  // perhaps no child will hear of the end
+    const Ref request{self.node, index_, envelope->serial};
+    (void)node_->router_->take_spawner_end(from.node, request);
+  }
   if (EnvelopePtr answer = answer_of_the_dead(*node_, self, *envelope); answer != nullptr && from) {
     if (from.node != self.node && node_->router_ != nullptr) node_->router_->forget(self);
     const SignalKind kind = answer->kind();

@@ -3,6 +3,7 @@
 // Processes and servers that are started on other nodes.
 #include "grove/node/inspect.hpp"
 #include "grove/node/remote.hpp"
+#include "grove/node/router.hpp"
 #include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
@@ -252,6 +253,27 @@ TEST_F(RemoteSpawn, OfWhatIsNotDeclaredThereIsUndefinedAndLogged) {
            line.second.find("node a asks for \"test.spawn.unknown\"") != std::string::npos;
   }));
   EXPECT_EQ(world.total(Metric::sessions_down), 0U);
+}
+
+TEST_F(RemoteSpawn, OfAParentThatHasEndedNothingIsKeptWhenThereIsNoChild) {
+  ExitReason too_deep;
+  for (int level = 0; level < 60; ++level) too_deep = ExitReason{Value::list({too_deep.term()})};
+  std::vector<Ref> requests;
+  for (const bool refused_there : {true, false}) {
+    world["a"].node().spawn([&](Context& context) -> Task<> {
+      const SpawnOptions options{.link = true};
+      requests.push_back(refused_there ? spawn_request_on<unknown>(context, "b", options)
+                                       : spawn_request_on<quit>(context, "b", options, too_deep));
+      context.exit(ExitReason::symbol("bye"));
+      co_return;
+    });
+    world.run_for(1s);
+  }
+  ASSERT_EQ(requests.size(), 2U);
+  Router& router = *world["a"].node().router();
+  for (const Ref& request : requests) {
+    EXPECT_EQ(router.take_spawner_end(world["b"].node().id(), request), ExitReason::noproc());
+  }
 }
 
 // PRC-20, RSG-9.
