@@ -113,7 +113,7 @@ SessionId Outgoing::send(const PeerLinkPtr& link, NodeId node, std::uint64_t to,
 
 PeerLink::WhenBusy Outgoing::when_busy(const Envelope& envelope) const {
   using WhenBusy = PeerLink::WhenBusy;
-  if (!carries_message(envelope.kind())) return WhenBusy::send;
+  if (is_runtimes_word(envelope)) return WhenBusy::send;
   const bool can_wait = transport::local_id(envelope.from) != 0;
   if (!can_wait || when_busy_ != BusyPolicy::suspend_sender) return WhenBusy::refuse;
   const bool waits_anyway = awaits_answer(envelope.kind()) && envelope.serial != 0;

@@ -6,11 +6,13 @@
 #include "grove/node/pool.hpp"
 #include "grove/transport/codec.hpp"
 
+#include <string_view>
 #include <utility>
 
 namespace grove::cluster {
 namespace {
 
+constexpr std::string_view k_runtimes_prefix = "grove.";  // of all its types' names
 constexpr std::uint8_t k_flag_of_link = 1;  // of an exit: the sender ended, and was linked
 
 /// Messages of one type come in runs: the one before is looked at first.
@@ -20,8 +22,8 @@ const MessageType* type_of(std::uint64_t wire_id) noexcept {
   return last;
 }
 
-/// What is let in whatever room there is; on the wire it is a message like any other.
-bool is_runtimes_word(SignalKind kind, std::uint64_t type) noexcept {
+/// A message that is let in whatever room there is; on the wire it is one like any other.
+bool is_runtimes_message(SignalKind kind, std::uint64_t type) noexcept {
   return (kind == SignalKind::info && type == k_message_type<detail::StopServer>.wire_id) ||
          (kind == SignalKind::cast && type == k_message_type<detail::CheckIn>.wire_id);
 }
@@ -32,6 +34,14 @@ Bytes body_of(const detail::PackedBlob& blob, std::span<const std::byte> body) {
 }
 
 }  // namespace
+
+bool is_runtimes_word(const Envelope& envelope) noexcept {
+  const SignalKind kind = envelope.kind();
+  if (!carries_message(kind)) return true;
+  const MessageType& type = *envelope.message.type();
+  if (kind == SignalKind::reply) return type.name.starts_with(k_runtimes_prefix);
+  return is_runtimes_message(kind, type.wire_id);
+}
 
 bool is_sendable(const Envelope& envelope) noexcept {
   return !carries_message(envelope.kind()) || envelope.message.type()->write != nullptr;
@@ -71,7 +81,7 @@ EnvelopePtr signal_of(NodeId peer, SessionId session, const transport::Record& r
   auto envelope =
       std::make_unique<Envelope>(kind, transport::pid_of(peer, record.from), record.serial);
   if (carries_message(kind)) {
-    if (is_runtimes_word(kind, record.type)) envelope->set_kind(SignalKind::told);
+    if (is_runtimes_message(kind, record.type)) envelope->set_kind(SignalKind::told);
     envelope->flags = Envelope::k_packed;
     envelope->message = std::move(packed);
   } else if (kind == SignalKind::exit || kind == SignalKind::down) {

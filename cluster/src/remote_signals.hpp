@@ -30,6 +30,11 @@ namespace grove::cluster {
          kind == SignalKind::system;
 }
 
+/// Whether it is the runtime's own: a signal that is no message, a request that is never refused
+/// (to end a server, to take a worker back), or an answer that the runtime gives, as that to a
+/// server's start. Of such answers, unlike a program's, one that is lost would leave something
+/// behind: a server that its starter does not know, a worker that nobody gives back.
+[[nodiscard]] bool is_runtimes_word(const Envelope& envelope) noexcept;
 /// False when it carries a message that has no wire form.
 [[nodiscard]] bool is_sendable(const Envelope& envelope) noexcept;
 /// The fixed part of the envelope's record, but for its target.

@@ -2,7 +2,8 @@
 //
 // A peer that takes less than is sent to it: who waits, who is told, what is dropped, and when the
 // peer is given up.
-#include "grove/node/gen_server.hpp"
+#include "grove/node/pool.hpp"
+#include "grove/node/remote.hpp"
 
 #include "cluster/flow_world.hpp"
 
@@ -12,6 +13,18 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+namespace grove::flow_test {
+
+class Fetcher : public GenServer {
+ public:
+  using Handles = grove::Handles<Fetch>;
+  Chunk handle_call(Fetch fetch) { return {0, 0, bytes_of(fetch.size)}; }
+};
+
+}  // namespace grove::flow_test
+
+GROVE_REMOTE_CLASS(grove::flow_test::Fetcher, "flow_test.fetcher")
 
 namespace grove::flow_test {
 namespace {
@@ -177,12 +190,6 @@ TEST_F(BusyPeer, ACallThatIsDroppedFailsAtOnce) {
   EXPECT_EQ(SimWorld::ready(answer), "busy");
 }
 
-class Fetcher : public GenServer {
- public:
-  using Handles = grove::Handles<Fetch>;
-  Chunk handle_call(Fetch fetch) { return {0, 0, bytes_of(fetch.size)}; }
-};
-
 TEST_F(BusyPeer, ACallWhoseAnswerIsDroppedFails) {
   start_with(BusyPolicy::drop);
   const Pid server = world.run("a", [](Context& context) -> Task<Pid> {
@@ -210,7 +217,23 @@ TEST_F(BusyPeer, ACallWhoseAnswerIsDroppedFails) {
 
 // -- what the runtime says ------------------------------------------------------------------
 
-class BusyPeerSignals : public BusyPeer, public testing::WithParamInterface<BusyPolicy> {};
+const auto k_policies =
+    testing::Values(BusyPolicy::suspend_sender, BusyPolicy::fail, BusyPolicy::drop);
+
+std::string name_of_policy(const testing::TestParamInfo<BusyPolicy>& tested) {
+  if (tested.param == BusyPolicy::suspend_sender) return "suspend_sender";
+  return tested.param == BusyPolicy::fail ? "fail" : "drop";
+}
+
+class BusyPeerSignals : public BusyPeer, public testing::WithParamInterface<BusyPolicy> {
+ protected:
+  /// b takes nothing any more, and has more to take than it may.
+  void use_up_budget() {
+    clog();
+    send_from_a(1, 50);
+    world.run_for(1s);
+  }
+};
 
 TEST_P(BusyPeerSignals, AreNeverDropped) {
   start_with(GetParam());
@@ -252,13 +275,114 @@ TEST_P(BusyPeerSignals, AreNeverDropped) {
   EXPECT_EQ(*own, (std::vector<std::string>{"down:enough", "exit:enough"}));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BusyPeerSignals,
-                         testing::Values(BusyPolicy::suspend_sender, BusyPolicy::fail,
-                                         BusyPolicy::drop),
-                         [](const auto& tested) {
-                           if (tested.param == BusyPolicy::suspend_sender) return "suspend_sender";
-                           return tested.param == BusyPolicy::fail ? "fail" : "drop";
-                         });
+TEST_P(BusyPeerSignals, AreTheAnswerToTheStartOfAServer) {
+  start_with(GetParam());
+  use_up_budget();
+  auto started = b().async([](Context& context) -> Task<StartResult> {
+    co_return co_await start_link_on<Fetcher>(context, "a");
+  });
+  world.run_for(1s);
+  world.heal();
+  world.run_for(10s);
+  EXPECT_TRUE(SimWorld::ready(started).ok());
+}
+
+TEST_P(BusyPeerSignals, AreTheRequestThatEndsAServer) {
+  start_with(GetParam());
+  world.run("b", [](Context& context) -> Task<> {
+    for (const std::string name : {"first", "second"}) {
+      ServerOptions options{name};
+      options.link = false;
+      (void)co_await start_server<Fetcher>(context, options);
+    }
+  });
+  const Pid first = b().whereis("first").value();
+  use_up_budget();
+  const auto stop = [this](ServerRef server) {
+    return a().async([server](Context& context) -> Task<std::string> {
+      try {
+        co_await stop_server(context, server, ExitReason::shutdown());
+      } catch (const ProcessExit& failed) {
+        co_return to_string(failed.reason());
+      }
+      co_return "stopped";
+    });
+  };
+  auto by_pid = stop(first);
+  auto by_name = stop(RemoteName{"second", "b"});
+  world.run_for(1s);
+  world.heal();
+  world.run_for(10s);
+  EXPECT_EQ(SimWorld::ready(by_pid), "stopped");
+  EXPECT_EQ(SimWorld::ready(by_name), "stopped");
+}
+
+class BusyPeerPools : public BusyPeerSignals {
+ protected:
+  void start_pool_on(const std::string& node) {
+    world.run(node, [](Context& context) -> Task<> {
+      SupervisorSpec app;
+      app.children.push_back(pool({.name = "fetchers", .worker = child<Fetcher>("w"), .size = 1}));
+      ServerOptions options;
+      options.link = false;
+      const StartResult started = co_await start_supervisor(context, app, options);
+      EXPECT_TRUE(started.ok());
+    });
+  }
+  PoolStatus status_at(const std::string& node) {
+    return world.run(node, [](Context& context) -> Task<PoolStatus> {
+      co_return co_await pool_status(context, "fetchers");
+    });
+  }
+};
+
+TEST_P(BusyPeerPools, LoseNoWorkerThatTheyLend) {
+  start_with(GetParam());
+  start_pool_on("a");
+  use_up_budget();
+  auto lent = b().async([](Context& context) -> Task<bool> {
+    const RemoteName fetchers{"fetchers", "a"};
+    const Result<Pid> worker = co_await checkout(context, fetchers);
+    if (worker) checkin(context, fetchers, *worker);
+    co_await context.sleep_for(1h);
+    co_return worker.has_value();
+  });
+  world.run_for(1s);
+  EXPECT_EQ(status_at("a").lent, 1U);
+  world.heal();
+  world.run_for(10s);
+  EXPECT_EQ(status_at("a").idle, 1U);
+  world.run_for(1h);
+  EXPECT_TRUE(SimWorld::ready(lent));
+}
+
+TEST_P(BusyPeerPools, LoseNoWorkerThatIsGivenBack) {
+  start_with(GetParam());
+  start_pool_on("b");
+  bool went_on = false;
+  const Pid client = a().spawn(
+      [](Context& context, bool* done) -> Task<> {
+        const RemoteName fetchers{"fetchers", "b"};
+        const Result<Pid> worker = co_await checkout(context, fetchers);
+        co_await context.receive<Chunk>();
+        checkin(context, fetchers, worker.value());
+        co_await context.sleep_for(1ms);
+        *done = true;
+        co_await context.sleep_for(1h);
+      },
+      &went_on);
+  world.run_for(1s);
+  use_up_budget();
+  a().send(client, Chunk{});
+  world.run_for(1s);
+  EXPECT_TRUE(went_on);
+  world.heal();
+  world.run_for(10s);
+  EXPECT_EQ(status_at("b").idle, 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BusyPeerSignals, k_policies, name_of_policy);
+INSTANTIATE_TEST_SUITE_P(All, BusyPeerPools, k_policies, name_of_policy);
 
 TEST_F(BusyPeer, TheEndOfASuspendedSenderIsHeardAtHomeAtOnce) {
   start_with(BusyPolicy::suspend_sender);
