@@ -6,12 +6,13 @@
 namespace grove::detail {
 namespace {
 
-/// Another node's process has the child's cluster-wide name: to start again and again would not
-/// change that, and after a partition it would take the tree down.
+/// A process of another node than the child's has its cluster-wide name: to start again and again
+/// would not change that, and after a partition it would take the tree down.
 bool held_elsewhere(const Context& context, const ChildSpec& spec, const StartResult& result) {
-  return result.status == StartResult::Status::already_started &&
-         spec.options.name.global() != nullptr && result.pid &&
-         result.pid.node != context.self().node;
+  if (result.status != StartResult::Status::already_started || !result.pid) return false;
+  if (spec.options.name.global() == nullptr) return false;
+  const NodeId holder = result.pid.node;
+  return spec.node.empty() ? holder != context.self().node : node_name(holder) != spec.node;
 }
 
 /// The Down of a monitor: while that is open, it comes behind all that is in the mailbox, be it the

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Servers that are started on other nodes, by hand and by supervisors.
+#include "grove/node/cluster_names.hpp"
 #include "grove/node/dynamic_supervisor.hpp"
 #include "grove/node/inspect.hpp"
 #include "grove/node/remote.hpp"
@@ -425,7 +426,7 @@ TEST_F(RemoteChildren, OfADynamicSupervisorAreOnAnyNode) {
       pids.push_back(one.pid);
     }
     EXPECT_EQ(co_await where(context, pids[3]), "b");
-    co_await terminate_child(context, started.pid, pids[3]);
+    EXPECT_TRUE((co_await terminate_child(context, started.pid, pids[3])).has_value());
     EXPECT_EQ(co_await where(context, pids[3]), "noproc");
     context.exit(pids[1], ExitReason::kill());
     for (int number = 0; number < 4; ++number) co_await context.receive<Started>();
@@ -478,6 +479,47 @@ TEST_F(RemoteChildren, ASupervisorOfAnotherNodeAnswersAllButAStart) {
     const std::string failure = co_await failure_of(start_child(context, supervisor, spec));
     EXPECT_NE(failure.find("no_wire_form"), std::string::npos) << failure;
     context.exit(supervisor, ExitReason::kill());
+  });
+}
+
+// Elsewhere is not where the child is to be, wherever its supervisor is.
+TEST_F(RemoteChildren, CountAsIgnoredWhileAnotherNodeThanTheirsHasTheirName) {
+  const Pid holder = world["a"].node().spawn(wait_for_ever);
+  ASSERT_TRUE(world["a"].node().register_name("x", holder, Scope::cluster));
+  const Pid on_b = world["b"].node().spawn(wait_for_ever);
+  ASSERT_TRUE(world["b"].node().register_name("y", on_b, Scope::cluster));
+  world.run_for(1s);
+  world.run("a", [](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const auto worker = [&context](const std::string& name) {
+      return child<Worker>("w", 1, context.self(), Start::ok).on("b").as(Global{name});
+    };
+    SupervisorSpec held_elsewhere;
+    held_elsewhere.children.push_back(worker("x"));
+    const StartResult ignored = co_await start_supervisor(context, held_elsewhere);
+    EXPECT_TRUE(ignored.ok()) << to_string(ignored);
+    SupervisorSpec held_there;
+    held_there.children.push_back(worker("y"));
+    const StartResult failed = co_await start_supervisor(context, held_there);
+    EXPECT_NE(to_string(failed).find("already_started"), std::string::npos) << to_string(failed);
+  });
+}
+
+TEST_F(RemoteChildren, WhoseNameWasMovedAwayDoNotEndTheirSupervisor) {
+  world.run("a", [](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const StartResult dynamic = co_await start_dynamic_supervisor(context);
+    const ChildSpec spec = child<Worker>("w", 1, context.self(), Start::ok).on("b").as(Global{"x"});
+    const StartResult started = co_await start_child(context, dynamic.pid, spec);
+    EXPECT_TRUE(started.ok()) << to_string(started);
+    co_await context.sleep_for(1s);
+    EXPECT_TRUE(global::re_register_name(context, "x", context.self()));
+    co_await context.sleep_for(1s);
+    context.exit(started.pid, ExitReason::kill());
+    const auto ended = co_await context.receive_for<Exit>(10s);
+    EXPECT_FALSE(ended) << to_string(ended->reason);
+    const ChildCounts counts = co_await count_children(context, dynamic.pid);
+    EXPECT_EQ(counts.active, 0U);
   });
 }
 

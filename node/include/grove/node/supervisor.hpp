@@ -52,6 +52,7 @@ struct ChildSpec {
   bool supervisor = false;
   bool is_significant = false;
   ServerOptions options;  // its name; the label is the id
+  std::string node;       // that it is started on; empty: the supervisor's
 
   ChildSpec(std::string child_id, Start start_function)
       : id{std::move(child_id)}, start{std::move(start_function)} {}
@@ -94,12 +95,12 @@ class ServerChild final : public ChildSpec {
   /// The child is to be started on another node, each time. Its class needs a GROVE_REMOTE_CLASS
   /// line (behaviour.hpp), its name is one there. When that node is lost the child has ended,
   /// `noconnection`; until the node is back each restart fails, and counts.
-  ChildSpec on(std::string node) && {
-    start = [node = std::move(node), args = std::move(args_)](Context& context,
-                                                              ServerOptions server) {
+  ChildSpec on(std::string other) && {
+    node = std::move(other);
+    start = [there = node, args = std::move(args_)](Context& context, ServerOptions server) {
       return std::apply(
           [&](const Args&... each) {
-            return start_server_on<Impl, Args...>(context, node, std::move(server), each...);
+            return start_server_on<Impl, Args...>(context, there, std::move(server), each...);
           },
           args);
     };
