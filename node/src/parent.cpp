@@ -5,6 +5,7 @@
 
 #include "child_requests.hpp"
 #include "parent_table.hpp"
+#include "process.hpp"
 #include "reminders.hpp"
 
 #include <algorithm>
@@ -123,9 +124,13 @@ ParentServer::ChildMessage ParentServer::take_child_message(Envelope& envelope) 
   return {};
 }
 
-/// Not an exit signal that a child has merely sent.
+/// Not an exit signal that a child has merely sent. Of another node's child only the link tells:
+/// its end, as that of the connection, has taken it away.
 bool ParentServer::is_end_of_child(const Exit& exit) const {
-  return children_->find(exit.from) != nullptr && !node().is_alive(exit.from);
+  if (children_->find(exit.from) == nullptr) return false;
+  if (exit.from.node == node().id()) return !node().is_alive(exit.from);
+  const RuntimeSection runtime{detail::current_turn()};
+  return !static_cast<detail::Process&>(context()).relations().is_linked(exit.from);
 }
 
 /// Its Exit follows; of one that has unlinked itself the Down alone.

@@ -4,6 +4,7 @@
 #include "grove/node/cluster_names.hpp"
 #include "grove/node/dynamic_supervisor.hpp"
 #include "grove/node/inspect.hpp"
+#include "grove/node/parent.hpp"
 #include "grove/node/remote.hpp"
 #include "grove/node/supervisor.hpp"
 #include "grove/node/sys.hpp"
@@ -85,11 +86,22 @@ class Deaf final : public GenServer {
   Task<> terminate(ExitReason) { co_await context().sleep_for(1h); }
 };
 
+/// Sends its parent an exit signal, and lives on.
+class Signaller final : public GenServer {
+ public:
+  using Handles = grove::Handles<Started>;
+  Signaller() { continue_with(Started{}); }
+  void handle_continue(Started) {
+    context().exit(context().parent(), ExitReason::symbol("only_a_signal"));
+  }
+};
+
 }  // namespace remote_children_test
 
 GROVE_REMOTE_CLASS(remote_children_test::Worker, "test.children.worker", int, grove::Pid,
                    remote_children_test::Start)
 GROVE_REMOTE_CLASS(remote_children_test::Deaf, "test.children.deaf")
+GROVE_REMOTE_CLASS(remote_children_test::Signaller, "test.children.signaller")
 
 namespace remote_children_test {
 namespace {
@@ -520,6 +532,45 @@ TEST_F(RemoteChildren, WhoseNameWasMovedAwayDoNotEndTheirSupervisor) {
     EXPECT_FALSE(ended) << to_string(ended->reason);
     const ChildCounts counts = co_await count_children(context, dynamic.pid);
     EXPECT_EQ(counts.active, 0U);
+  });
+}
+
+// -- of a parent server ---------------------------------------------------------------------
+
+class Boss final : public ParentServer {
+ public:
+  explicit Boss(Pid owner) : owner_{owner} {}
+  Task<Init> init() {
+    const StartResult started = co_await start_child(child<Signaller>("w").on("b"));
+    co_return started.ok() ? Init::ok() : Init::stop(started.reason);
+  }
+  void handle_info(const Exit& exit) {
+    const Ended ended{0, to_string(exit.reason)};
+    context().send(owner_, ended);
+  }
+  void handle_child_terminated(const Value&, const Value&, Pid, const ExitReason& reason) {
+    const Ended ended{1, to_string(reason)};
+    context().send(owner_, ended);
+  }
+
+ private:
+  Pid owner_;
+};
+
+TEST_F(RemoteChildren, OfAParentServerAreNotHeldForDeadWhenTheySendItAnExitSignal) {
+  world.run("a", [](Context& context) -> Task<> {
+    const StartResult boss = co_await start_link<Boss>(context, context.self());
+    const Ended signal = co_await context.receive<Ended>();
+    EXPECT_EQ(signal.reason, "only_a_signal");
+    EXPECT_EQ(signal.number, 0);
+    const auto rows = co_await which_children(context, boss.pid);
+    EXPECT_EQ(rows.size(), 1U);
+    if (rows.empty()) co_return;
+    context.exit(rows[0].pid, ExitReason::symbol("its_end"));
+    const Ended end = co_await context.receive<Ended>();
+    EXPECT_EQ(end.reason, "its_end");
+    EXPECT_EQ(end.number, 1);
+    co_await stop_server(context, boss.pid);
   });
 }
 
