@@ -266,7 +266,10 @@ Result<void> NameLog::add(const NewName& request, std::uint64_t wall_micros) {
     record.replaced_at = mine->replaced_at;
   } else {
     record.at = hybrid_time_ = std::max(wall_micros, hybrid_time_ + 1);
-    if (mine != nullptr) disown(own_claim->pid(), request.name);
+    if (mine != nullptr) {
+      disown(own_claim->pid(), request.name);
+      fail_waiters(request.name, request.pid);
+    }
     if (holds) {
       const bool within = holds->origin == self_;  // who lost it to the first one still has to hear
       record.since = holds->since();

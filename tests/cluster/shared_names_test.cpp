@@ -232,6 +232,30 @@ TEST_F(SharedNames, AreAcknowledgedByMembersOrTheirRegistrationTimesOut) {
   EXPECT_EQ(give("a", "alone", options).error().code, Errc::timeout);
 }
 
+TEST_F(SharedNames, ThatWereMovedBeforeAllHadThemWereNotRegistered) {
+  for (const std::string mover : {"a", "b"}) {
+    const std::string name = "moved-by-" + mover;
+    if (mover == "a") start();
+    world.clog("a", "c", 3s);
+    NameOptions options;
+    options.ack = NameAck::all();
+    auto given = node("a").async([options, name](Context& context) -> Task<Result<void>> {
+      co_return co_await global::register_name(context, name, context.self(), options);
+    });
+    world.run_for(500ms);
+    const Pid other = node(mover).spawn(sit);
+    world.run(mover, [name, other](Context& context) -> Task<> {
+      EXPECT_TRUE(global::re_register_name(context, name, other));
+      co_return;
+    });
+    world.run_for(30s);
+    const Result<void> result = SimWorld::ready(given);
+    ASSERT_FALSE(result) << name;
+    EXPECT_EQ(result.error().code, Errc::name_taken) << name;
+    expect_seen(name, other);
+  }
+}
+
 TEST_F(SharedNames, WatchersSeeEachChangeFromTheFirstViewOn) {
   start();
   const Pid first = hold("a", "job-1");

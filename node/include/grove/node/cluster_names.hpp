@@ -77,7 +77,7 @@ struct NameWatch {
 
 /// Context::register_name() with options. Waits for the acknowledgement that they ask for.
 /// Errors: as there; timeout (the process has the name, but not all have said that they know);
-/// name_taken, also when another node's claim has won meanwhile.
+/// name_taken, also when another's claim has won, or taken its place, meanwhile.
 [[nodiscard]] Task<Result<void>> register_name(Context& context, std::string name, Pid pid,
                                                NameOptions options = {});
 /// Gives the name to `pid`, whoever has it; for who has it already, replaces the metadata. Each
