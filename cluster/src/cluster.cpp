@@ -135,8 +135,8 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   void leave(std::function<void()> done) {
     transport_.post([this, done = std::move(done)]() mutable {
-      leaving_ = std::move(done);
-      leave_by_ = now() + k_leave_wait;
+      if (leaving_.empty()) leave_by_ = now() + k_leave_wait;
+      leaving_.push_back(std::move(done));
       perform(sessions_->leave());
       perform(membership_->leave());
       flush();
@@ -452,8 +452,10 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   void finish_leaving() {
-    if (!leaving_ || (sessions() > 0 && now() < leave_by_)) return;
-    std::exchange(leaving_, {})();
+    if (leaving_.empty() || (sessions() > 0 && now() < leave_by_)) return;
+    for (const auto& done : std::exchange(leaving_, {})) {
+      if (done) done();
+    }
   }
 
   void act(Sessions::Acknowledged& acknowledged) {
@@ -530,8 +532,8 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   cluster::MemberSubscribers member_subscribers_{node_};                          // the loop's
   std::atomic<Side> side_{Side::majority};
   cluster::NodeMonitors node_monitors_{node_};
-  std::function<void()> leaving_;  // the loop's
-  Clock::TimePoint leave_by_{};    // the loop's
+  std::vector<std::function<void()>> leaving_;  // who wants to hear of it; the loop's
+  Clock::TimePoint leave_by_{};                 // the loop's
   cluster::OnceLog once_;
   cluster::PeerLinks links_;
   cluster::Outgoing outgoing_;

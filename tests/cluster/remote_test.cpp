@@ -462,6 +462,16 @@ TEST_F(Names, WhoStartsAChildIsToldThatItsNameIsHeldElsewhere) {
   });
 }
 
+TEST_F(Names, WhoLeavesTwiceHearsOfBoth) {
+  int first = 0;
+  int second = 0;
+  world["c"].cluster().leave([&first] { ++first; });
+  world["c"].cluster().leave([&second] { ++second; });
+  world.run_for(10s);
+  EXPECT_EQ(first, 1);
+  EXPECT_EQ(second, 1);
+}
+
 TEST_F(Names, LeavingIsToldFromFailing) {
   bool left = false;
   world["c"].cluster().leave([&left] { left = true; });
