@@ -2,6 +2,7 @@
 #include "grove/node/erpc.hpp"
 
 #include "node_down.hpp"
+#include "spawn_refused.hpp"
 
 namespace grove::erpc {
 namespace {
@@ -17,8 +18,9 @@ ExitReason reason_of(Failure failure, const ExitReason& cause) {
   return ExitReason{Value::tuple({Value::symbol(kind), cause.term()})};
 }
 
-bool is_undefined(const ExitReason& down) {
-  const Value::Items* items = down.term().as_tuple();
+/// What a node says of a function that it does not know.
+bool is_undefined(const ExitReason& refusal) {
+  const Value::Items* items = refusal.term().as_tuple();
   const std::string* kind =
       items != nullptr && items->size() == 2 ? (*items)[0].as_symbol() : nullptr;
   return kind != nullptr && *kind == "undef";
@@ -34,6 +36,7 @@ std::string_view to_string(Failure failure) noexcept {
     case Failure::noconnection: return "noconnection";
     case Failure::timeout: return "timeout";
     case Failure::undefined: return "undefined";
+    case Failure::refused: return "refused";
   }
   return "";
 }
@@ -45,11 +48,21 @@ Error::Error(Failure failure, const ExitReason& cause)
       text_{"a call on another node failed: " + std::string{to_string(failure)} + ", " +
             grove::to_string(cause)} {}
 
-Error detail::error_of(const ExitReason& down) {
-  if (down == ExitReason::noconnection() || grove::detail::is_node_down(down)) {
+Error detail::error_of(const Message& end) {
+  if (const auto* refused = end.get<grove::detail::SpawnRefused>()) {
+    const ExitReason& why = refused->reason;
+    // noproc: of that node's life.
+    if (why == ExitReason::noconnection() || why == ExitReason::noproc()) {
+      return {Failure::noconnection, ExitReason::noconnection()};
+    }
+    return {is_undefined(why) ? Failure::undefined : Failure::refused, why};
+  }
+  const auto* down = end.get<ExitReason>();
+  const ExitReason reason = down == nullptr ? ExitReason::noproc() : *down;
+  if (reason == ExitReason::noconnection() || grove::detail::is_node_down(reason)) {
     return {Failure::noconnection, ExitReason::noconnection()};
   }
-  return {is_undefined(down) ? Failure::undefined : Failure::signal, down};
+  return {Failure::signal, reason};
 }
 
 }  // namespace grove::erpc

@@ -5,6 +5,7 @@
 #include "grove/node/remote.hpp"
 
 #include "process.hpp"
+#include "spawn_refused.hpp"
 
 #include <utility>
 
@@ -139,6 +140,8 @@ void Process::on_spawn_failed(const Pid& target, std::uint64_t request, const Ex
   const Ref ref{node_->id(), index_, request};
   if ((watch->spawn & Watch::k_message) != 0) {
     append_new(SignalKind::info, target, 0, Message::make<SpawnReply>(ref, Pid{}, reason));
+  } else if ((watch->spawn & (Watch::k_call | Watch::k_awaited)) == Watch::k_call) {
+    append_new(SignalKind::reply, target, request, Message::make<SpawnRefused>(reason));
   } else if ((watch->spawn & Watch::k_call) != 0) {
     append_new(SignalKind::reply, target, request, Message::make<ExitReason>(reason));
   } else {  // as OTP: somebody who is not there, and has ended so

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace erpc_test {
@@ -22,6 +23,10 @@ using testkit::SimWorld;
 struct Point {
   int x = 0;
   std::vector<std::string> tags;
+};
+
+struct Ready {
+  Pid pid;
 };
 
 int add(int a, int b) { return a + b; }
@@ -40,6 +45,11 @@ Task<> be_killed(Context& context) {
   context.exit(context.self(), ExitReason::kill());
   co_return;
 }
+Task<> wait_to_be_ended(Context& context, Pid to) {
+  const Ready ready{context.self()};
+  context.send(to, ready);
+  co_await context.sleep_for(1h);
+}
 /// Tells `to` that it has run, after a while.
 Task<> tell(Context& context, Pid to, std::chrono::milliseconds wait) {
   co_await context.sleep_for(wait);
@@ -57,12 +67,14 @@ int not_there() { return 0; }
 }  // namespace erpc_test
 
 GROVE_MESSAGE(erpc_test::Point, "test.erpc.point", x, tags)
+GROVE_MESSAGE(erpc_test::Ready, "test.erpc.ready", pid)
 GROVE_REMOTE(erpc_test::add, "test.erpc.add")
 GROVE_REMOTE(erpc_test::where, "test.erpc.where")
 GROVE_REMOTE(erpc_test::move_later, "test.erpc.move_later")
 GROVE_REMOTE(erpc_test::fail, "test.erpc.fail")
 GROVE_REMOTE(erpc_test::leave, "test.erpc.leave")
 GROVE_REMOTE(erpc_test::be_killed, "test.erpc.be_killed")
+GROVE_REMOTE(erpc_test::wait_to_be_ended, "test.erpc.wait_to_be_ended")
 GROVE_REMOTE(erpc_test::tell, "test.erpc.tell")
 GROVE_REMOTE(erpc_test::nest, "test.erpc.nest")
 
@@ -138,6 +150,18 @@ TEST_F(Erpc, TellsAnExceptionAnExitAndASignalApart) {
       EXPECT_EQ(co_await reason_of(erpc::call<leave>(context, node, 5s, "bye")), "{exception,bye}");
       EXPECT_EQ(co_await failure_of(erpc::call<be_killed>(context, node, 5s)), "signal killed");
       EXPECT_EQ(co_await reason_of(erpc::call<be_killed>(context, node, 5s)), "{signal,killed}");
+    }
+  });
+}
+
+TEST_F(Erpc, ASignalIsOneThoughItReadsAsARefusal) {
+  world.run("a", [](Context& context) -> Task<> {
+    for (const std::string node : {"b", "a"}) {
+      auto request = erpc::send_request<wait_to_be_ended>(context, node, context.self());
+      const Ready ready = co_await context.receive<Ready>();
+      context.exit(ready.pid, ExitReason{Value::tuple({Value::symbol("undef"), "foo"})});
+      EXPECT_EQ(co_await failure_of(erpc::receive_response(context, std::move(request), 5s)),
+                "signal {undef,\"foo\"}");
     }
   });
 }
@@ -253,11 +277,37 @@ TEST_F(Erpc, AResponseIsTakenOnceAndWaitingDoesNotGiveItUp) {
 
 TEST_F(Erpc, WhatCannotBeSentIsNotWaitedForInVain) {
   world.run("a", [](Context& context) -> Task<> {
-    for (const int depth : {60, 31}) {  // too deep for a request; for an answer, which is deeper
+    // Too deep for a request, which is refused; for an answer, which is deeper: it has run.
+    for (const auto& [depth, failed] : {std::pair{60, "refused"}, std::pair{31, "signal"}}) {
       const std::string failure =
           co_await failure_of(erpc::call<nest>(context, "b", std::nullopt, nested(depth)));
-      EXPECT_TRUE(failure.starts_with("signal {error,\"unsendable\",\"test.erpc.nest")) << failure;
+      EXPECT_TRUE(
+          failure.starts_with(std::string{failed} + " {error,\"unsendable\",\"test.erpc.nest"))
+          << failure;
     }
+  });
+}
+
+TEST(ErpcToABusyPeer, IsRefusedAndNothingHasRun) {
+  SimWorld world{5};
+  world.configure([](ClusterConfig& config) {
+    config.times.silence = 2h;
+    config.flow = {.budget_bytes = 1U << 20U, .when_busy = BusyPolicy::fail, .slow_after = 1h};
+  });
+  world.add_node("a");
+  world.add_node("b");
+  EXPECT_TRUE(world.run_until([&world] { return world.all_connected(); }, 10s));
+  const Pid sink = world["b"].node().spawn([](Context& context) -> Task<> {
+    for (;;) co_await context.receive_any();
+  });
+  world.cut("a", "b");
+  world.run("a", [sink](Context& context) -> Task<> {
+    const auto fill = [sink](Context& own) {
+      for (int i = 0; i < 30; ++i) own.send(sink, std::string(100'000, 'x'));
+    };
+    EXPECT_THROW(fill(context), ProcessExit);
+    EXPECT_EQ(co_await failure_of(erpc::call<add>(context, "b", 5s, 1, 2)), "refused busy");
+    EXPECT_EQ(co_await reason_of(erpc::call<add>(context, "b", 5s, 1, 2)), "{erpc,busy}");
   });
 }
 

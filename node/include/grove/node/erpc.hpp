@@ -33,11 +33,12 @@ enum class Failure : std::uint8_t {
   noconnection,  // the node cannot be reached, or went away meanwhile: it may have run, or not
   timeout,       // it may still run
   undefined,     // the node does not know the function
+  refused,       // nothing has run: it could not be sent, or started there; the cause says why
 };
 [[nodiscard]] std::string_view to_string(Failure failure) noexcept;
 
 /// Why a call has no value. A process that lets it go ends as OTP's: {exception, Cause},
-/// {signal, Cause}, {erpc, noconnection}, {erpc, timeout}.
+/// {signal, Cause}, {erpc, noconnection}, {erpc, timeout}; and {erpc, Cause} when it was refused.
 class Error final : public ProcessExit {
  public:
   Error(Failure failure, const ExitReason& cause);
@@ -82,17 +83,14 @@ class Request;
 
 namespace detail {
 
-/// Of a call that was ended by no answer.
-[[nodiscard]] Error error_of(const ExitReason& down);
+/// Of a call that ended so, and not by an answer.
+[[nodiscard]] Error error_of(const Message& end);
 
 template <auto function>
 Outcome<Result<function>> outcome_of(Message message) {
   using Answer = grove::detail::CallAnswer<function>;
   auto* answer = message.get<Answer>();
-  if (answer == nullptr) {
-    const auto* down = message.get<ExitReason>();
-    return Outcome<Result<function>>{error_of(down == nullptr ? ExitReason::noproc() : *down)};
-  }
+  if (answer == nullptr) return Outcome<Result<function>>{error_of(message)};
   switch (answer->end) {
     case grove::detail::CallEnd::exception:
       return Outcome<Result<function>>{Error{Failure::exception, answer->reason}};
