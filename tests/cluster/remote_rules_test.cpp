@@ -67,6 +67,16 @@ Task<> expect_silence(Context& context) {
   EXPECT_EQ(nothing, nullptr);
 }
 
+/// This process and `other` are linked, each with the other alone, and nothing more is heard.
+Task<> expect_both_linked(Context& context, Pid other) {
+  co_await context.sleep_for(1s);
+  const auto there = co_await process_info(context, other);
+  const auto here = co_await process_info(context, context.self());
+  EXPECT_EQ(there->links, std::vector<Pid>{context.self()});
+  EXPECT_EQ(here->links, std::vector<Pid>{other});
+  co_await expect_silence(context);
+}
+
 // LNK-7, LNK-11.
 TEST_F(RemoteRules, AnExitThatCrossesAnUnlinkIsNotHeard) {
   world.run("a", [this](Context& context) -> Task<> {
@@ -116,12 +126,7 @@ TEST_F(RemoteRules, AnUnlinkOfALostSessionLeavesTheLinkOfTheNextOne) {
     world["b"].node().send(servant, Order{"link", context.self()});
     world.run_for(1s);
     context.unlink(servant);
-    co_await context.sleep_for(1s);
-    const auto there = co_await process_info(context, servant);
-    const auto here = co_await process_info(context, context.self());
-    EXPECT_EQ(there->links, std::vector<Pid>{context.self()});
-    EXPECT_EQ(here->links, std::vector<Pid>{servant});
-    co_await expect_silence(context);
+    co_await expect_both_linked(context, servant);
   });
 }
 
@@ -139,12 +144,7 @@ TEST_F(RemoteRules, AnUnlinkThatCameByALostSessionLeavesTheLinkOfTheNextOne) {
     world.disconnect("a", "b");
     EXPECT_TRUE(world.run_until([this] { return world.all_connected(); }, 1min));
     context.link(servant);
-    co_await context.sleep_for(1s);
-    const auto there = co_await process_info(context, servant);
-    const auto here = co_await process_info(context, context.self());
-    EXPECT_EQ(there->links, std::vector<Pid>{context.self()});
-    EXPECT_EQ(here->links, std::vector<Pid>{servant});
-    co_await expect_silence(context);
+    co_await expect_both_linked(context, servant);
   });
 }
 

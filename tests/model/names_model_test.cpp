@@ -3,7 +3,7 @@
 // Every order in which a small cluster's names can be told, lost and compared.
 #include "names_model.hpp"
 
-#include "model/explorer.hpp"
+#include "model/worlds.hpp"
 
 #include <gtest/gtest.h>
 
@@ -23,26 +23,8 @@ struct Case {
 class NamesModelTest : public testing::TestWithParam<Case> {};
 
 TEST_P(NamesModelTest, NoForkLastsAndNoNameComesBack) {
-  const Explored explored = explore(NamesModel{GetParam().limits}, k_states_max);
-  std::string way;
-  for (const std::string& step : explored.way) way += "\n  " + step;
-  EXPECT_EQ(explored.broken, "") << way;
-  EXPECT_TRUE(explored.complete) << "of more than " << k_states_max << " states";
-  RecordProperty("states", std::to_string(explored.states));
+  expect_sound(NamesModel{GetParam().limits}, k_states_max);
 }
-
-// Under a sanitizer each state takes ten times as long: only the first ones are seen then.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool k_all = false;
-#else
-constexpr bool k_all = true;
-#endif
-// Millions of states: too slow where nothing is optimised.
-#ifdef __OPTIMIZE__
-constexpr bool k_combined = true;
-#else
-constexpr bool k_combined = false;
-#endif
 
 std::vector<Case> cases() {
   std::vector<Case> all{
@@ -54,7 +36,7 @@ std::vector<Case> cases() {
       {"the_newest", {.registrations = 2, .ends = 1, .rule = Rule::newest}},
       {"neither", {.registrations = 2, .ends = 1, .rule = Rule::neither}},
   };
-  if (!k_all) return all;
+  if (!k_most) return all;
   const std::vector<Case> single{
       {"apart", {.registrations = 1, .ends = 1, .declared = 1, .apart = true}},
       {"gathered_in_a_cut", {.registrations = 1, .ends = 1, .cuts = 1, .gathers = true}},
@@ -109,7 +91,7 @@ std::vector<Case> cases() {
       {"two_names_and_a_crash", {.registrations = 2, .ends = 1, .crashes = 1, .names = 2}},
   };
   all.insert(all.end(), single.begin(), single.end());
-  if (k_combined) all.insert(all.end(), combined.begin(), combined.end());
+  if (k_largest) all.insert(all.end(), combined.begin(), combined.end());
   return all;
 }
 

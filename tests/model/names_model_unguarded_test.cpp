@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Linked with a NameOrigin that takes an older snapshot for a newer one: see tests/CMakeLists.txt.
-#include "model/explorer.hpp"
+#include "model/worlds.hpp"
 #include "names_model.hpp"
 
 #include <gtest/gtest.h>
@@ -26,8 +26,7 @@ constexpr NamesModel::Limits k_zombie{.registrations = 2, .ends = 1, .ticks = 1,
 /// that follow are taken again, one after the other.
 TEST(NamesModelUnguarded, FindsTheNameOfAProcessThatHasEnded) {
   const Explored explored = explore(NamesModel{k_zombie, NamesModel::Checks::names}, 1'000'000);
-  std::string way;
-  for (const std::string& step : explored.way) way += "\n  " + step;
+  const std::string way = text_of(explored.way);
   EXPECT_EQ(explored.broken, "b sees a name that it knew to be removed: n1 held by a process of a")
       << way;
   RecordProperty("way", way);

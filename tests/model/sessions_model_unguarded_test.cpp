@@ -2,8 +2,8 @@
 //
 // Linked with Sessions that do not look at their own epoch in what they hear: see
 // tests/CMakeLists.txt.
-#include "model/explorer.hpp"
 #include "model/sessions_model.hpp"
+#include "model/worlds.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,8 +16,7 @@ namespace {
 /// b goes on to send in a session that a has lost, and a takes it for the next one's.
 TEST(SessionsModelUnguarded, FindsABatchOfAFormerSession) {
   const Explored explored = explore(SessionsModel{{.breaks = 1, .one_dials = true}}, 1'000'000);
-  std::string way;
-  for (const std::string& step : explored.way) way += "\n  " + step;
+  const std::string way = text_of(explored.way);
   EXPECT_EQ(explored.broken, "what was said in another session is heard") << way;
   EXPECT_TRUE(std::any_of(explored.way.begin(), explored.way.end(), [](const std::string& step) {
     return step.find("breaks") != std::string::npos;
