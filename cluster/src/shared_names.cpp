@@ -3,6 +3,8 @@
 
 #include "grove/core/utf8.hpp"
 
+#include "tell.hpp"
+
 #include <algorithm>
 #include <cstdlib>
 #include <utility>
@@ -197,10 +199,8 @@ void SharedNames::tell_watchers(global::NameEvent::Kind kind, const std::string&
                                 const Pid& pid, const Value& metadata) {
   for (const Watch& watch : watches_) {
     if (!name.starts_with(watch.prefix)) continue;
-    auto event = std::make_unique<Envelope>(SignalKind::told, watch.pid);
-    event->message =
-        Message::make<global::NameEvent>(watch.ref, kind, global::NameRow{name, pid, metadata});
-    node_.deliver(watch.pid, std::move(event));
+    tell(node_, watch.pid,
+         global::NameEvent{watch.ref, kind, global::NameRow{name, pid, metadata}});
   }
 }
 

@@ -154,8 +154,8 @@ void Process::start() {
   if (failure) fail(*failure);
 }
 
-/// The answer of a request that is kept from one message to the next stays for whoever asks for it.
-/// Takes the first message behind those that are the oldest; null when there is none.
+/// Takes the oldest message but for the answers of requests that the server keeps: these stay for
+/// whoever asks for them. Null when there is none. Bounds: the mailbox is not empty.
 Envelope* Process::behind_kept() {
   if (mailbox_.head()->kind() != SignalKind::reply) return mailbox_.pop();
   return mailbox_.scan(
