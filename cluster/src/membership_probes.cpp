@@ -97,7 +97,10 @@ void Membership::answered(std::uint64_t number, const std::string& by) {
   probes_.erase(probe);
   add_health(-1);
   const auto place = members_.find(target);
-  if (place != members_.end()) reached(target, place->second, by == target ? std::string{} : by);
+  if (place == members_.end()) return;
+  // With a session it is reached from here, though a helper's word may come first.
+  const bool directly = by == target || place->second.session;
+  reached(target, place->second, directly ? std::string{} : by);
 }
 
 void Membership::probe_failed(const Probe& probe, Clock::TimePoint now) {

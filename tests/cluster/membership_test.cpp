@@ -411,6 +411,15 @@ TEST(Membership, MembersThatCannotReachEachOtherStayThroughAThird) {
   EXPECT_EQ(net.view("n1", "n2").reached_by, "n3");
 }
 
+TEST(Membership, WhoIsReachedFromHereIsReachedThroughNobodyElse) {
+  MembershipNet net{3};
+  net.cut("n2", "n1");                               // not for so long that the session ends
+  (void)net["n1"].set_metadata({{"web"}, Value{}});  // news, so it probes
+  net.run(2s);
+  ASSERT_TRUE(net.view("n1", "n2").session);
+  EXPECT_EQ(net.view("n1", "n2").reached_by, "");
+}
+
 TEST(Membership, HalvesDeclareEachOtherDeadAndMergeWhenTheyMeetAgain) {
   MembershipNet net{4};
   for (const char* one : {"n1", "n2"}) {
