@@ -432,9 +432,10 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
 
   void look_for_partition() {
     if (!partition_) return;
-    auto members = cluster::partition_members(membership_->members());
+    const auto agreed = membership_->members();
+    auto members = cluster::partition_members(agreed);
     members.push_back({node_.name(), node_.life(), true, membership_->metadata().roles});
-    const auto side = partition_->look(members, now());
+    const auto side = partition_->look(members, cluster::members_left(agreed), now());
     if (!side) return;
     side_ = *side;
     if (*side == Side::minority) {

@@ -56,4 +56,12 @@ std::vector<PartitionView::Member> partition_members(
   return members;
 }
 
+std::set<std::string> members_left(const std::vector<Membership::MemberView>& agreed) {
+  std::set<std::string> names;
+  for (const Membership::MemberView& view : agreed) {
+    if (view.state == MemberState::left) names.insert(view.name);
+  }
+  return names;
+}
+
 }  // namespace grove::cluster

@@ -8,6 +8,8 @@
 
 #include "membership.hpp"
 
+#include <set>
+#include <string>
 #include <vector>
 
 namespace grove::cluster {
@@ -20,5 +22,7 @@ namespace grove::cluster {
 /// Those that a partition policy may count.
 [[nodiscard]] std::vector<PartitionView::Member> partition_members(
     const std::vector<Membership::MemberView>& agreed);
+/// The names of those that have said good-bye.
+[[nodiscard]] std::set<std::string> members_left(const std::vector<Membership::MemberView>& agreed);
 
 }  // namespace grove::cluster

@@ -13,9 +13,9 @@ bool is_reachable(const PartitionView::Member& member) { return member.reachable
 bool all_reachable(const Members& members) {
   return std::all_of(members.begin(), members.end(), is_reachable);
 }
-bool contains(const Members& members, const std::string& name) {
-  return std::any_of(members.begin(), members.end(),
-                     [&](const auto& member) { return member.name == name; });
+Members::const_iterator find(const Members& members, const std::string& name) {
+  return std::find_if(members.begin(), members.end(),
+                      [&](const auto& member) { return member.name == name; });
 }
 
 class KeepMajority final : public PartitionPolicy {
@@ -35,14 +35,18 @@ std::shared_ptr<const PartitionPolicy> keep_majority() { return std::make_shared
 
 namespace cluster {
 
-std::optional<Side> PartitionWatch::look(const Members& known, Clock::TimePoint now) {
+std::optional<Side> PartitionWatch::look(const Members& known, const std::set<std::string>& left,
+                                         Clock::TimePoint now) {
   Members members;
-  for (const auto& one : known) {
-    if (contains(view_.members, one.name)) members.push_back(one);
+  for (const auto& one : view_.members) {
+    if (left.contains(one.name)) continue;
+    const auto place = find(known, one.name);
+    members.push_back(place != known.end() ? *place : one);
+    if (place == known.end()) members.back().reachable = false;  // dead, and forgotten as such
   }
   if (all_reachable(members)) {  // nobody is counted in while others cannot say whether they agree
     for (const auto& one : known) {
-      if (one.reachable && !contains(members, one.name)) members.push_back(one);
+      if (one.reachable && find(members, one.name) == members.end()) members.push_back(one);
     }
   }
   std::sort(members.begin(), members.end(),

@@ -7,12 +7,14 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 namespace grove::cluster {
 namespace {
 
+using std::chrono_literals::operator""h;
 using std::chrono_literals::operator""s;
 
 PartitionView::Member member(const std::string& name, bool reachable = true,
@@ -63,10 +65,11 @@ TEST(KeepMajority, IsOnePartAtMostHoweverAClusterIsCut) {
 class Watch : public testing::Test {
  protected:
   using Members = std::vector<PartitionView::Member>;
-  std::optional<Side> look(Members others, Clock::Duration later = 0s) {
+  std::optional<Side> look(Members others, Clock::Duration later = 0s,
+                           const std::set<std::string>& left = {}) {
     now_ += later;
     others.push_back(member("b"));
-    return watch_->look(others, now_);
+    return watch_->look(others, left, now_);
   }
   std::size_t counted() const { return watch_->view().members.size(); }
 
@@ -115,9 +118,18 @@ TEST_F(Watch, AMajorityGoesOnWithoutTheOthersSoThatALastOneIsNoMinority) {
 
 TEST_F(Watch, WhoHasLeftDoesNotCount) {
   look({member("a"), member("c")});
-  look({}, 1s);  // both said good-bye
+  look({}, 1s, {"a", "c"});
   EXPECT_EQ(counted(), 1U);
   EXPECT_EQ(look({}, 60s), std::nullopt);
+}
+
+TEST_F(Watch, WhoIsForgottenCountsOnSoThatNoMinorityBecomesAMajorityByThat) {
+  look({member("a"), member("c")});
+  look({member("a", false), member("c", false)});
+  ASSERT_EQ(look({member("a", false), member("c", false)}, 20s), Side::minority);
+  EXPECT_EQ(look({}, 24h), std::nullopt);
+  EXPECT_EQ(counted(), 3U);
+  EXPECT_EQ(look({member("c")}), Side::majority) << "it is back";
 }
 
 TEST_F(Watch, WhoWasNeverReachedDoesNotCount) {
@@ -151,9 +163,10 @@ class DownAll final : public PartitionPolicy {
 
 TEST(PartitionPolicies, CanBeWrittenByUsers) {
   PartitionWatch watch{{std::make_shared<DownAll>(), 5s, {}}, "b"};
-  watch.look({member("b"), member("c")}, Clock::TimePoint{1s});
-  watch.look({member("b"), member("c", false)}, Clock::TimePoint{2s});
-  EXPECT_EQ(watch.look({member("b"), member("c", false)}, Clock::TimePoint{7s}), Side::minority);
+  watch.look({member("b"), member("c")}, {}, Clock::TimePoint{1s});
+  watch.look({member("b"), member("c", false)}, {}, Clock::TimePoint{2s});
+  EXPECT_EQ(watch.look({member("b"), member("c", false)}, {}, Clock::TimePoint{7s}),
+            Side::minority);
 }
 
 }  // namespace
