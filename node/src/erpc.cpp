@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/erpc.hpp"
 
-#include "node_down.hpp"
 #include "spawn_refused.hpp"
 
 namespace grove::erpc {
@@ -59,9 +58,7 @@ Error detail::error_of(const Message& end) {
   }
   const auto* down = end.get<ExitReason>();
   const ExitReason reason = down == nullptr ? ExitReason::noproc() : *down;
-  if (reason == ExitReason::noconnection() || grove::detail::is_node_down(reason)) {
-    return {Failure::noconnection, ExitReason::noconnection()};
-  }
+  if (reason == ExitReason::noconnection()) return {Failure::noconnection, reason};
   return {Failure::signal, reason};
 }
 

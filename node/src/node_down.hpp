@@ -16,12 +16,4 @@ inline ExitReason failure_of_call(NodeId here, NodeId there, const ExitReason& r
   return ExitReason{Value::tuple({Value::symbol("nodedown"), Value::symbol(node_name(there))})};
 }
 
-/// Whether it is what failure_of_call() makes of noconnection.
-inline bool is_node_down(const ExitReason& reason) {
-  const Value::Items* items = reason.term().as_tuple();
-  const std::string* kind =
-      items != nullptr && items->size() == 2 ? items->front().as_symbol() : nullptr;
-  return kind != nullptr && *kind == "nodedown";
-}
-
 }  // namespace grove::detail

@@ -387,8 +387,11 @@ void Process::on_down(const Pid& from, std::uint64_t serial, const ExitReason& r
   std::optional<Watch> watch = extras_->relations.end_watch(serial);
   if (!watch) return on_spawn_failed(from, serial, reason);
   if (watch->kind == Watch::Kind::call) {
+    // How a child has ended that was asked for there is told as it is: it may read like that.
+    const bool of_child = (watch->spawn & Watch::k_call) != 0;
     append_new(SignalKind::reply, from, serial,
-               Message::make<ExitReason>(failure_of_call(node_->id(), from.node, reason)));
+               Message::make<ExitReason>(
+                   of_child ? reason : failure_of_call(node_->id(), from.node, reason)));
     return;
   }
   Metric metric = Metric::downs_other;

@@ -96,6 +96,7 @@ void Process::on_spawned(const Pid& child, std::uint64_t request, const SpawnMar
     relations().watch(request, {.target = child,
                                 .kind = calls ? Watch::Kind::call : Watch::Kind::monitor,
                                 .alias = watch->alias,
+                                .spawn = calls ? Watch::k_call : std::uint8_t{0},
                                 .session = mark.session});
   }
   if ((watch->spawn & Watch::k_message) != 0) {

@@ -44,7 +44,7 @@ struct Watch {
   // What becomes of a spawn when it is answered:
   static constexpr std::uint8_t k_link = 1;
   static constexpr std::uint8_t k_monitor = 2;
-  static constexpr std::uint8_t k_call = 4;      // a call's watch, for what the child answers
+  static constexpr std::uint8_t k_call = 4;      // a call's watch, which keeps this, for its answer
   static constexpr std::uint8_t k_awaited = 8;   // an answer with the pid
   static constexpr std::uint8_t k_message = 16;  // a SpawnReply
   Pid target = {};

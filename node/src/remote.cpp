@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/remote.hpp"
 
-#include "node_down.hpp"
-
 #include <utility>
 
 namespace grove::detail {
@@ -27,7 +25,7 @@ Task<StartResult> start_server_on(Context& context, std::string node, Order orde
     result.status = ack.status;
     result.pid = ack.pid;
   } catch (const ProcessExit& failed) {
-    result.reason = is_node_down(failed.reason()) ? ExitReason::noconnection() : failed.reason();
+    result.reason = failed.reason();
     if (pid && result.reason == ExitReason::symbol("timeout")) {
       context.unlink(pid);
       context.exit(pid, ExitReason::kill());

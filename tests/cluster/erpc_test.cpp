@@ -157,11 +157,14 @@ TEST_F(Erpc, TellsAnExceptionAnExitAndASignalApart) {
 TEST_F(Erpc, ASignalIsOneThoughItReadsAsARefusal) {
   world.run("a", [](Context& context) -> Task<> {
     for (const std::string node : {"b", "a"}) {
-      auto request = erpc::send_request<wait_to_be_ended>(context, node, context.self());
-      const Ready ready = co_await context.receive<Ready>();
-      context.exit(ready.pid, ExitReason{Value::tuple({Value::symbol("undef"), "foo"})});
-      EXPECT_EQ(co_await failure_of(erpc::receive_response(context, std::move(request), 5s)),
-                "signal {undef,\"foo\"}");
+      for (const char* word : {"undef", "nodedown"}) {
+        auto request = erpc::send_request<wait_to_be_ended>(context, node, context.self());
+        const Ready ready = co_await context.receive<Ready>();
+        context.exit(ready.pid, ExitReason{Value::tuple({Value::symbol(word), "c"})});
+        const std::string failure =
+            co_await failure_of(erpc::receive_response(context, std::move(request), 5s));
+        EXPECT_EQ(failure, std::string{"signal {"} + word + ",\"c\"}");
+      }
     }
   });
 }

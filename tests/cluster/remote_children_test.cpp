@@ -49,7 +49,7 @@ using namespace std::chrono_literals;
 using testkit::SimWorld;
 
 /// How the init of a Worker is to go.
-enum class Start { ok, ignore, stop, fail, hang };
+enum class Start { ok, ignore, stop, fail, hang, ask_nobody };
 
 class Worker final : public GenServer {
  public:
@@ -62,6 +62,8 @@ class Worker final : public GenServer {
     if (start_ == Start::stop) co_return Init::stop(ExitReason::symbol("no_disk"));
     if (start_ == Start::fail) throw std::runtime_error{"broken"};
     if (start_ == Start::hang) co_await context().sleep_for(1h);
+    const RemoteName nobody{"nobody", "nowhere"};
+    if (start_ == Start::ask_nobody) (void)co_await context().call<Where>(nobody);
     const Started started{state_.number, self()};
     context().send(owner_, started);
     co_return Init::ok();
@@ -153,7 +155,8 @@ TEST_F(RemoteServers, AFailedInitIsTheStartersToKnow) {
     for (const std::string node : {"b", "a"}) {
       for (const auto& [start, expected] :
            {std::pair{Start::ignore, "ignore"}, std::pair{Start::stop, "failed: no_disk"},
-            std::pair{Start::fail, "failed: {error,\"std::runtime_error\",\"broken\"}"}}) {
+            std::pair{Start::fail, "failed: {error,\"std::runtime_error\",\"broken\"}"},
+            std::pair{Start::ask_nobody, "failed: {nodedown,nowhere}"}}) {
         const StartResult result =
             co_await start_link_on<Worker>(context, node, 1, context.self(), start);
         EXPECT_EQ(to_string(result), expected);
