@@ -213,6 +213,15 @@ TEST_F(SimWorldTest, LosesRepeatsAndReordersFramesWhenTold) {
   }
 }
 
+TEST_F(SimWorldTest, DelaysEachFrameByTheLeastDelayWhereTheMeanIsLess) {
+  world_.set_network({.delay_min = milliseconds{10}});  // the mean is a good network's
+  say(1);
+  world_.run_for(std::chrono::microseconds{9'999});
+  EXPECT_TRUE(heard_.empty());
+  world_.run_for(milliseconds{1});
+  EXPECT_EQ(heard_, std::vector{1});
+}
+
 TEST(Schedule, IsTheSameFromTheSameSeed) {
   const auto text = [](std::uint64_t seed) {
     std::string all;

@@ -167,7 +167,8 @@ MemoryNetwork::MemoryEndpoint* MemoryNetwork::find(const std::string& address) c
 }
 
 Clock::Duration MemoryNetwork::delay() {
-  const auto spread = static_cast<std::uint64_t>((faults_.delay_mean - faults_.delay_min).count());
+  const Clock::Duration more = std::max(faults_.delay_mean - faults_.delay_min, Clock::Duration{});
+  const auto spread = static_cast<std::uint64_t>(more.count());
   return faults_.delay_min + Clock::Duration{random_.below(2 * spread + 1)};
 }
 

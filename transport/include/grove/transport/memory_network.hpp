@@ -28,7 +28,7 @@ namespace grove::transport {
 
 struct MemoryFaults {
   Clock::Duration delay_min = std::chrono::microseconds{50};
-  Clock::Duration delay_mean = std::chrono::microseconds{200};
+  Clock::Duration delay_mean = std::chrono::microseconds{200};  // less than that: it is delay_min
   std::uint64_t bytes_per_second = 0;  // of each direction of each link; 0: no limit
   // Of a thousand frames, so many
   unsigned lost = 0;
