@@ -72,7 +72,8 @@ Schedule make_schedule(std::uint64_t seed, unsigned nodes, unsigned steps, const
   for (Fault& fault : schedule) {
     fault.kind = plan.choose(random);
     fault.node = static_cast<unsigned>(random.below(nodes));
-    fault.other = (fault.node + 1 + static_cast<unsigned>(random.below(nodes - 1))) % nodes;
+    const unsigned others = std::max(nodes - 1, 1U);  // of one alone it is the other one, too
+    fault.other = (fault.node + 1 + static_cast<unsigned>(random.below(others))) % nodes;
     fault.chance = random.next();
     fault.lasts = milliseconds{100 + random.below(random.percent(30) ? 15000 : 3000)};
     fault.then = milliseconds{50 + random.below(4000)};

@@ -249,6 +249,17 @@ TEST(Schedule, HoldsEveryKindOfFaultAndNoneThatIsLeftOut) {
   EXPECT_FALSE(fewer.contains(FaultKind::kill));
 }
 
+TEST(Schedule, IsSufferedByANodeAloneToo) {
+  SimWorld world{1};
+  Ordeal ordeal{world, 1};
+  ordeal.start_all();
+  for (const Fault& fault : make_schedule(1, 1, 100, FaultPlan::everything())) {
+    ordeal.suffer(fault);
+  }
+  ordeal.heal_all();
+  EXPECT_TRUE(world.is_up("n1"));
+}
+
 TEST(Schedule, SetsClocksAheadAndBackAndNoneBeforeItsNodesNewestLife) {
   SimWorld world{1};
   Ordeal ordeal{world, 3};

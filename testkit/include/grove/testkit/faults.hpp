@@ -69,7 +69,7 @@ struct Fault {
 using Schedule = std::vector<Fault>;
 [[nodiscard]] std::string to_string(const Fault& fault);
 
-/// The same from the same seed, whatever the run does with its own chances.
+/// The same from the same seed, whatever the run does with its own chances. Bounds: nodes > 0.
 [[nodiscard]] Schedule make_schedule(std::uint64_t seed, unsigned nodes, unsigned steps,
                                      const FaultPlan& plan);
 /// Drops what is not needed: tries shorter lists for as long as `fails` says that the run still
