@@ -128,6 +128,7 @@ class StandIn final : public GenServer {
   Task<Init> init() {
     (void)watch_names(context(), name_);  // before the first try: no end is missed
     const StartResult result = co_await attempt();
+    if (is_ignored(result)) co_return Init::ignore();
     co_return failed(result) ? Init::stop(result.reason) : Init::ok();
   }
 
@@ -168,6 +169,11 @@ class StandIn final : public GenServer {
     if (server_ || waits_) co_return;
     const StartResult result = co_await attempt();
     if (failed(result)) stop(result.reason);
+    // It has had the name and given it back: to try again at that would be to try for ever.
+    if (is_ignored(result)) stop(ExitReason::normal());
+  }
+  static bool is_ignored(const StartResult& result) {
+    return result.status == StartResult::Status::ignored;
   }
   static bool is_denied(const StartResult& result) {
     return result.status == StartResult::Status::failed &&

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Singletons whose server is not to run, or runs otherwise than their stand-in thinks. Their part
+// in partitions is in shared_names_test.cpp.
+#include "grove/node/cluster_names.hpp"
+#include "grove/node/supervisor.hpp"
+#include "grove/testkit/sim_world.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <map>
+#include <set>
+#include <string>
+
+namespace grove {
+namespace {
+
+using namespace std::chrono_literals;
+using testkit::SimWorld;
+
+/// On which nodes the server is to run, and how often it was asked on each.
+struct Wish {
+  std::set<std::string> nodes;
+  std::map<std::string, int> asked;
+};
+
+class Picky final : public GenServer {
+ public:
+  using Handles = grove::Handles<>;
+  explicit Picky(Wish* wish) : wish_{*wish} {}
+  Init init() {
+    ++wish_.asked[node().name()];
+    return wish_.nodes.contains(node().name()) ? Init::ok() : Init::ignore();
+  }
+
+ private:
+  Wish& wish_;
+};
+
+class ASingleton : public testing::Test {
+ protected:
+  ASingleton() {
+    for (const char* name : {"a", "b", "c"}) world.add_node(name);
+    meet();
+  }
+  void meet() {
+    EXPECT_TRUE(world.run_until([this] { return world.all_connected(); }, 10s));
+    world.run_for(1s);
+  }
+  void start(const std::string& name) {
+    SupervisorSpec app;
+    app.children.push_back(global::singleton("leader", child<Picky>("leader", &wish)));
+    world.start(name, std::move(app));
+    world.run_for(1s);
+  }
+  std::string leads() {
+    const auto leader = world["a"].node().whereis("leader", Scope::cluster);
+    return leader ? node_name(leader->node) : "nobody";
+  }
+  Wish wish;
+  SimWorld world{3};
+};
+
+TEST_F(ASingleton, IsIgnoredWhereItsServerIgnoresItsStart) {
+  wish.nodes = {"b", "c"};
+  for (const char* name : {"a", "b", "c"}) start(name);
+  EXPECT_EQ(leads(), "b");
+  world.kill("b");
+  world.run_for(2s);
+  EXPECT_EQ(leads(), "c");
+  EXPECT_EQ(wish.asked, (std::map<std::string, int>{{"a", 1}, {"b", 1}, {"c", 1}}));
+}
+
+TEST_F(ASingleton, ThatNobodyWantsIsAskedForAFewTimesAndNoMore) {
+  wish.nodes = {"a"};
+  for (const char* name : {"a", "b", "c"}) start(name);
+  EXPECT_EQ(leads(), "a");
+  wish = {};
+  Node& node = world["a"].node();
+  node.exit(*node.whereis("leader", Scope::cluster), ExitReason::kill());
+  world.run_for(10s);
+  EXPECT_EQ(leads(), "nobody");
+  for (const char* name : {"a", "b", "c"}) {
+    EXPECT_GE(wish.asked[name], 1);
+    EXPECT_LE(wish.asked[name], 2);  // when the name was free, and when its stand-in had ended
+  }
+  wish.nodes = {"c"};
+  world.kill("c");
+  world.add_node("c");
+  meet();
+  start("c");
+  EXPECT_EQ(leads(), "c");
+}
+
+}  // namespace
+}  // namespace grove
