@@ -440,7 +440,9 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     side_ = *side;
     if (*side == Side::minority) {
       node_.metrics().add(Metric::minorities);
-      node_.log().error("this node is in the minority of a partition: it takes no new names");
+      const std::string& threw = partition_->failure();
+      node_.log().error("this node is in the minority of a partition: it takes no new names" +
+                        (threw.empty() ? std::string{} : "; its policy threw: " + threw));
     } else {
       node_.log().info("this node is in the minority no more");
     }

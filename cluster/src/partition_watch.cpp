@@ -2,6 +2,7 @@
 #include "partition_watch.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 namespace grove {
@@ -60,12 +61,25 @@ std::optional<Side> PartitionWatch::look(const Members& known, const std::set<st
   const bool whole = all_reachable(view_.members);
   const bool stable = now - since_ >= config_.stable_after;
   if (!whole && !stable && side_ == Side::majority) return std::nullopt;
-  const Side side = whole ? Side::majority : config_.policy->side(view_);
+  failure_.clear();
+  const Side side = whole ? Side::majority : ask();
   if (side == Side::majority && stable) {  // it goes on without them
     std::erase_if(view_.members, [](const auto& member) { return !member.reachable; });
   }
   if (side == side_) return std::nullopt;
   return side_ = side;
+}
+
+/// A part that cannot say where it stands stands back.
+Side PartitionWatch::ask() {
+  try {
+    return config_.policy->side(view_);
+  } catch (const std::exception& error) {
+    failure_ = error.what();
+  } catch (...) {
+    failure_ = "no std::exception";
+  }
+  return Side::minority;
 }
 
 }  // namespace cluster

@@ -31,12 +31,17 @@ class PartitionWatch {
 
   /// Who counts, as of the last look.
   [[nodiscard]] const PartitionView& view() const noexcept { return view_; }
+  /// What the policy threw when it was asked last; empty: nothing, or it need not be asked.
+  [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
 
  private:
+  Side ask();
+
   const PartitionConfig config_;
   PartitionView view_;
   Clock::TimePoint since_{};  // its members and their reach are as they are
   Side side_ = Side::majority;
+  std::string failure_;
 };
 
 }  // namespace grove::cluster

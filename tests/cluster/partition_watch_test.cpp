@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -151,6 +152,24 @@ TEST_F(Watch, ARestartedNodeCountsWhereItsNewLifeIs) {
   look({member("a", false)});
   ASSERT_EQ(look({member("a", false)}, 20s), Side::minority);
   EXPECT_EQ(look({member("a", true, 2)}), Side::majority);
+}
+
+class Throws final : public PartitionPolicy {
+ public:
+  [[nodiscard]] Side side(const PartitionView&) const override {
+    throw std::runtime_error{"no quorum is configured"};
+  }
+};
+
+TEST(Watching, APolicyThatThrowsIsAMinorityAndEndsNobody) {
+  PartitionWatch watch{{std::make_shared<Throws>(), 5s, {}}, "b"};
+  watch.look({member("b"), member("c")}, {}, Clock::TimePoint{1s});
+  watch.look({member("b"), member("c", false)}, {}, Clock::TimePoint{2s});
+  EXPECT_EQ(watch.look({member("b"), member("c", false)}, {}, Clock::TimePoint{7s}),
+            Side::minority);
+  EXPECT_EQ(watch.failure(), "no quorum is configured");
+  EXPECT_EQ(watch.look({member("b"), member("c")}, {}, Clock::TimePoint{8s}), Side::majority);
+  EXPECT_EQ(watch.failure(), "");
 }
 
 class DownAll final : public PartitionPolicy {

@@ -40,7 +40,7 @@ struct PartitionView {
 };
 
 /// Pure. The nodes of each part decide for themselves, all by the same policy, which should give
-/// `majority` to one part at most.
+/// `majority` to one part at most. Where it throws, its node is in the minority.
 class PartitionPolicy {
  public:
   virtual ~PartitionPolicy() = default;
