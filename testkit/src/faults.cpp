@@ -181,8 +181,8 @@ void Ordeal::happen(const Fault& fault) {
     case FaultKind::pause:
       if (!up) break;
       world_.pause(one);
-      world_.clock().call_at(world_.clock().now() + fault.lasts, [this, one] {
-        if (world_.is_up(one)) world_.resume(one);
+      world_.clock().call_at(world_.clock().now() + fault.lasts, [&world = world_, one] {
+        if (world.is_up(one)) world.resume(one);  // the ordeal may be over by then
       });
       break;
     case FaultKind::slow_node:

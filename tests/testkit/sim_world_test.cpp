@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <set>
 #include <utility>
@@ -258,6 +259,20 @@ TEST(Schedule, IsSufferedByANodeAloneToo) {
   }
   ordeal.heal_all();
   EXPECT_TRUE(world.is_up("n1"));
+}
+
+TEST(Schedule, APauseEndsAlsoWhenItsOrdealIsOver) {
+  SimWorld world{1};
+  auto ordeal = std::make_unique<Ordeal>(world, 2);
+  ordeal->start_all();
+  Fault pause;
+  pause.kind = FaultKind::pause;
+  pause.lasts = seconds{10};
+  ordeal->suffer(pause);
+  EXPECT_TRUE(world["n1"].paused());
+  ordeal.reset();
+  world.run_for(seconds{10});
+  EXPECT_FALSE(world["n1"].paused());
 }
 
 TEST(Schedule, SetsClocksAheadAndBackAndNoneBeforeItsNodesNewestLife) {
