@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "child_requests.hpp"
 
+#include "grove/node/restart.hpp"
+
 #include "process.hpp"
 
 namespace grove::detail {
@@ -13,6 +15,20 @@ bool held_elsewhere(const Context& context, const ChildSpec& spec, const StartRe
   if (spec.options.name.global() == nullptr) return false;
   const NodeId holder = result.pid.node;
   return spec.node.empty() ? holder != context.self().node : node_name(holder) != spec.node;
+}
+
+/// A child that has lost its name to another node's process in its init could as well not have had
+/// it.
+void tell_as_held(const ChildSpec& spec, StartResult& result) {
+  const Global* const name = spec.options.name.global();
+  if (result.status != StartResult::Status::failed || name == nullptr) return;
+  if (counts_as_restart(result.reason)) return;
+  const Value::Items& conflict = *result.reason.term().as_tuple();  // {name_conflict, Name, Winner}
+  const std::string* const lost = conflict[1].as_string();
+  const Pid* const winner = conflict[2].as_pid();
+  if (lost == nullptr || *lost != name->name || winner == nullptr) return;
+  result.status = StartResult::Status::already_started;
+  result.pid = *winner;
 }
 
 /// The Down of a monitor: while that is open, it comes behind all that is in the mailbox, be it the
@@ -59,6 +75,7 @@ Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildS
   } catch (...) {
     result.reason = exit_reason_of(std::current_exception());
   }
+  tell_as_held(*spec, result);
   co_return result;
 }
 

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <map>
+#include <string>
 
 struct Greeting {
   std::string text;
@@ -38,6 +40,15 @@ class Doubler : public GenServer {
  public:
   using Handles = grove::Handles<Ask>;
   int handle_call(Ask ask) { return 2 * ask.number; }
+};
+
+class SlowToStart : public GenServer {
+ public:
+  using Handles = grove::Handles<>;
+  Task<Init> init() {
+    co_await context().sleep_for(100ms);
+    co_return Init::ok();
+  }
 };
 
 Task<> sit(Context& context) {
@@ -460,6 +471,30 @@ TEST_F(Names, WhoStartsAChildIsToldThatItsNameIsHeldElsewhere) {
       EXPECT_EQ(counts.specs, 0U);
     }
   });
+}
+
+TEST_F(Names, AChildThatLosesItsNameInItsInitCountsAsIgnoredOrIsToldOf) {
+  std::map<std::string, std::string> started;
+  for (const std::string node : {"a", "b"}) {
+    world[node].node().spawn([&started, node](Context& context) -> Task<> {
+      SupervisorSpec spec;
+      spec.children.push_back(child<SlowToStart>("of_spec").as(Global{"x"}));
+      const StartResult app = co_await start_supervisor(context, spec);
+      started[node] = app.ok() ? "ok, " : "failed, ";
+      if (!app.ok()) co_return;
+      const auto added = child<SlowToStart>("added").as(Global{"y"});
+      const StartResult child = co_await start_child(context, app.pid, added);
+      started[node] += to_string(child);
+      co_await sit(context);
+    });
+  }
+  world.run_for(2s);
+  const auto y = seen_from("c", "y");
+  ASSERT_TRUE(y);
+  for (const std::string node : {"a", "b"}) {
+    const bool holds = y->node == world[node].node().id();
+    EXPECT_EQ(started[node], (holds ? "ok, ok " : "ok, already_started ") + to_string(*y));
+  }
 }
 
 TEST_F(Names, WhoLeavesTwiceHearsOfBoth) {
