@@ -9,6 +9,24 @@
 #include <utility>
 
 namespace grove::testkit {
+namespace {
+
+constexpr std::string_view k_domain = ".sim:";
+
+/// `n.sim:1`, and `n.host.sim:1` of `n@host`: in an address @ means something else.
+std::string address_at(std::string name, unsigned place) {
+  std::replace(name.begin(), name.end(), '@', '.');
+  return name.append(k_domain) + std::to_string(place);
+}
+/// Whose address it is.
+std::string name_at(const std::string& address) {
+  std::string name = address.substr(0, address.rfind(k_domain));
+  if (const auto host = name.find('.'); host != std::string::npos) name[host] = '@';
+  return name;
+}
+
+}  // namespace
+
 SimWorld::SimWorld(std::uint64_t seed, transport::AutoConnect connect)
     : seed_{seed},
       auto_connect_{connect},
@@ -41,8 +59,7 @@ void SimWorld::trace(std::string_view text) {
 
 void SimWorld::observe(const std::string& from, const std::string& to,
                        const transport::Frame& frame) {
-  machines_[from.substr(0, from.rfind(".sim:"))].bytes_sent +=
-      frame.bytes.size() + frame.tail.size();
+  machines_[name_at(from)].bytes_sent += frame.bytes.size() + frame.tail.size();
   trace(from);
   trace(to);
   trace({reinterpret_cast<const char*>(frame.bytes.data()), frame.bytes.size()});
@@ -53,9 +70,9 @@ std::uint64_t SimWorld::bytes_sent(const std::string& name) const {
   return machines_.at(name).bytes_sent;
 }
 
-/// `n.sim:1`; after a move `n.sim:2`, to which the former ones lead then.
+/// After a move `n.sim:2`, to which the former ones lead then.
 std::string SimWorld::address_of(const std::string& name) const {
-  return name + ".sim:" + std::to_string(1 + machines_.at(name).moves);
+  return address_at(name, 1 + machines_.at(name).moves);
 }
 
 SimNode& SimWorld::add_node(const std::string& name) {
@@ -66,7 +83,7 @@ SimNode& SimWorld::add_node(const std::string& name) {
   }
   Machine& machine = machines_[name];
   SimNode::Setup setup{name, address_of(name), {}, machine.clock_wrong_by};
-  if (auto_connect_ == transport::AutoConnect::always) setup.seeds = {first_ + ".sim:1"};
+  if (auto_connect_ == transport::AutoConnect::always) setup.seeds = {address_at(first_, 1)};
   nodes_[name] = std::make_unique<SimNode>(setup, clock_, random_, network_, configure_);
   machine.life = nodes_[name]->node().life();
   note(NodeStarted{nodes_[name]->node().id()});
@@ -77,7 +94,7 @@ SimNode& SimWorld::add_node_elsewhere(const std::string& name) {
   Machine& machine = machines_.at(name);
   ++machine.moves;
   for (unsigned former = 1; former <= machine.moves; ++former) {
-    network_.lead(name + ".sim:" + std::to_string(former), address_of(name));
+    network_.lead(address_at(name, former), address_of(name));
   }
   for (const std::string& to : machine.cut_to) network_.cut(address_of(name), address_of(to));
   for (const auto& [from, other] : machines_) {

@@ -197,6 +197,16 @@ TEST_F(SimWorldTest, HearsOfAPowerCutBySilenceOnly) {
   EXPECT_EQ(down->reason, ExitReason::noconnection());
 }
 
+TEST(SimWorldNames, MayHaveAHost) {
+  SimWorld world{1};
+  for (const char* name : {"a@west", "a@east", "b@10.0.0.1"}) world.add_node(name);
+  EXPECT_TRUE(world.run_until([&] { return world.all_connected(); }, seconds{10}));
+  EXPECT_GT(world.bytes_sent("b@10.0.0.1"), 0U);
+  world.kill("a@west");
+  world.add_node_elsewhere("a@west");
+  EXPECT_TRUE(world.run_until([&] { return world.all_connected(); }, seconds{10}));
+}
+
 TEST_F(SimWorldTest, LosesRepeatsAndReordersFramesWhenTold) {
   for (const transport::MemoryFaults& faults :
        {transport::MemoryFaults{.lost = 1000}, transport::MemoryFaults{.repeated = 1000},
