@@ -118,7 +118,7 @@ class StandIn final : public GenServer {
   static constexpr auto k_pause = std::chrono::seconds{1};  // after a refusal, or a loss
 
  public:
-  using Handles = grove::Handles<NameEvent, TryAgain>;
+  using Handles = grove::Handles<NameEvent, TryAgain, detail::WhichChildren, detail::CountChildren>;
 
   StandIn(std::string name, std::shared_ptr<const ChildSpec> spec)
       : name_{std::move(name)}, spec_{std::move(spec)} {
@@ -145,6 +145,15 @@ class StandIn final : public GenServer {
     server_ = {};
     if (counts_as_restart(exit.reason)) return stop(exit.reason);
     try_later();
+  }
+
+  // To others it is a supervisor of one child.
+  detail::ChildRows handle_call(detail::WhichChildren) const {
+    return {{{spec_->id, server_, spec_->supervisor}}};
+  }
+  ChildCounts handle_call(detail::CountChildren) const {
+    const std::size_t supervisors = spec_->supervisor ? 1 : 0;
+    return {1, server_ ? std::size_t{1} : 0, supervisors, 1 - supervisors};
   }
 
   Task<> terminate(ExitReason) {

@@ -93,5 +93,29 @@ TEST_F(ASingleton, ThatNobodyWantsIsAskedForAFewTimesAndNoMore) {
   EXPECT_EQ(leads(), "c");
 }
 
+TEST_F(ASingleton, ShowsItsServerAsASupervisorShowsItsChild) {
+  wish.nodes = {"a"};
+  start("a");
+  wish.nodes = {"a", "b"};
+  world.run("b", [this](Context& context) -> Task<> {
+    SupervisorSpec app;
+    app.children.push_back(global::singleton("leader", child<Picky>("waits", &wish)));
+    app.children.push_back(global::singleton("other", child<Picky>("runs", &wish)));
+    const StartResult started = co_await start_supervisor(context, std::move(app));
+    const auto stand_ins = co_await which_children(context, started.pid);
+    for (const ChildInfo& stand_in : stand_ins) {
+      EXPECT_TRUE(stand_in.supervisor);
+      const auto servers = co_await which_children(context, stand_in.pid);
+      const ChildCounts counts = co_await count_children(context, stand_in.pid);
+      const bool runs = stand_in.id == "runs";
+      EXPECT_EQ(servers.size(), 1U);
+      EXPECT_EQ(servers.front().id, stand_in.id);
+      EXPECT_EQ(servers.front().pid == context.whereis("other", Scope::cluster), runs);
+      EXPECT_EQ(counts.active, runs ? 1U : 0U);
+      EXPECT_EQ(counts.workers, 1U);
+    }
+  });
+}
+
 }  // namespace
 }  // namespace grove
