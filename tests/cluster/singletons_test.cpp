@@ -93,6 +93,25 @@ TEST_F(ASingleton, ThatNobodyWantsIsAskedForAFewTimesAndNoMore) {
   EXPECT_EQ(leads(), "c");
 }
 
+TEST_F(ASingleton, EndsWhereItsNameIsMovedAwayAndIsThereAgainAfterIt) {
+  wish.nodes = {"a", "b"};
+  for (const char* name : {"a", "b"}) start(name);
+  Node& a = world["a"].node();
+  const Pid server = *a.whereis("leader", Scope::cluster);
+  const Pid other = world.run("c", [](Context& context) -> Task<Pid> {
+    const Pid pid = context.spawn([](Context& own) -> Task<> { (void)co_await own.receive_any(); });
+    EXPECT_TRUE(global::re_register_name(context, "leader", pid));
+    co_return pid;
+  });
+  world.run_for(100ms);
+  EXPECT_EQ(a.whereis("leader", Scope::cluster), other);
+  EXPECT_FALSE(a.is_alive(server));
+  world["c"].node().exit(other, ExitReason::kill());
+  world.run_for(2s);
+  EXPECT_EQ(leads(), "b") << "who has just lost it waits a second";
+  EXPECT_EQ(wish.asked, (std::map<std::string, int>{{"a", 1}, {"b", 1}}));
+}
+
 TEST_F(ASingleton, ShowsItsServerAsASupervisorShowsItsChild) {
   wish.nodes = {"a"};
   start("a");

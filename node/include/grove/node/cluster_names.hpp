@@ -101,9 +101,10 @@ void unwatch_names(Context& context, const Ref& watch);
 /// Returns: ok, or already_started with the holder's pid; else as the server's start.
 [[nodiscard]] Task<StartResult> start_or_get(Context& context, std::string name, ChildSpec spec);
 /// A child that runs once in the cluster: on the node that has the name; on the others a stand-in
-/// watches who has it and takes over when that ends. Of one that lost its name to another node's
-/// after a partition the stand-in stays. Where the server ignores its start the child does, too.
-/// To which_children() and count_children() the stand-in is a supervisor of that one server.
+/// watches who has it and takes over when that ends. Of one that lost its name, to another node's
+/// after a partition or because it was moved, the stand-in stays. Where the server ignores its
+/// start the child does, too. To which_children() and count_children() the stand-in is a supervisor
+/// of that one server.
 [[nodiscard]] ChildSpec singleton(std::string name, ChildSpec spec);
 
 }  // namespace grove::global
