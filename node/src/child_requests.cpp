@@ -17,20 +17,6 @@ bool held_elsewhere(const Context& context, const ChildSpec& spec, const StartRe
   return spec.node.empty() ? holder != context.self().node : node_name(holder) != spec.node;
 }
 
-/// A child that has lost its name to another node's process in its init could as well not have had
-/// it.
-void tell_as_held(const ChildSpec& spec, StartResult& result) {
-  const Global* const name = spec.options.name.global();
-  if (result.status != StartResult::Status::failed || name == nullptr) return;
-  if (counts_as_restart(result.reason)) return;
-  const Value::Items& conflict = *result.reason.term().as_tuple();  // {name_conflict, Name, Winner}
-  const std::string* const lost = conflict[1].as_string();
-  const Pid* const winner = conflict[2].as_pid();
-  if (lost == nullptr || *lost != name->name || winner == nullptr) return;
-  result.status = StartResult::Status::already_started;
-  result.pid = *winner;
-}
-
 /// The Down of a monitor: while that is open, it comes behind all that is in the mailbox, be it the
 /// Exits of a thousand children that died together.
 class EndOf final : public Waiter {
@@ -65,6 +51,16 @@ bool is_name_refused(const StartResult& result) {
   return why != nullptr && !why->empty() && why->front() == Value::symbol("name_refused");
 }
 
+void tell_as_held(const std::string& name, StartResult& result) {
+  if (result.status != StartResult::Status::failed || counts_as_restart(result.reason)) return;
+  const Value::Items& conflict = *result.reason.term().as_tuple();  // {name_conflict, Name, Winner}
+  const std::string* const lost = conflict[1].as_string();
+  const Pid* const winner = conflict[2].as_pid();
+  if (lost == nullptr || *lost != name || winner == nullptr) return;
+  result.status = StartResult::Status::already_started;
+  result.pid = *winner;
+}
+
 Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildSpec> spec) {
   StartResult result;
   try {
@@ -75,7 +71,7 @@ Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildS
   } catch (...) {
     result.reason = exit_reason_of(std::current_exception());
   }
-  tell_as_held(*spec, result);
+  if (const Global* name = spec->options.name.global()) tell_as_held(name->name, result);
   co_return result;
 }
 

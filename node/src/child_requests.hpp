@@ -63,6 +63,9 @@ struct CountChildren {
 
 /// Whether it failed because its name was refused, as in a minority of a partition.
 [[nodiscard]] bool is_name_refused(const StartResult& result);
+/// Of a server that has lost its cluster-wide name in its init it makes what a start comes to while
+/// another process has that: it could as well not have had it.
+void tell_as_held(const std::string& name, StartResult& result);
 /// Starts a child in the supervisor's process. A start that throws is a start that failed.
 Task<StartResult> start_from_spec(Context& context, std::shared_ptr<const ChildSpec> spec);
 /// The same when nobody has asked for it, as in a tree's start or a restart: a child that cannot

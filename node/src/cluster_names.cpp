@@ -94,7 +94,10 @@ void unwatch_names(Context& context, const Ref& watch) {
   if (router != nullptr) router->names().unwatch(watch);
 }
 
-Task<StartResult> start_or_get(Context& context, std::string name, ChildSpec spec) {
+namespace {
+
+/// As start_or_get(), but failed when the server has lost the name in its init.
+Task<StartResult> start_or_find(Context& context, std::string name, ChildSpec spec) {
   StartResult result;
   if (const auto holder = context.whereis(name, Scope::cluster)) {
     result.status = StartResult::Status::already_started;
@@ -106,6 +109,15 @@ Task<StartResult> start_or_get(Context& context, std::string name, ChildSpec spe
   options.name = Global{std::move(name)};
   Task<StartResult> starting = spec.start(context, std::move(options));
   co_return co_await starting;
+}
+
+}  // namespace
+
+Task<StartResult> start_or_get(Context& context, std::string name, ChildSpec spec) {
+  Task<StartResult> starting = start_or_find(context, name, std::move(spec));
+  StartResult result = co_await starting;
+  detail::tell_as_held(name, result);
+  co_return result;
 }
 
 // -- singletons -----------------------------------------------------------------------------
@@ -171,7 +183,7 @@ class StandIn final : public GenServer {
 
  private:
   Task<StartResult> attempt() {
-    StartResult result = co_await start_or_get(context(), name_, *spec_);
+    StartResult result = co_await start_or_find(context(), name_, *spec_);
     if (result.ok()) server_ = result.pid;
     if (is_denied(result)) try_later();
     co_return result;

@@ -483,6 +483,30 @@ TEST_F(SharedNames, OfAServerThatSeveralStartAtOnceOneIsLeft) {
   EXPECT_TRUE(to_string(exits[0].reason).starts_with("{name_conflict,\"two\","));
 }
 
+TEST_F(SharedNames, OfAServerThatLosesItInItsInitAreItsWinnersForWhoHasStartedIt) {
+  struct SlowToStart : Idle {
+    Task<Init> init() {
+      co_await context().sleep_for(100ms);
+      co_return Init::ok();
+    }
+  };
+  start();
+  std::vector<StartResult> starts;
+  for (const char* on : {"a", "b"}) {
+    node(on).spawn([&starts](Context& context) -> Task<> {
+      ChildSpec spec = child<SlowToStart>("slow");
+      spec.options.link = false;
+      starts.push_back(co_await global::start_or_get(context, "slow", std::move(spec)));
+    });
+  }
+  world.run_for(1s);
+  ASSERT_EQ(starts.size(), 2U);
+  EXPECT_NE(starts[0].ok(), starts[1].ok());
+  EXPECT_NE(starts[0].status, StartResult::Status::failed);
+  EXPECT_NE(starts[1].status, StartResult::Status::failed);
+  EXPECT_EQ(starts[0].pid, starts[1].pid);
+}
+
 TEST_F(SharedNames, OfAPeerThatTellsOfTooManyCountForNothingThereAndNowhereElse) {
   for (const char* name : {"a", "b", "c"}) {
     world.configure(
