@@ -263,15 +263,18 @@ Membership::Actions Membership::on_session_down(const std::string& name, Clock::
     members_.erase(place);
     return take();
   }
-  if (member.state <= MemberState::suspect) start_probe(name, now);
+  if (member.state <= MemberState::suspect && !leaving_) start_probe(name, now);
   return take();
 }
 
 Membership::Actions Membership::leave() {
   leaving_ = true;
-  for (const auto& [name, member] : members_) {
+  probes_.clear();  // it makes no more of them, nor does it ask for any
+  for (auto& [name, member] : members_) {
     if (member.session) {
       actions_.emplace_back(Send{name, {SwimKind::view_back, 0, {}, {self_claim()}}});
+    } else {
+      reached(name, member, {});
     }
   }
   return take();

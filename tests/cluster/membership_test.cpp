@@ -420,6 +420,16 @@ TEST(Membership, WhoIsReachedFromHereIsReachedThroughNobodyElse) {
   EXPECT_EQ(net.view("n1", "n2").reached_by, "");
 }
 
+TEST(Membership, WhoHasLeftReachesNobodyThroughOthers) {
+  MembershipNet net{3};
+  net.cut_both("n1", "n2");
+  net.run(10s);
+  ASSERT_EQ(net.view("n1", "n2").reached_by, "n3");
+  net.leave("n1");
+  net.run(10s);
+  EXPECT_EQ(net.view("n1", "n2").reached_by, "");
+}
+
 TEST(Membership, HalvesDeclareEachOtherDeadAndMergeWhenTheyMeetAgain) {
   MembershipNet net{4};
   for (const char* one : {"n1", "n2"}) {
