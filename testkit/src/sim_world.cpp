@@ -225,11 +225,19 @@ void SimWorld::heal() {
 }
 
 void SimWorld::partition(const std::vector<std::vector<std::string>>& groups) {
+  const auto share_one = [&groups](const std::string& one, const std::string& other) {
+    return std::any_of(groups.begin(), groups.end(), [&](const auto& group) {
+      return std::find(group.begin(), group.end(), one) != group.end() &&
+             std::find(group.begin(), group.end(), other) != group.end();
+    });
+  };
   for (const auto& group : groups) {
     for (const auto& other : groups) {
       if (&group == &other) continue;
       for (const std::string& from : group) {
-        for (const std::string& to : other) cut(from, to);
+        for (const std::string& to : other) {
+          if (!share_one(from, to)) cut(from, to);
+        }
       }
     }
   }

@@ -60,6 +60,14 @@ TEST_F(SimWorldTest, GoesFrameByFrameWhereADirectionIsHeld) {
   EXPECT_FALSE(world_.deliver_one("a", "b"));
 }
 
+TEST_F(SimWorldTest, LeavesThoseConnectedWhoShareAPart) {
+  world_.partition({{"a", "b"}, {"b", "c"}});
+  world_.run_for(seconds{10});
+  EXPECT_TRUE(world_.connected({"a", "b"}));
+  EXPECT_TRUE(world_.connected({"b", "c"}));
+  EXPECT_FALSE(world_.connected({"a", "c"}));
+}
+
 TEST_F(SimWorldTest, DelaysWhatIsSentIntoAClogAndLosesNothing) {
   world_.clog("a", "b", milliseconds{500});
   say(1);

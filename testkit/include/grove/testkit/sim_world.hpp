@@ -66,7 +66,7 @@ class SimWorld {
 
   // -- faults; all but kill() end with heal() -------------------------------------------------
 
-  /// Cuts both directions between nodes of different groups.
+  /// Cuts both directions between nodes that are in groups, but in none together.
   void partition(const std::vector<std::vector<std::string>>& groups);
   void cut(const std::string& from, const std::string& to);  // one direction
   void cut_both(const std::string& one, const std::string& other) {
