@@ -146,14 +146,13 @@ class StandIn final : public GenServer {
 
   Task<> handle_info(NameEvent event) {
     if (event.row.name != name_) co_return;
-    if (event.kind == NameEvent::Kind::down) {
-      co_await try_again();
-    } else if (server_ && event.row.pid != server_) {
-      // Its name was moved, which nobody tells it. Or the event is older than it is.
-      const auto holder = context().whereis(name_, Scope::cluster);
-      if (!holder || *holder == server_) co_return;
+    // The dead are none before their names are free. An event may be older than the server.
+    if (node().is_alive(server_) && context().whereis(name_, Scope::cluster) != server_) {
+      // Its name was moved, or taken away, which nobody tells it.
       co_await detail::end_child(context(), std::exchange(server_, {}), spec_->shutdown);
       try_later();
+    } else if (event.kind == NameEvent::Kind::down) {
+      co_await try_again();
     }
   }
   Task<> handle_info(TryAgain) {

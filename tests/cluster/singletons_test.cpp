@@ -112,6 +112,20 @@ TEST_F(ASingleton, EndsWhereItsNameIsMovedAwayAndIsThereAgainAfterIt) {
   EXPECT_EQ(wish.asked, (std::map<std::string, int>{{"a", 1}, {"b", 1}}));
 }
 
+TEST_F(ASingleton, EndsWhenItsNameIsTakenAwayAndIsStartedAnew) {
+  wish.nodes = {"a"};
+  start("a");
+  Node& a = world["a"].node();
+  const Pid server = *a.whereis("leader", Scope::cluster);
+  EXPECT_TRUE(world.run("b", [](Context& context) -> Task<bool> {
+    co_return global::unregister_name(context, "leader");
+  }));
+  world.run_for(100ms);
+  EXPECT_FALSE(a.is_alive(server));
+  world.run_for(2s);
+  EXPECT_EQ(leads(), "a");
+}
+
 TEST_F(ASingleton, ShowsItsServerAsASupervisorShowsItsChild) {
   wish.nodes = {"a"};
   start("a");

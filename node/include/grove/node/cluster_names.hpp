@@ -102,9 +102,9 @@ void unwatch_names(Context& context, const Ref& watch);
 [[nodiscard]] Task<StartResult> start_or_get(Context& context, std::string name, ChildSpec spec);
 /// A child that runs once in the cluster: on the node that has the name; on the others a stand-in
 /// watches who has it and takes over when that ends. Of one that lost its name, to another node's
-/// after a partition or because it was moved, the stand-in stays. Where the server ignores its
-/// start the child does, too. To which_children() and count_children() the stand-in is a supervisor
-/// of that one server.
+/// after a partition or because it was moved or taken away, the stand-in stays. Where the server
+/// ignores its start the child does, too. To which_children() and count_children() the stand-in is
+/// a supervisor of that one server.
 [[nodiscard]] ChildSpec singleton(std::string name, ChildSpec spec);
 
 }  // namespace grove::global
