@@ -40,6 +40,7 @@ class CountingScheduler final : public Scheduler {
   [[nodiscard]] bool running() const noexcept override { return inner_->running(); }
   void stop() override { inner_->stop(); }
   void run_blocking(std::function<void()> job) override { inner_->run_blocking(std::move(job)); }
+  void run_loop(Loop& loop) override { inner_->run_loop(loop); }
   [[nodiscard]] unsigned workers() const noexcept override { return inner_->workers(); }
 
   /// Waits until everything that was submitted has finished.

@@ -161,11 +161,13 @@ class RunQueue {
   std::array<RunList, k_priorities> lists_;
 };
 
-/// A worker's place: what it has to run. Who sits on it is a matter between threads and watchdog.
+/// A worker's place: what it has to run. Or a loop's place. Who sits on it is a matter between
+/// threads and watchdog.
 struct alignas(64) Seat {
   explicit Seat(unsigned number) : index{number} {}
-  const unsigned index;
+  const unsigned index;  // k_no_worker: for loops
   unsigned picks = 0;
+  Loop* loop = nullptr;      // of such a place; null: it is free
   Runnable* slot = nullptr;  // last woken; its thread's alone, so nobody can steal it
   RunQueue queue;
 };

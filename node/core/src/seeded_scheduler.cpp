@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/core/scheduler.hpp"
 
+#include <system_error>
 #include <utility>
 
 namespace grove {
@@ -73,6 +74,11 @@ void SeededScheduler::run_blocking(std::function<void()> job) {
   jobs_.emplace_front(jobs_, std::move(job));
   jobs_.front().self = jobs_.begin();
   submit(jobs_.front());
+}
+
+void SeededScheduler::run_loop(Loop&) {
+  throw std::system_error{std::make_error_code(std::errc::operation_not_supported),
+                          "a simulated scheduler has no threads"};
 }
 
 bool SeededScheduler::Job::run(Turn&) {

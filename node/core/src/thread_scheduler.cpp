@@ -5,6 +5,8 @@
 #include "grove/core/submit_together.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <system_error>
 
 namespace grove {
 namespace detail {
@@ -32,23 +34,29 @@ thread_local Held t_held;
 ThreadScheduler::ThreadScheduler(const ThreadSchedulerOptions& options)
     : has_membarrier_{options.use_membarrier && register_membarrier()},
       period_{options.stuck_after / 2},
-      threads_max_{options.workers + options.spare_threads_max},
+      spares_max_{options.spare_threads_max},
       blocking_{options.blocking_threads_max} {
   GROVE_CHECK(period_ > Clock::Duration::zero());
   for (unsigned i = 0; i < options.workers; ++i) seats_.emplace_back(i);
-  for (Seat& seat : seats_) GROVE_CHECK(start_thread(&seat) != nullptr);
+  for (Seat& seat : seats_) GROVE_CHECK(seat_a_spare(seat));
   watchdog_ = std::thread{[this] { watch(); }};
 }
 
 void ThreadScheduler::stop() {
   if (stopping_.exchange(true)) return;
   // Whoever is about to wait on one of these has looked at `stopping_` before, under its mutex.
-  for (std::mutex* mutex : {&sleep_mutex_, &spares_mutex_, &watch_mutex_}) {
+  for (std::mutex* mutex : {&sleep_mutex_, &threads_mutex_, &watch_mutex_}) {
     const std::lock_guard lock{*mutex};
   }
   sleep_wake_.notify_all();
   spares_wake_.notify_all();
   watch_wake_.notify_all();
+  {
+    const std::lock_guard lock{threads_mutex_};  // none ends, and is gone, meanwhile
+    for (Seat& seat : loop_seats_) {
+      if (seat.loop != nullptr) seat.loop->interrupt();
+    }
+  }
   watchdog_.join();  // first: it starts threads
   for (WorkerThread& thread : threads_) thread.thread.join();
   blocking_.stop();
@@ -60,6 +68,7 @@ void ThreadScheduler::submit(Runnable& work) noexcept {
   if (self->in_user_code()) return submit_from_user_code(*self, work);
   Seat* seat = self->seat();
   if (seat == nullptr) return queue_up(injected_, work);
+  if (seat->loop != nullptr) return submit_from_outside(work);
   if (work.run_priority() != Priority::normal) return queue_up(seat->queue, work);
   Runnable* displaced = std::exchange(seat->slot, &work);
   if (displaced != nullptr) queue_up(seat->queue, *displaced);
@@ -87,6 +96,10 @@ void ThreadScheduler::let_go() {
   from->wake_one();
 }
 
+void ThreadScheduler::let_go_or_keep() {
+  if (t_held.from != nullptr && !t_held.from->keeps(t_held.works)) let_go();
+}
+
 void ThreadScheduler::queue_up(RunQueue& queue, Runnable& work) {
   queue.push_new(work);
   wake_one();
@@ -103,6 +116,10 @@ void ThreadScheduler::work(WorkerThread& self) {
       if (!wait_for_seat(self)) break;
       continue;
     }
+    if (seat->loop != nullptr) {
+      go_round(self, *seat);
+      continue;
+    }
     Runnable* work = pick(*seat);
     if (work == nullptr) {
       self.flush();
@@ -115,6 +132,7 @@ void ThreadScheduler::work(WorkerThread& self) {
     }
   }
   self.flush();
+  if (Seat* const seat = self.seat(); seat != nullptr && seat->loop != nullptr) end_loop(*seat);
   t_thread = nullptr;
 }
 
@@ -205,20 +223,85 @@ void ThreadScheduler::wake_one() {
 
 /// Returns: false when there will be none: the scheduler stops.
 bool ThreadScheduler::wait_for_seat(WorkerThread& self) {
-  std::unique_lock lock{spares_mutex_};
+  std::unique_lock lock{threads_mutex_};
   spares_.push_back(&self);
+  note_spares();
   spares_wake_.wait(lock, [&] { return stopping_ || self.seat() != nullptr; });
   return self.seat() != nullptr;
 }
 
+// -- loops ----------------------------------------------------------------------------------
+
+void ThreadScheduler::run_loop(Loop& loop) {
+  {
+    const std::lock_guard lock{threads_mutex_};
+    const auto is_free = [](const Seat& seat) { return seat.loop == nullptr; };
+    auto place = std::find_if(loop_seats_.begin(), loop_seats_.end(), is_free);
+    if (place == loop_seats_.end()) {
+      loop_seats_.emplace_back(k_no_worker);
+      place = std::prev(loop_seats_.end());
+    }
+    place->loop = &loop;
+    ++loops_;
+    if (!stopping_.load() && seat_a_spare(*place)) return;
+    place->loop = nullptr;
+    --loops_;
+  }
+  throw std::system_error{std::make_error_code(std::errc::resource_unavailable_try_again),
+                          "no thread for a loop"};
+}
+
+/// Whether this thread, a loop's, is to run them itself, if the loop says so.
+bool ThreadScheduler::keeps(const RunList& works) const {
+  if (works.size() != 1 || t_thread == nullptr || t_thread->scheduler != this) return false;
+  if (t_thread->in_user_code()) return false;
+  const Seat* const seat = t_thread->seat();
+  return seat != nullptr && seat->loop != nullptr && lends_.load(std::memory_order_relaxed) &&
+         sleepers_.load(std::memory_order_relaxed) == seats_.size();
+}
+
+void ThreadScheduler::go_round(WorkerThread& self, Seat& seat) {
+  const Loop::Next next = seat.loop->round();
+  if (t_held.from != nullptr && next == Loop::Next::run_here) {
+    t_held.from = nullptr;
+    return run_for_loop(self, *t_held.works.pop_front());
+  }
+  let_go();
+  if (next == Loop::Next::stop) {
+    end_loop(seat);
+    self.sit(nullptr);
+  }
+}
+
+/// Nothing of the loop is touched any more: another thread may be in its next round.
+void ThreadScheduler::run_for_loop(WorkerThread& self, Runnable& work) {
+  lent_.fetch_add(1, std::memory_order_seq_cst);
+  if (dozing_.load(std::memory_order_seq_cst)) wake_watchdog();
+  if (self.run(work)) queue_up(injected_, work);
+  self.flush();
+  lent_.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+void ThreadScheduler::end_loop(Seat& seat) {
+  Loop* loop = nullptr;
+  {
+    const std::lock_guard lock{threads_mutex_};
+    loop = std::exchange(seat.loop, nullptr);
+    --loops_;
+  }
+  loop->ended();
+}
+
 }  // namespace detail
 
-SubmitTogether::SubmitTogether() noexcept : outer_{!std::exchange(detail::t_held.holds, true)} {}
+SubmitTogether::SubmitTogether() noexcept : outer_{!std::exchange(detail::t_held.holds, true)} {
+  if (outer_) detail::ThreadScheduler::let_go();  // there is more to do than this thread has kept
+}
 
 SubmitTogether::~SubmitTogether() {
   if (!outer_) return;
   detail::t_held.holds = false;
-  detail::ThreadScheduler::let_go();
+  detail::ThreadScheduler::let_go_or_keep();
 }
 
 std::unique_ptr<Scheduler> make_thread_scheduler(ThreadSchedulerOptions options) {

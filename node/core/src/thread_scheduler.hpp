@@ -12,9 +12,13 @@
 // A thread that does not come back from user code loses its seat to a spare thread. It goes on
 // without one until its run() returns, and is a spare thread then.
 //
+// Loops have seats of their own. To wake a worker costs more than most messages take, so while all
+// workers sleep, the thread of a loop runs the one thing that it has woken itself, and is watched
+// like a worker meanwhile (ADR 24).
+//
 // Invariants: a runnable is in at most one slot or queue. A seat is its thread's, or, while that is
 // inside user code and claimed, the watchdog's.
-// Locks: a thread's claim mutex before `spares_mutex_`, `sleep_mutex_`, `watch_mutex_`.
+// Locks: a thread's claim mutex before `threads_mutex_`, `sleep_mutex_`, `watch_mutex_`.
 #pragma once
 
 #include "grove/core/scheduler.hpp"
@@ -43,9 +47,12 @@ class ThreadScheduler final : public Scheduler {
   void submit(Runnable& work) noexcept override;
   /// Hands over what this thread has held back; see SubmitTogether.
   static void let_go();
+  /// The same, but for what the thread of a loop is to run itself.
+  static void let_go_or_keep();
   bool running() const noexcept override { return !stopping_.load(); }
   void stop() override;
   void run_blocking(std::function<void()> job) override { blocking_.run(std::move(job)); }
+  void run_loop(Loop& loop) override;
   unsigned workers() const noexcept override { return static_cast<unsigned>(seats_.size()); }
 
  private:
@@ -73,18 +80,26 @@ class ThreadScheduler final : public Scheduler {
   void wake_one();
   bool wait_for_seat(WorkerThread& self);
 
+  // -- loops --
+  [[nodiscard]] bool keeps(const RunList& works) const;
+  void go_round(WorkerThread& self, Seat& seat);
+  void run_for_loop(WorkerThread& self, Runnable& work);
+  void end_loop(Seat& seat);
+
   // -- watchdog --
   void watch();
   void look_at(WorkerThread& thread);
   void hand_over(WorkerThread& thread);
-  WorkerThread* start_thread(Seat* seat);
+  bool start_thread(Seat* seat);
   bool seat_a_spare(Seat& seat);
+  [[nodiscard]] bool has_spare() const;
+  void note_spares();
   [[nodiscard]] bool all_parked();
   void wake_watchdog();
 
   const bool has_membarrier_;
   const Clock::Duration period_;
-  const std::size_t threads_max_;
+  const std::size_t spares_max_;
   std::deque<Seat> seats_;  // stay in place; only the elements change
   RunQueue injected_;       // from threads that have no seat
   std::atomic<bool> stopping_{false};
@@ -95,17 +110,22 @@ class ThreadScheduler final : public Scheduler {
   std::condition_variable sleep_wake_;
   unsigned wakeups_ = 0;  // guarded by sleep_mutex_
 
-  std::mutex spares_mutex_;
+  std::mutex threads_mutex_;           // guards the next five, but for what is in them
+  std::deque<WorkerThread> threads_;   // of workers, then others; they stay in place
+  std::vector<WorkerThread*> spares_;  // without seat or work
   std::condition_variable spares_wake_;
-  std::vector<WorkerThread*> spares_;  // guarded by spares_mutex_; without seat or work
+  std::deque<Seat> loop_seats_;  // stay in place
+  std::size_t loops_ = 0;        // of these seats that have one
+
+  std::atomic<bool> lends_{false};  // whether the threads of loops run something else
+  std::atomic<unsigned> lent_{0};   // how many do so now
 
   std::atomic<bool> dozing_{false};  // the watchdog, until a sleeper wakes
   std::mutex watch_mutex_;
   std::condition_variable watch_wake_;
 
   BlockingPool blocking_;
-  std::deque<WorkerThread> threads_;  // of workers, then spares; grown by the watchdog alone
-  std::thread watchdog_;              // last: it uses all of the above
+  std::thread watchdog_;  // last: it uses all of the above
 };
 
 }  // namespace grove::detail

@@ -12,10 +12,13 @@ namespace {
 
 constexpr unsigned k_stuck_looks = 2;   // at the same piece of user code, after the first
 constexpr unsigned k_quiet_looks = 16;  // with all threads parked, before the watchdog dozes off
+// With a watchdog that looks more rarely, the threads of loops run nothing else.
+constexpr auto k_lending_period_max = std::chrono::milliseconds{50};
 
 }  // namespace
 
 void ThreadScheduler::watch() {
+  std::vector<WorkerThread*> threads;
   for (unsigned quiet = 0;;) {
     {
       std::unique_lock lock{watch_mutex_};
@@ -34,8 +37,12 @@ void ThreadScheduler::watch() {
       }
     }
     if (stopping_.load()) return;
-    const std::size_t count = threads_.size();  // those that are started meanwhile are fresh
-    for (std::size_t i = 0; i < count; ++i) look_at(threads_[i]);
+    threads.clear();
+    {
+      const std::lock_guard lock{threads_mutex_};
+      for (WorkerThread& thread : threads_) threads.push_back(&thread);
+    }
+    for (WorkerThread* const thread : threads) look_at(*thread);
     quiet = all_parked() ? quiet + 1 : 0;
   }
 }
@@ -53,9 +60,9 @@ void ThreadScheduler::look_at(WorkerThread& thread) {
 /// With `thread` claimed.
 void ThreadScheduler::hand_over(WorkerThread& thread) {
   Seat& seat = *thread.seat();
-  if (seat_a_spare(seat)) {
-    thread.sit(nullptr);
-    return;
+  {
+    const std::lock_guard lock{threads_mutex_};
+    if (seat_a_spare(seat)) return thread.sit(nullptr);
   }
   // It keeps its seat, which others take from only when they have nothing else to do.
   if (Runnable* work = std::exchange(seat.slot, nullptr)) seat.queue.push_new(*work);
@@ -64,34 +71,46 @@ void ThreadScheduler::hand_over(WorkerThread& thread) {
   wake_one();
 }
 
+/// With `threads_mutex_`. Returns: false when there is no thread to be had.
 bool ThreadScheduler::seat_a_spare(Seat& seat) {
-  {
-    const std::lock_guard lock{spares_mutex_};
-    if (!spares_.empty()) {
-      spares_.back()->sit(&seat);
-      spares_.pop_back();
-      spares_wake_.notify_all();
-      return true;
-    }
+  if (!has_spare()) return false;
+  if (spares_.empty()) {
+    if (!start_thread(&seat)) return false;
+  } else {
+    spares_.back()->sit(&seat);
+    spares_.pop_back();
+    spares_wake_.notify_all();
   }
-  return threads_.size() < threads_max_ && start_thread(&seat) != nullptr;
+  note_spares();
+  return true;
 }
 
-/// Returns: null when the system has no more threads to give.
-WorkerThread* ThreadScheduler::start_thread(Seat* seat) {
+/// With `threads_mutex_`.
+bool ThreadScheduler::has_spare() const {
+  return !spares_.empty() || threads_.size() < seats_.size() + loops_ + spares_max_;
+}
+
+/// With `threads_mutex_`. A loop's thread that could not be replaced soon is not lent.
+void ThreadScheduler::note_spares() {
+  lends_.store(period_ <= k_lending_period_max && has_spare(), std::memory_order_relaxed);
+}
+
+/// With `threads_mutex_`. Returns: false when the system has no more threads to give.
+bool ThreadScheduler::start_thread(Seat* seat) {
   WorkerThread& thread = threads_.emplace_back(this, has_membarrier_, seat);
   try {
     thread.thread = std::thread{[this, &thread] { work(thread); }};
   } catch (const std::system_error&) {
     threads_.pop_back();
-    return nullptr;
+    return false;
   }
-  return &thread;
+  return true;
 }
 
 bool ThreadScheduler::all_parked() {
-  const std::lock_guard lock{spares_mutex_};
-  return sleepers_.load(std::memory_order_seq_cst) + spares_.size() == threads_.size();
+  const std::lock_guard lock{threads_mutex_};
+  return lent_.load(std::memory_order_seq_cst) == 0 &&
+         sleepers_.load(std::memory_order_seq_cst) + spares_.size() + loops_ == threads_.size();
 }
 
 void ThreadScheduler::wake_watchdog() {

@@ -193,6 +193,27 @@ class Runnable {
   Priority priority_ = Priority::normal;
 };
 
+/// What waits for the world outside, again and again, and submits what it finds there. One of the
+/// scheduler's threads is inside it, or none; not always the same one, but each goes on from where
+/// the one before it was.
+class Loop {
+ public:
+  enum class Next : std::uint8_t {
+    hand_over,  // workers run what this round has submitted
+    run_here,   // so does this thread, if it is one runnable alone, and all workers sleep
+    stop,       // there is no next round
+  };
+  /// One round. Blocks: as it likes, but not for what it has submitted.
+  virtual Next round() = 0;
+  /// Has the round that is under way return soon, or the next one. Threads: any.
+  virtual void interrupt() noexcept = 0;
+  /// No round follows, and the scheduler forgets the loop: it may be gone after this.
+  virtual void ended() noexcept = 0;
+
+ protected:
+  ~Loop() = default;
+};
+
 class Scheduler {
  public:
   virtual ~Scheduler() = default;
@@ -207,6 +228,11 @@ class Scheduler {
   /// Runs `job` once, where it may block: on a thread of the blocking pool. Simulated: as a turn of
   /// its own. Bounds: it must not throw. After stop() it is dropped. Threads: any.
   virtual void run_blocking(std::function<void()> job) = 0;
+  /// Runs `loop`, on a thread beside the workers, until it stops or the scheduler is stopped;
+  /// ended() is called once. A round whose thread is held up by a process that it runs goes on on
+  /// another. Throws: std::system_error when there is no thread to be had, or no scheduler that has
+  /// any.
+  virtual void run_loop(Loop& loop) = 0;
   [[nodiscard]] virtual unsigned workers() const noexcept = 0;
 };
 
@@ -239,6 +265,7 @@ class SeededScheduler final : public Scheduler {
   [[nodiscard]] bool running() const noexcept override { return false; }
   void stop() override;
   void run_blocking(std::function<void()> job) override;
+  void run_loop(Loop& loop) override;
   [[nodiscard]] unsigned workers() const noexcept override { return 1; }
   /// Runs one runnable for one turn. Returns: false when none was ready.
   bool step();
