@@ -82,7 +82,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     if (config_.partition.policy) {
       partition_.emplace(config_.partition, node_.name());
     }
-    transport_.start(*this);
+    transport_.start(*this, node_.scheduler());
     started_ = true;
     if (listed) {
       transport_.post(

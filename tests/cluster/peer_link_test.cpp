@@ -19,7 +19,7 @@ class Wire final : public transport::Transport {
  public:
   Result<void> secure(const transport::Cookie&) override { return {}; }
   Result<std::string> listen(const std::string& address) override { return address; }
-  void start(Events&) override {}
+  void start(Events&, Scheduler&) override {}
   void stop() override {}
   void dial(transport::LinkId, const std::string&) override {}
   void hang_up(transport::LinkId) override {}

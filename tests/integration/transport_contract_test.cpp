@@ -44,6 +44,7 @@ struct Medium {
   virtual std::unique_ptr<Transport> make() = 0;
   virtual std::string free_address() = 0;
   virtual Clock& clock() = 0;
+  virtual Scheduler& scheduler() = 0;
   virtual bool run_until(const std::function<bool()>& done) = 0;
 };
 
@@ -52,6 +53,7 @@ class Simulated final : public Medium {
   std::unique_ptr<Transport> make() override { return network_.endpoint(); }
   std::string free_address() override { return "10.0.0." + std::to_string(++last_) + ":1"; }
   Clock& clock() override { return clock_; }
+  Scheduler& scheduler() override { return scheduler_; }
   bool run_until(const std::function<bool()>& done) override {
     const auto limit = clock_.now() + 10s;
     while (!done()) {
@@ -62,6 +64,7 @@ class Simulated final : public Medium {
 
  private:
   VirtualClock clock_;
+  SeededScheduler scheduler_{nullptr};
   Random random_{5};
   MemoryNetwork network_{clock_, random_};
   int last_ = 0;
@@ -86,6 +89,7 @@ class Real final : public Medium {
     return "ipc://" + directory_ + '/' + std::to_string(++last_);
   }
   Clock& clock() override { return *clock_; }
+  Scheduler& scheduler() override { return *scheduler_; }
   bool run_until(const std::function<bool()>& done) override {
     return testkit::wait_until(*clock_, done);
   }
@@ -94,6 +98,7 @@ class Real final : public Medium {
   const std::string address_;  // empty: socket files
   const bool in_process_;
   std::unique_ptr<Clock> clock_ = make_system_clock();
+  std::unique_ptr<Scheduler> scheduler_ = make_thread_scheduler(1);
   std::string directory_;
   int last_ = 0;
 };
@@ -128,6 +133,7 @@ class Party final : public Transport::Events {
   void on_handshake_failed(bool, const std::string&, const std::string&) override {}
   Clock::TimePoint on_tick() override { return medium_.clock().now() + 10ms; }
 
+  void start() { transport->start(*this, medium_.scheduler()); }
   /// Runs on the loop, and has run.
   void on_loop(const std::function<void(Transport&)>& action) {
     auto ran = std::make_shared<std::atomic<bool>>(false);
@@ -180,7 +186,7 @@ struct Way {
 class TransportContract : public testing::TestWithParam<Way> {
  protected:
   void SetUp() override {
-    for (Party* party : {&a, &b}) party->transport->start(*party);
+    for (Party* party : {&a, &b}) party->start();
   }
   void connect(LinkId link = 1) {
     a.dial(link, b.address);
@@ -324,7 +330,7 @@ TEST_P(TransportContract, WhoListensTwiceIsReachedAtBoth) {
   Party both{*medium};
   const auto second = both.transport->listen(medium->free_address());
   ASSERT_TRUE(second) << second.error().detail;
-  both.transport->start(both);
+  both.start();
   a.dial(1, both.address);
   a.dial(2, *second);
   EXPECT_TRUE(a.sees("up 1"));
@@ -402,7 +408,7 @@ TEST(InProcess, IsLeftOutByWhoeverSaysSo) {
   Real sockets{"127.0.0.1:0", false};
   Party a{memory};
   Party b{sockets};
-  for (Party* party : {&a, &b}) party->transport->start(*party);
+  for (Party* party : {&a, &b}) party->start();
   a.dial(1, b.address);
   b.dial(1, a.address);
   ASSERT_TRUE(a.sees("up 1"));
@@ -421,7 +427,7 @@ TEST(InProcess, WhoListensOnAllAddressesIsFoundOverLoopback) {
     Real here{"127.0.0.1:0", true};
     Party a{here};
     Party b{everywhere};
-    for (Party* party : {&a, &b}) party->transport->start(*party);
+    for (Party* party : {&a, &b}) party->start();
     a.dial(1, "127.0.0.1" + b.address.substr(b.address.rfind(':')));
     ASSERT_TRUE(a.sees("up 1")) << all;
     EXPECT_EQ(a.send(1, "x"), SendResult::sent);
@@ -487,7 +493,7 @@ TEST_F(SocketFiles, MayBeAbstractNames) {
   Real abstract{"ipc://@grove-contract-" + std::to_string(getpid()), false};
   Party a{abstract};
   Party b{medium};
-  for (Party* party : {&a, &b}) party->transport->start(*party);
+  for (Party* party : {&a, &b}) party->start();
   b.dial(1, a.address);
   EXPECT_TRUE(b.sees("up 1"));
   EXPECT_EQ(medium.make()->listen(a.address).error().code, Errc::address_in_use);
@@ -498,7 +504,7 @@ TEST_F(SocketFiles, MayBeAbstractNames) {
 TEST(Names, StandForAllTheirAddresses) {
   Real medium{"127.0.0.1:0", false};
   Party a{medium};
-  a.transport->start(a);
+  a.start();
   const auto found = [&](const std::string& address) {
     auto all = std::make_shared<std::promise<std::vector<std::string>>>();
     auto future = all->get_future();

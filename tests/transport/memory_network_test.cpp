@@ -30,7 +30,7 @@ class Endpoint final : public Transport::Events {
   Endpoint(MemoryNetwork& network, VirtualClock& clock, const std::string& address)
       : transport{network.endpoint()}, clock_{clock} {
     EXPECT_TRUE(transport->listen(address));
-    transport->start(*this);
+    transport->start(*this, scheduler_);
   }
   ~Endpoint() { transport->stop(); }
   Endpoint(const Endpoint&) = delete;
@@ -65,6 +65,7 @@ class Endpoint final : public Transport::Events {
 
  private:
   VirtualClock& clock_;
+  SeededScheduler scheduler_{nullptr};
 };
 using Events = std::vector<std::string>;
 

@@ -145,9 +145,9 @@ class PastSockets final : public Transport {
     return bound;
   }
 
-  void start(Events& events) override {
+  void start(Events& events, Scheduler& scheduler) override {
     inbox_->start(events);
-    sockets_->start(events);
+    sockets_->start(events, scheduler);
   }
 
   void stop() override {

@@ -22,7 +22,7 @@ class MemoryNetwork::MemoryEndpoint final : public Transport {
     return address;
   }
 
-  void start(Events& events) override {
+  void start(Events& events, Scheduler&) override {
     events_ = &events;
     tick();
   }

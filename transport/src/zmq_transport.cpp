@@ -7,6 +7,7 @@
 
 #include "gate.hpp"
 #include "in_process.hpp"
+#include "lending.hpp"
 #include "listening.hpp"
 #include "resolver.hpp"
 
@@ -14,6 +15,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <csignal>
 #include <cstring>
 #include <map>
@@ -21,7 +23,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -77,16 +78,25 @@ struct Link {
 using LinkPtr = std::shared_ptr<Link>;
 using Links = std::map<LinkId, LinkPtr>;
 
-/// Signals are for the program's own threads, as ZeroMQ's have it too: here one would break off a
-/// call of ZeroMQ. Those that tell of a fault of the thread itself stay.
-void block_signals() noexcept {
-  sigset_t blocked;
-  sigfillset(&blocked);
-  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) {
-    sigdelset(&blocked, fault);
+/// Signals are for the program's own code, as ZeroMQ's threads have it too: in its scope one would
+/// break off a call of ZeroMQ. Those that tell of a fault of the thread itself stay.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() noexcept {
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) {
+      sigdelset(&blocked, fault);
+    }
+    pthread_sigmask(SIG_SETMASK, &blocked, &before_);
   }
-  pthread_sigmask(SIG_SETMASK, &blocked, nullptr);
-}
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
 
 /// Sends a part from a thread that may be interrupted by a signal. Throws: zmq::error_t.
 bool send_part(zmq::socket_t& socket, zmq::message_t& part, zmq::send_flags flags) {
@@ -132,7 +142,7 @@ Frame frame_of(zmq::message_t head, zmq::message_t tail = {}) {
   return frame;
 }
 
-class ZmqTransport final : public Transport {
+class ZmqTransport final : public Transport, private Loop {
  public:
   explicit ZmqTransport(Clock& clock) : clock_{clock} {
     context_.set(zmq::ctxopt::max_sockets, 8192);
@@ -161,15 +171,24 @@ class ZmqTransport final : public Transport {
     return listening_.bind(router_, *endpoint);
   }
 
-  void start(Events& events) override {
+  void start(Events& events, Scheduler& scheduler) override {
     events_ = &events;
-    thread_ = std::thread{[this] { loop(); }};
+    set_looping(true);
+    try {
+      scheduler.run_loop(*this);
+    } catch (...) {
+      set_looping(false);
+      throw;
+    }
   }
 
   void stop() override {
     if (stopped_.exchange(true)) return;
     wake_.raise();
-    if (thread_.joinable()) thread_.join();
+    {
+      std::unique_lock lock{looping_mutex_};
+      has_ended_.wait(lock, [this] { return !looping_; });
+    }
     resolver_.stop();
     for (const auto& [id, link] : *links_.now()) close_link(*link);
     links_.change([](Links& links) { links.clear(); });
@@ -291,15 +310,28 @@ class ZmqTransport final : public Transport {
     link.dealer.close();
   }
 
-  void loop() {
-    block_signals();
-    while (!stopped_.load(std::memory_order_acquire)) {
-      const Clock::TimePoint next = events_->on_tick();
-      // What on_tick or a callback before it dialled may have failed at once.
+  // on_tick comes last: what there is to say is said before the thread runs something else.
+  Next round() override {
+    const SignalsBlocked blocked;
+    if (stopped_.load(std::memory_order_acquire)) return Next::stop;
+    const Clock::TimePoint begun = clock_.now();
+    lending_.begin_round(begun);
+    poll(std::chrono::ceil<std::chrono::milliseconds>(
+        std::clamp<Clock::Duration>(next_tick_ - begun, std::chrono::milliseconds{1}, k_tick_max)));
+    next_tick_ = events_->on_tick();
+    if (!lost_.empty()) {  // what it, or a callback before it, has dialled failed at once
       for (auto& [id, why] : std::exchange(lost_, {})) events_->on_link_down(id, why);
-      poll(std::chrono::ceil<std::chrono::milliseconds>(std::clamp<Clock::Duration>(
-          next - clock_.now(), std::chrono::milliseconds{1}, k_tick_max)));
+      next_tick_ = events_->on_tick();
     }
+    return lending_.end_round(clock_.now()) ? Next::run_here : Next::hand_over;
+  }
+  void interrupt() noexcept override { wake_.raise(); }
+  void ended() noexcept override { set_looping(false); }
+
+  void set_looping(bool looping) {
+    const std::lock_guard lock{looping_mutex_};
+    looping_ = looping;
+    has_ended_.notify_all();
   }
 
   /// A ZeroMQ socket's descriptor only says that something has changed since the socket was last
@@ -358,6 +390,7 @@ class ZmqTransport final : public Transport {
       }
       gate_.heard(head);
       if (parts > 2) head.rebuild();  // no frame of ours: let it be malformed
+      lending_.heard(head.size() + tail.size());
       events_->on_frame(route.to_string(), frame_of(std::move(head), std::move(tail)));
     }
     look_again_ = true;
@@ -427,7 +460,11 @@ class ZmqTransport final : public Transport {
   std::mutex posted_mutex_;                           // guards posted_
   std::vector<std::function<void()>> posted_;
   Resolver resolver_;
-  std::thread thread_;
+  Lending lending_;               // the net thread's
+  Clock::TimePoint next_tick_{};  // the net thread's
+  std::mutex looping_mutex_;      // guards looping_
+  std::condition_variable has_ended_;
+  bool looping_ = false;
 };
 
 }  // namespace

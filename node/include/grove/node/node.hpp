@@ -126,6 +126,7 @@ class Node {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] Life life() const noexcept { return life_; }
   [[nodiscard]] Clock& clock() const noexcept { return *clock_; }
+  [[nodiscard]] Scheduler& scheduler() const noexcept { return *scheduler_; }
   [[nodiscard]] Log& log() const noexcept { return *log_; }
   [[nodiscard]] Metrics& metrics() noexcept { return metrics_; }
   [[nodiscard]] Router* router() const noexcept { return router_; }

@@ -10,6 +10,7 @@
 
 #include "grove/core/clock.hpp"
 #include "grove/core/result.hpp"
+#include "grove/core/scheduler.hpp"
 #include "grove/transport/cookie.hpp"
 #include "grove/transport/frame.hpp"
 
@@ -58,8 +59,9 @@ class Transport {
   /// is made for this user only. Returns: the address bound.
   /// Errors: address_in_use, bad_address. Before start().
   virtual Result<std::string> listen(const std::string& address) = 0;
-  /// Begins to call `events`, which outlive stop().
-  virtual void start(Events& events) = 0;
+  /// Begins to call `events`, which outlive stop(); on a thread of `scheduler`, if it needs one.
+  /// Throws: std::system_error when there is none.
+  virtual void start(Events& events, Scheduler& scheduler) = 0;
   /// Closes everything; no event comes afterwards. Idempotent.
   virtual void stop() = 0;
 

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The thread that reads the network runs a process now and then, and is held up by none.
+#include "grove/node/gen_server.hpp"
+
+#include "integration/messages.hpp"
+#include "integration/real_node.hpp"
+#include "integration/squarer.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <latch>
+#include <memory>
+#include <thread>
+#include <utility>
+
+namespace grove {
+namespace {
+
+using namespace std::chrono_literals;
+using integration::Number;
+using integration::Square;
+using integration::start_squarer;
+using testkit::RealNode;
+using testkit::value_of;
+
+/// Does something with each message.
+class Doing final : public Handler {
+ public:
+  explicit Doing(std::function<void()> action) : action_{std::move(action)} {}
+  void handle(Context&, Envelope&) override { action_(); }
+
+ private:
+  std::function<void()> action_;
+};
+
+class NetThread : public testing::Test {
+ protected:
+  NetThread() {
+    for (RealNode* const node : {&a_, &b_}) EXPECT_TRUE(node->start());
+    EXPECT_TRUE(a_.cluster().join(b_.address()));
+    EXPECT_TRUE(a_.wait_for_sessions(1));
+    EXPECT_TRUE(b_.wait_for_sessions(1));
+  }
+  void send(const Pid& to) {
+    a_.run([to](Context& context) -> Task<> {
+      context.send(to, Number{});
+      co_return;
+    });
+  }
+  [[nodiscard]] std::thread::id thread_of_b() {
+    auto promise = std::make_shared<std::promise<std::thread::id>>();
+    auto future = promise->get_future();
+    b_.cluster().nodes([promise](const auto&) { promise->set_value(std::this_thread::get_id()); });
+    return value_of(future);
+  }
+
+  RealNode a_{"a", {}};
+  RealNode b_{"b", {.stuck_after = 1ms}};
+};
+
+TEST_F(NetThread, RunsWhatAFrameIsForWhileTheWorkersSleep) {
+  std::promise<std::thread::id>* ran = nullptr;
+  const Pid doing = b_.node().spawn<Doing>([&ran] { ran->set_value(std::this_thread::get_id()); });
+  EXPECT_TRUE(b_.wait([&] {  // for as long as something else is awake, a worker does it
+    std::promise<std::thread::id> handled;
+    auto future = handled.get_future();
+    ran = &handled;
+    send(doing);
+    return value_of(future) == thread_of_b();
+  }));
+}
+
+TEST_F(NetThread, IsReplacedWhileWhatItRunsDoesNotReturn) {
+  const Pid squarer = b_.run(start_squarer);
+  const auto release = std::make_shared<std::latch>(1);  // who waits for it outlives this function
+  for (int stuck = 0; stuck < 8; ++stuck) {
+    const auto inside = std::make_shared<std::promise<void>>();
+    auto heard = inside->get_future();
+    const Pid blocking = b_.node().spawn<Doing>([release, inside] {
+      inside->set_value();
+      release->wait();
+    });
+    send(blocking);
+    value_of(heard);
+    const int answer = a_.run([squarer](Context& context) -> Task<int> {
+      co_return co_await context.call_for<Square>(std::nullopt, squarer, 12);
+    });
+    EXPECT_EQ(answer, 144);
+  }
+  release->count_down();
+}
+
+}  // namespace
+}  // namespace grove
