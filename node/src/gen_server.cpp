@@ -227,9 +227,10 @@ Task<> ServerBodyBase::finish(Context& context, GenServer& server) {
   }
   if (server.next_ != nullptr) {
     co_await end(context, *server.next_->stop);
-  } else if (timeout || (options_.hibernate_after && !slept)) {
-    await_idleness(context, timeout);
+    co_return;
   }
+  if (!timeout && idle_ != nullptr) timeout = idle_->timeout;  // a system message cancels none
+  if (timeout || (options_.hibernate_after && !slept)) await_idleness(context, timeout);
 }
 
 Task<> ServerBodyBase::end(Context& context, ExitReason reason, From from, Message answer) {

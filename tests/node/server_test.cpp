@@ -367,6 +367,20 @@ TEST(ServerTimeout, BeginsAnewAfterASystemMessage) {
   });
 }
 
+TEST(ServerTimeout, IsNotCancelledByASystemMessageWhenItsServerHibernatesByItself) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    ServerOptions options;
+    options.hibernate_after = 1h;
+    const StartResult server = co_await start_server<Timed>(context, options);
+    context.cast(server.pid, Arm{100ms});
+    co_await context.sleep_for(60ms);
+    EXPECT_EQ(co_await sys::get_state<int>(context, server.pid), 0);
+    co_await context.sleep_for(101ms);
+    EXPECT_EQ(co_await sys::get_state<int>(context, server.pid), 1);
+  });
+}
+
 struct Sleep {};
 
 class Sleeper : public GenServer {
