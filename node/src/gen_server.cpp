@@ -256,7 +256,7 @@ void ServerBodyBase::await_idleness(Context& context, Timeout timeout) {
   context.drop_timer(idle_->timer);
   idle_->timeout = timeout;
   const Clock::Duration time = timeout ? *timeout : *options_.hibernate_after;
-  idle_->timer = context.send_after(time, context.self(), IdleTime{++idle_->number});
+  idle_->timer = remind_after(context, time, Message::make<IdleTime>(++idle_->number));
 }
 
 bool ServerBodyBase::interrupts_idleness(Context& context, GenServer& server, Envelope& envelope) {

@@ -228,6 +228,26 @@ TEST(Sys, ASuspendedServerGetsItsMessagesInOrderAfterResume) {
   });
 }
 
+TEST(Sys, WhatASuspendedServerTellsItselfOfItsIdlenessTakesNoRoomInItsMailbox) {
+  for (const MailboxPolicy policy : {MailboxPolicy::drop_oldest, MailboxPolicy::fail}) {
+    LocalWorld world;
+    world.run([policy](Context& context) -> Task<> {
+      ServerOptions options;
+      options.hibernate_after = 1s;
+      options.mailbox = {1, policy};
+      const StartResult adder = co_await start_server<Adder>(context, options);
+      co_await sys::suspend(context, adder.pid);
+      const bool comes_first = policy == MailboxPolicy::drop_oldest;
+      if (comes_first) context.cast<Add>(adder.pid, {7});
+      co_await context.sleep_for(2s);
+      if (!comes_first) context.cast<Add>(adder.pid, {7});
+      co_await sys::resume(context, adder.pid);
+      co_await context.sleep_for(1ms);
+      EXPECT_EQ(co_await context.call<Read>(adder.pid), 7);
+    });
+  }
+}
+
 TEST(Sys, AServerCanBeSuspendedAgain) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
