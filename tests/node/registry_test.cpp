@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -369,6 +370,24 @@ TEST_P(Registries, KeepTheEntriesOfALivingProcessThatSendsThemAnExitSignal) {
     });
     co_await settle(context);
     EXPECT_EQ(r.whereis("k"), owner);
+  });
+}
+
+TEST_P(Registries, ForgetAKeyThatIsNoNumberAsAnyOther) {
+  world_.run([](Context& context) -> Task<> {
+    const Registry r = co_await start(context, RegistryKind::unique);
+    const Value none{std::numeric_limits<double>::quiet_NaN()};
+    EXPECT_TRUE(r.register_key(none));
+    EXPECT_FALSE(r.register_key(none));
+    r.unregister(none);
+    EXPECT_EQ(r.count(), 0U);
+    const Pid owner = co_await actor(context);
+    co_await let(context, owner, [&](Context&) { EXPECT_TRUE(r.register_key(none)); });
+    EXPECT_EQ(r.whereis(none), owner);
+    context.exit(owner, ExitReason::kill());
+    co_await end_of(context, owner);
+    co_await settle(context);
+    EXPECT_EQ(r.count(), 0U);
   });
 }
 

@@ -66,6 +66,15 @@ TEST(ValueHash, OfBothZerosIsOneAsTheyAreEqual) {
   EXPECT_EQ(hash(Value{0.0}), hash(Value{-0.0}));
 }
 
+// Or who has such a key could not find it again.
+TEST(ValueHash, OfAllThatAreNoNumbersIsOneAsTheyAreEqual) {
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(Value{none}, Value{-none});
+  EXPECT_EQ(hash(Value{none}), hash(Value{-none}));
+  EXPECT_NE(Value{none}, Value{0.0});
+  EXPECT_EQ(Value::map({{none, 1}, {2, 3}}), Value::map({{2, 3}, {none, 1}}));
+}
+
 TEST(ValueHash, OfMapsIsOfTheirEntriesWhateverTheirOrder) {
   const Value::Entries entries{{1, "one"}, {Value::map({{2, 3}, {4, 5}}), "two"}, {"three", 3}};
   Value::Entries turned{entries.rbegin(), entries.rend()};

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <new>
 #include <type_traits>
 #include <utility>
@@ -110,12 +111,15 @@ namespace {
 
 bool is_compound(const Value& value) noexcept { return value.kind() >= Value::Kind::list; }
 
+/// What is not a number is equal to itself, or as a key it could never be found again.
+bool equal_reals(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
 /// Bounds: of one kind, which is not compound.
 bool equal_scalars(const Value& a, const Value& b) {
   switch (a.kind()) {
     case Value::Kind::boolean: return *a.as_bool() == *b.as_bool();
     case Value::Kind::integer: return *a.as_integer() == *b.as_integer();
-    case Value::Kind::real: return *a.as_real() == *b.as_real();
+    case Value::Kind::real: return equal_reals(*a.as_real(), *b.as_real());
     case Value::Kind::string: return *a.as_string() == *b.as_string();
     case Value::Kind::symbol: return *a.as_symbol() == *b.as_symbol();
     case Value::Kind::bytes: return *a.as_bytes() == *b.as_bytes();
@@ -291,7 +295,7 @@ std::size_t hash_of(const grove::Value& value, int depth) noexcept {
     case Kind::nil: return 0;
     case Kind::boolean: return of(*value.as_bool());
     case Kind::integer: return of(*value.as_integer());
-    case Kind::real: return of(*value.as_real());
+    case Kind::real: return std::isnan(*value.as_real()) ? 1 : of(*value.as_real());
     case Kind::string: return of(*value.as_string());
     case Kind::symbol: return of(*value.as_symbol());
     case Kind::pid: return of(*value.as_pid());
