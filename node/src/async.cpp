@@ -22,6 +22,7 @@ Context& only_for(const Pid& owner) {
 }
 
 bool take_queued(Context& context, bool (*take)(void* into, Envelope& envelope), void* into) {
+  const RuntimeSection runtime{current_turn()};
   auto& process = static_cast<Process&>(context);
   process.take_inbox();
   return process.remove_message([&](Envelope& envelope) { return take(into, envelope); });

@@ -8,8 +8,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
+#include <future>
 #include <latch>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -113,6 +116,27 @@ TEST(Calls, WhoseAnswersAreKeptHoldUpNoMessages) {
     for (int i = 0; i <= k_queued; ++i) context.send(asker.pid, Ping{i});
     co_await context.receive<Ping>();
   });
+}
+
+// -- tasks ----------------------------------------------------------------------------------
+
+// Whoever lets go of a task looks for its answer, while the watchdog acts on signals in its place.
+TEST(Tasks, AreLetGoInCodeThatDoesNotReturnForLongWhileSignalsCome) {
+  RealWorld world{ThreadSchedulerOptions{.workers = 2, .stuck_after = 1ms}};
+  std::promise<Pid> owner;
+  std::atomic<bool> done{false};
+  std::thread other{[&] {
+    const Pid pid = owner.get_future().get();
+    while (!done) world.node().exit(pid, ExitReason::normal());  // which is ignored
+  }};
+  world.run([&](Context& context) -> Task<> {
+    owner.set_value(context.self());
+    const AsyncTask<int> over{context.self(), {}, context.make_ref()};
+    for (int i = 0; i < 1'000'000; ++i) EXPECT_FALSE(over.ignore());
+    co_return;
+  });
+  done = true;
+  other.join();
 }
 
 // -- streams --------------------------------------------------------------------------------
