@@ -12,6 +12,7 @@
 #include <atomic>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace grove {
@@ -221,10 +222,12 @@ void Registry::unregister_match(const Value& key,
                                [&](const RegistryNode* node, const Pid& pid, const Value& value) {
                                  if (pid == self) own.emplace_back(node, value);
                                });
-  std::erase_if(own, [&](const auto& entry) { return !wanted(entry.second); });
-  registry->remove(running_process(), key, [&](const RegistryNode& node) {
-    return std::ranges::find(own, &node, &decltype(own)::value_type::first) != own.end();
-  });
+  std::unordered_set<const RegistryNode*> leaving;
+  for (const auto& [node, value] : own) {
+    if (wanted(value)) leaving.insert(node);
+  }
+  registry->remove(running_process(), key,
+                   [&](const RegistryNode& node) { return leaving.contains(&node); });
 }
 
 Result<Registry::Updated> Registry::update_value(

@@ -57,6 +57,20 @@ Task<> churn(Context& context, int number) {
   }
 }
 
+// To compare each entry with each would be a trillion steps, with all others kept waiting: CTest
+// would end this.
+TEST_P(RegistryStress, AProcessMayUnregisterAMillionEntriesOfAKeyAtOnce) {
+  start(RegistryKind::duplicate);
+  auto left = node_.async([](Context& context) -> Task<std::size_t> {
+    const Registry r{context, "r"};
+    for (int i = 0; i < 1'000'000; ++i) (void)r.register_key("k", i);
+    r.unregister_match("k", [](const Value& value) { return *value.as_integer() % 2 == 0; });
+    r.unregister_match("k", [](const Value&) { return true; });
+    co_return r.count();
+  });
+  EXPECT_EQ(testkit::value_of(left), 0U);
+}
+
 TEST_P(RegistryStress, NothingStaysOfProcessesKilledWhileTheyRegister) {
   for (const RegistryKind kind : {RegistryKind::unique, RegistryKind::duplicate}) {
     start(kind);
