@@ -141,6 +141,7 @@ void Process::start() {
   started_ = true;
   Body* const body = code_.body();
   if (body == nullptr) {
+    if (!code_.coroutine()) return doom(ExitReason::normal());  // an empty Task: it is done
     in_coroutine_ = true;
     return resume(code_.coroutine());
   }
@@ -149,6 +150,7 @@ void Process::start() {
       const UserCode user{*t_turn};
       return body->start(*this);
     }();
+    if (!task && body->ends_with_task()) return doom(ExitReason::normal());
     run_task(std::move(task));
   });
   if (failure) fail(*failure);

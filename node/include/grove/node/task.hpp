@@ -4,6 +4,7 @@
 // it destroys its frame, and that is how a process is killed: RAII runs, `catch` never sees it.
 //
 // Parameters of coroutines are values, never references (other than Context&).
+// A plain function may return an empty one, `return {};`: there is nothing to wait for.
 #pragma once
 
 #include "grove/core/message.hpp"
@@ -11,6 +12,7 @@
 #include <coroutine>
 #include <exception>
 #include <optional>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -89,12 +91,16 @@ class [[nodiscard]] Task {
   [[nodiscard]] Handle handle() const noexcept { return handle_; }
   [[nodiscard]] Handle release() noexcept { return std::exchange(handle_, {}); }
 
-  bool await_ready() const noexcept { return false; }
+  bool await_ready() const noexcept { return !handle_; }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
     handle_.promise().continuation = awaiting;
     return handle_;
   }
-  T await_resume() { return handle_.promise().take(); }
+  /// Throws std::logic_error, too, when it is empty and there should be a value.
+  T await_resume() {
+    if (handle_) return handle_.promise().take();
+    if constexpr (!std::is_void_v<T>) throw std::logic_error{"an empty Task has no value"};
+  }
 
  private:
   Handle handle_;

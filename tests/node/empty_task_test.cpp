@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Plain functions where coroutines may stand: an empty Task, `return {};`, has nothing to wait for.
+#include "grove/node/async.hpp"
+#include "grove/node/parent.hpp"
+#include "grove/testkit/local_world.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <stdexcept>
+
+namespace grove {
+namespace {
+
+using namespace std::chrono_literals;
+using testkit::LocalWorld;
+
+Task<> nothing_to_do(Context&) { return {}; }
+
+TEST(EmptyTask, IsOverWhenItIsAwaited) {
+  LocalWorld world;
+  world.run([](Context&) -> Task<> {
+    Task<> nothing;
+    co_await nothing;
+    Task<int> no_value;
+    EXPECT_THROW((void)co_await no_value, std::logic_error);
+  });
+}
+
+TEST(EmptyTask, IsAProcessThatEndsAtOnce) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const int captured = 1;
+    const auto not_plain = [captured](Context&) -> Task<> {
+      EXPECT_EQ(captured, 1);
+      return {};
+    };
+    for (const Spawned& child :
+         {context.spawn_monitor(nothing_to_do), context.spawn_monitor(not_plain)}) {
+      const auto its = [child](const Down& down) { return down.ref == child.ref; };
+      const auto down = co_await context.receive_for<Down>(1s, its);
+      EXPECT_TRUE(down && down->reason.is_normal());
+    }
+  });
+}
+
+TEST(EmptyTask, MayBeATasks) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const AsyncTask<void> task = async(context, nothing_to_do);
+    co_await task.await();
+  });
+}
+
+struct Nothing {};
+struct Number {
+  using Reply = int;
+};
+
+class Plain : public ParentServer {
+ public:
+  using Handles = grove::Handles<Nothing, Number>;
+  explicit Plain(Pid watcher) : watcher_{watcher} {}
+  Task<> init() { return {}; }
+  Task<> handle_call(Nothing) { return {}; }
+  Task<int> handle_call(Number) { return {}; }
+  Task<> handle_cast(Nothing) {
+    continue_with(Nothing{});
+    return {};
+  }
+  Task<> handle_continue(Nothing) {
+    start_child(job("job", nothing_to_do));
+    return {};
+  }
+  Task<> handle_child_terminated(Value, Value, Pid, ExitReason reason) {
+    context().send(watcher_, reason);
+    return {};
+  }
+  Task<> terminate(const ExitReason&) { return {}; }
+
+ private:
+  Pid watcher_;
+};
+
+TEST(EmptyTask, MayBeWhatAServersFunctionsReturn) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const StartResult plain = co_await start_link<Plain>(context, context.self());
+    EXPECT_TRUE(plain.ok()) << to_string(plain);
+    co_await context.call<Nothing>(plain.pid);
+    context.cast(plain.pid, Nothing{});
+    const auto job_ended = co_await context.receive_for<ExitReason>(1s);
+    EXPECT_TRUE(job_ended && job_ended->is_normal());
+    try {
+      (void)co_await context.call<Number>(plain.pid);
+      ADD_FAILURE() << "an answer of nobody's";
+    } catch (const ProcessExit& failed) {
+      const ExitReason no_value =
+          ExitReason::error("std::logic_error", "an empty Task has no value");
+      EXPECT_EQ(failed.reason(), no_value);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace grove
