@@ -19,11 +19,31 @@ struct ChildTimeout {
   Pid child;
 };
 
-template <class T, class Predicate>
-Task<std::optional<T>> receive_within(Context& context, Timeout timeout, Predicate predicate) {
-  if (timeout) co_return co_await context.receive_for<T>(*timeout, predicate);
-  co_return co_await context.receive<T>(predicate);
+/// The Exit of the link to `pid`, which is its end, or that of the connection to it; null for
+/// other messages, and for an exit signal that it has merely sent.
+const Exit* exit_of_link(const Envelope& envelope) {
+  const Exit* const exit = envelope.message.get<Exit>();
+  return exit != nullptr && envelope.serial == detail::k_of_link ? exit : nullptr;
 }
+
+/// Waits for it.
+class ExitOfLink final : public detail::Waiter {
+ public:
+  ExitOfLink(Context& context, const Pid& pid, Timeout timeout)
+      : Waiter{context, timeout}, pid_{pid} {}
+  /// Returns: nothing after the timeout.
+  std::optional<Exit> await_resume() {
+    if (taken() == nullptr) return std::nullopt;
+    return std::move(*taken()->message.get<Exit>());
+  }
+
+ private:
+  bool matches(Envelope& envelope) override {
+    const Exit* const exit = exit_of_link(envelope);
+    return exit != nullptr && exit->from == pid_;
+  }
+  Pid pid_;
+};
 
 std::string text_of(const Value& id) {
   return id.as_string() != nullptr ? *id.as_string() : to_string(id);
@@ -90,8 +110,8 @@ void ParentServer::add(detail::ParentedChild child, Timeout timeout) {
 // -- ends -----------------------------------------------------------------------------------
 
 ParentServer::ChildMessage ParentServer::take_child_message(Envelope& envelope) {
-  if (const auto* exit = envelope.message.get<Exit>()) {
-    if (!is_end_of_child(*exit)) return {};
+  if (const Exit* const exit = exit_of_link(envelope)) {
+    if (children_->find(exit->from) == nullptr) return {};
     return {true, remove(*exit)};
   }
   if (const auto* down = envelope.message.get<Down>()) {
@@ -122,15 +142,6 @@ ParentServer::ChildMessage ParentServer::take_child_message(Envelope& envelope) 
     return {true};
   }
   return {};
-}
-
-/// Not an exit signal that a child has merely sent. Of another node's child only the link tells:
-/// its end, as that of the connection, has taken it away.
-bool ParentServer::is_end_of_child(const Exit& exit) const {
-  if (children_->find(exit.from) == nullptr) return false;
-  if (exit.from.node == node().id()) return !node().is_alive(exit.from);
-  const RuntimeSection runtime{detail::current_turn()};
-  return !static_cast<detail::Process&>(context()).relations().is_linked(exit.from);
 }
 
 /// Its Exit follows; of one that has unlinked itself the Down alone.
@@ -191,21 +202,20 @@ Task<Result<ChildEnd>> ParentServer::await_child_termination(Value id, Timeout t
   const detail::ParentedChild* const child = children_->find(id);
   if (child == nullptr) co_return Error{Errc::not_found, "no child has the id " + text_of(id)};
   const Pid pid = child->pid;
-  const auto is_its_exit = [this, pid](const Exit& exit) {
-    return exit.from == pid && is_end_of_child(exit);
-  };
   // The message that its time is up would wait until this handler is done.
   Timeout life;
   if (child->life != TimerId{}) {
     life = context().read_timer(child->life).value_or(Clock::Duration::zero());
   }
   const bool expires = life && (!timeout || *life <= *timeout);
-  auto exit = co_await receive_within<Exit>(context(), expires ? life : timeout, is_its_exit);
+  ExitOfLink in_time{context(), pid, expires ? life : timeout};
+  std::optional<Exit> exit = co_await in_time;
   if (!exit && expires) {
     expire(pid);
     const auto is_its_end = [watch = child->watch](const Down& down) { return down.ref == watch; };
     const Down down = co_await context().receive<Down>(is_its_end);
-    exit = co_await context().receive_for<Exit>(Clock::Duration::zero(), is_its_exit);
+    ExitOfLink before_that{context(), pid, Clock::Duration::zero()};
+    exit = co_await before_that;
     if (!exit) exit = Exit{pid, down.reason};
   }
   if (!exit) co_return Error{Errc::timeout, "the child " + text_of(id) + " runs on"};

@@ -34,6 +34,9 @@ namespace grove::detail {
 /// A message through an alias is for whichever life owns the alias.
 inline constexpr std::uint32_t k_any_generation = ~0U;
 
+/// The serial of the Exit that the end of a link has become; 0 when somebody has sent the signal.
+inline constexpr std::uint64_t k_of_link = 1;
+
 /// What a process that is no more (or never was) answers to a signal, as OTP does; null: nothing.
 [[nodiscard]] EnvelopePtr answer_of_the_dead(Node& node, const Pid& dead, Envelope& signal);
 

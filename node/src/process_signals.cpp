@@ -376,7 +376,7 @@ void Process::handle_exit(const Pid& from, const ExitReason& reason, bool of_lin
   if (!of_link && reason.is_kill()) {
     doom(ExitReason::killed());
   } else if (trap_exit_) {
-    append_new(SignalKind::info, from, 0, Message::make<Exit>(from, reason));
+    append_new(SignalKind::info, from, of_link ? k_of_link : 0, Message::make<Exit>(from, reason));
   } else if (!reason.is_normal() || (!of_link && from == pid())) {
     doom(reason);
   }

@@ -96,6 +96,31 @@ TEST(Parent, AnExitSignalOfALivingChildIsNotItsEnd) {
   EXPECT_EQ(story->at(0), "exit hello");
 }
 
+Task<> hail_parent_and_fail(Context& context) {
+  context.exit(context.parent(), ExitReason::symbol("hello"));
+  context.exit(ExitReason::symbol("boom"));
+  co_return;
+}
+
+TEST(Parent, AnExitSignalOfAChildThatThenEndsIsNotItsEnd) {
+  LocalWorld world;
+  const Story story = new_story();
+  world.run([&](Context& context) -> Task<> {
+    const Pid family = co_await start_family(context, story);
+    co_await ask(context, family, [](Family& own) -> Task<> {
+      own.start_child(job("awaited", hail_parent_and_fail));
+      const Result<ChildEnd> end = co_await own.await_child_termination("awaited", 1s);
+      EXPECT_TRUE(end && end.value().reason == ExitReason::symbol("boom"));
+      own.start_child(job("told", hail_parent_and_fail));
+      co_await own.context().sleep_for(1s);  // both are there now
+    });
+    co_await stop_server(context, family);
+  });
+  const std::vector<std::string> first(story->begin(), story->begin() + 3);
+  EXPECT_EQ(first,
+            (std::vector<std::string>{"exit hello", "exit hello", "\"told\" nil boom, left 0"}));
+}
+
 TEST(Parent, AChildWhoseTimeIsUpMayBeShutDownBeforeItsEndIsTold) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {

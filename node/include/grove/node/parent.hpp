@@ -142,7 +142,6 @@ class ParentServer : public GenServer {
   StartResult known(const Value& id) const;
   void add(detail::ParentedChild child, Timeout timeout);
   void expire(const Pid& pid);
-  [[nodiscard]] bool is_end_of_child(const Exit& exit) const;
   detail::ParentedChild take(const Pid& pid);
   ChildEnd remove(const Exit& exit);
   Task<> end_child(Pid pid, ExitReason reason);
