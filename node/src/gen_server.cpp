@@ -229,6 +229,10 @@ Task<> ServerBodyBase::finish(Context& context, GenServer& server) {
     co_await end(context, *server.next_->stop);
     co_return;
   }
+  if (timeout && *timeout < Clock::Duration::zero()) {
+    co_await end(context, ExitReason::symbol("badarg"));
+    co_return;
+  }
   if (!timeout && idle_ != nullptr) timeout = idle_->timeout;  // a system message cancels none
   if (timeout || (options_.hibernate_after && !slept)) await_idleness(context, timeout);
 }

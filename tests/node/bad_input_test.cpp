@@ -271,6 +271,31 @@ TEST(UnhandledMessage, EndsItsServerWhenItWasACastOrACall) {
 
 // -- what one does to oneself -------------------------------------------------------------------
 
+class Impatient : public GenServer {
+ public:
+  using Handles = grove::Handles<Note>;
+  explicit Impatient(Pid watcher) : watcher_{watcher} {}
+  void handle_cast(const Note& note) { timeout_after(std::chrono::seconds{note.number}); }
+  void terminate(const ExitReason& reason) { context().send(watcher_, reason); }
+
+ private:
+  Pid watcher_;
+};
+
+// OTP: {bad_return_value, {noreply, State, -1}}, and it terminates.
+TEST(ServerTimeout, ThatIsNegativeEndsItsServerThroughTerminate) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    context.trap_exit(true);
+    const StartResult server = co_await start_link<Impatient>(context, context.self());
+    context.cast(server.pid, Note{-1});
+    const Exit exit = co_await context.receive<Exit>();
+    EXPECT_EQ(exit.reason, ExitReason::symbol("badarg"));
+    const auto terminated = co_await context.receive_for<ExitReason>(0ms);
+    EXPECT_EQ(terminated, ExitReason::symbol("badarg"));
+  });
+}
+
 TEST(Oneself, IsNeitherLinkedNorMonitored) {  // OTP: LNK-2, MON-5
   LocalWorld world;
   world.run([](Context& context) -> Task<> {

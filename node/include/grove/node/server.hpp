@@ -119,7 +119,7 @@ class GenServer {
     next().continuations.push_back(Message::make<T>(std::move(message)));
   }
   /// handle_info(ServerTimeout) runs when nothing comes for `time`. Any message cancels it; zero
-  /// does not overtake what is queued.
+  /// does not overtake what is queued; a negative one ends the server, `badarg`.
   void timeout_after(Clock::Duration time) { next().timeout = time; }
   /// The process gives back the memory that it keeps for later, and handle_hibernate(), if there
   /// is one, what the server does. Nothing else changes: the next message is handled as ever.
