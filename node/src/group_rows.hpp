@@ -14,7 +14,7 @@
 
 namespace grove::detail {
 
-/// Errors: bad_argument (no name, or a key that equals nothing), too_large.
+/// Errors: bad_argument (no name), too_large.
 Result<void> check_group(std::string_view scope, const Value& group);
 
 /// Returns: how many memberships; nothing when the rows break a rule, or those are more than
