@@ -16,6 +16,7 @@ namespace {
 constexpr int k_turn_budget = 256;  // messages, handled or sent, in one turn
 constexpr int k_long_turn_budget = 4096;
 constexpr std::chrono::milliseconds k_long_turn_time{1};
+constexpr std::chrono::microseconds k_brief_turn_time{200};
 constexpr int k_resume_cost = 8;        // of a coroutine, in messages
 constexpr unsigned k_inbox_steps = 32;  // messages handled between two looks at the inbox
 
@@ -70,9 +71,11 @@ bool Process::run(Turn& turn) noexcept {
   // Who has many messages gets a longer turn: those who send them get theirs too, each of them.
   budget_ = static_cast<int>(
       std::clamp<std::uint32_t>(mailbox_.size(), k_turn_budget, k_long_turn_budget));
+  const Clock::TimePoint limit =
+      turn.is_brief() ? node_->clock().now() + k_brief_turn_time : Clock::TimePoint::max();
   bool again = false;
   for (;;) {
-    work_off();
+    work_off(limit);
     again = alive_ && !doomed_ && budget_ <= 0;
     if (doomed_ || !alive_ || losing_ || !mailbox_.empty()) settle(turn);
     if (again) break;
@@ -85,11 +88,11 @@ bool Process::run(Turn& turn) noexcept {
   return again;
 }
 
-/// Runs user code for as long as there is some to run, and budget.
-void Process::work_off() {
+/// Runs user code for as long as there is some to run, and budget, and not after `limit`.
+void Process::work_off(Clock::TimePoint limit) {
   const std::int32_t before = budget_;
+  const bool brief = limit != Clock::TimePoint::max();
   bool in_time = true;
-  Clock::TimePoint limit = Clock::TimePoint::max();
   for (unsigned steps = 1; alive_ && !doomed_ && budget_ > 0 && in_time && work(); ++steps) {
     if (in_coroutine_) {
       charge(k_resume_cost);
@@ -98,7 +101,8 @@ void Process::work_off() {
       charge(1);
       if (steps % k_inbox_steps == 0) take_inbox();
     }
-    if (steps % k_turn_budget == 0) {  // a long turn: fine while its messages are short work
+    // A long turn is fine while its messages are short work.
+    if (brief || steps % k_turn_budget == 0) {
       const Clock::TimePoint now = node_->clock().now();
       in_time = now <= limit;
       limit = std::min(limit, now + k_long_turn_time);

@@ -203,7 +203,7 @@ class alignas(64) Process final : public Context, public Runnable {
 
   // process.cpp
   bool work();
-  void work_off();
+  void work_off(Clock::TimePoint limit);
   void settle(Turn& turn);
   bool wake_waiter();
   bool wake_operation();

@@ -4,6 +4,7 @@
 #include "grove/core/clock.hpp"
 #include "grove/core/scheduler.hpp"
 #include "grove/core/submit_together.hpp"
+#include "grove/node/node.hpp"
 
 #include "support/wait_until.hpp"
 #include "support/work.hpp"
@@ -21,6 +22,7 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace grove {
 namespace {
@@ -30,6 +32,8 @@ using namespace std::chrono_literals;
 using testkit::held_by;
 using testkit::once;
 using testkit::Work;
+
+struct Continue {};
 
 /// Each round waits for a step and takes it.
 class Steps final : public Loop {
@@ -176,6 +180,63 @@ TEST_P(Loops, LeaveItToTheWorkersAsSoonAsThereIsMore) {
   scheduler->stop();
 }
 
+TEST_P(Loops, LeaveItToTheWorkersWhenSomethingElseComesFirst) {
+  scheduler->run_loop(steps);
+  for (int round = 0; round < 200; ++round) {
+    std::latch ran{1};
+    Work work{once([&] { ran.count_down(); })};
+    steps.take([&] {
+      const Loop::Next next = waking(work, Loop::Next::run_here)();
+      SubmitTogether::let_go();
+      ran.wait();
+      return next;
+    });
+  }
+  scheduler->stop();
+}
+
+/// Sends itself message after message, each of which takes a while, and notes who handles them.
+class Slices final : public Handler {
+ public:
+  explicit Slices(std::vector<std::thread::id>& handled_by) : handled_by_{handled_by} {}
+  void handle(Context& context, Envelope&) override {
+    handled_by_.push_back(std::this_thread::get_id());
+    const Clock& clock = context.node().clock();
+    for (const auto until = clock.now() + 1ms; clock.now() < until;) continue;
+    if (handled_by_.size() < k_slices) return context.send(context.self(), Continue{});
+    context.exit(context.self(), ExitReason::kill());
+  }
+  static constexpr std::size_t k_slices = 5;
+
+ private:
+  std::vector<std::thread::id>& handled_by_;
+};
+
+// However short each piece of it is: the watchdog would not see that.
+TEST_P(Loops, GoOnAfterTheFirstLongHandlerOfAProcess) {
+  Node node{{.name = "loops", .clock = clock.get(), .scheduler = scheduler.get()}};
+  scheduler->run_loop(steps);
+  EXPECT_TRUE(testkit::wait_until(*clock, [&] {
+    std::vector<std::thread::id> handled_by;
+    std::thread::id loops;
+    const Pid slices = node.spawn<Slices>(std::ref(handled_by));
+    std::promise<void> never;
+    never.get_future().wait_for(std::chrono::milliseconds{2});  // it has started, and all sleep
+    steps.take([&] {
+      loops = std::this_thread::get_id();
+      const SubmitTogether together;
+      node.send(slices, Continue{});
+      return Loop::Next::run_here;
+    });
+    EXPECT_TRUE(node.wait_until_empty(1min));
+    EXPECT_EQ(handled_by.size(), Slices::k_slices);
+    if (handled_by[0] != loops) return false;
+    EXPECT_NE(handled_by[1], loops);
+    return true;
+  }));
+  scheduler->stop();
+}
+
 TEST_P(Loops, GoOnWhileWhatTheyRunDoesNotReturn) {
   scheduler->run_loop(steps);
   std::latch release{1};
@@ -254,19 +315,20 @@ TEST_P(Loops, EndWithTheScheduler) {
   EXPECT_THROW(scheduler->run_loop(steps), std::system_error);
 }
 
-/// Whether the thread of a loop runs anything else when it may: a worker has slept for a while.
-bool lends(const ThreadSchedulerOptions& options) {
+/// Whether the thread of a loop runs anything else in so many rounds, before which the workers have
+/// mostly gone to sleep.
+bool lends(const ThreadSchedulerOptions& options, int rounds) {
   Steps steps;
   const auto scheduler = make_thread_scheduler(options);
   scheduler->run_loop(steps);
   bool lends = false;
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < rounds && !lends; ++round) {
     std::promise<void> never;
     never.get_future().wait_for(std::chrono::milliseconds{2});
     std::latch ran{1};
     std::thread::id loops;
     Work work{once([&] {
-      lends = lends || std::this_thread::get_id() == loops;
+      lends = std::this_thread::get_id() == loops;
       ran.count_down();
     })};
     steps.take([&] {
@@ -282,8 +344,34 @@ bool lends(const ThreadSchedulerOptions& options) {
 }
 
 TEST(LoopsThatNobodyCouldReplace, RunNothingElse) {
-  EXPECT_FALSE(lends({.workers = 1, .spare_threads_max = 0}));
-  EXPECT_FALSE(lends({.workers = 1, .stuck_after = 1h}));
+  EXPECT_TRUE(lends({.workers = 1}, 5000));
+  EXPECT_FALSE(lends({.workers = 1, .spare_threads_max = 0}, 20));
+  EXPECT_FALSE(lends({.workers = 1, .stuck_after = 1h}, 20));
+}
+
+TEST(LoopsOfAStoppedScheduler, EndAlsoWhenWhatTheyRunIsStuck) {
+  for (int round = 0; round < 50; ++round) {
+    Steps steps;
+    const auto scheduler = make_thread_scheduler({.workers = 1, .stuck_after = 1ms});
+    scheduler->run_loop(steps);
+    std::latch inside{1};
+    std::latch release{1};
+    Work stuck{[&](Turn& turn) {
+      inside.count_down();
+      return held_by(release)(turn);
+    }};
+    steps.take([&] {
+      const SubmitTogether together;
+      scheduler->submit(stuck);
+      return Loop::Next::run_here;
+    });
+    inside.wait();
+    std::thread stopping{[&] { scheduler->stop(); }};
+    while (scheduler->running()) std::this_thread::yield();
+    release.count_down();
+    stopping.join();
+    steps.await_end();
+  }
 }
 
 TEST(SimulatedScheduler, HasNoThreadForALoop) {

@@ -277,7 +277,7 @@ void ThreadScheduler::go_round(WorkerThread& self, Seat& seat) {
 void ThreadScheduler::run_for_loop(WorkerThread& self, Runnable& work) {
   lent_.fetch_add(1, std::memory_order_seq_cst);
   if (dozing_.load(std::memory_order_seq_cst)) wake_watchdog();
-  if (self.run(work)) queue_up(injected_, work);
+  if (self.run_briefly(work)) queue_up(injected_, work);
   self.flush();
   lent_.fetch_sub(1, std::memory_order_seq_cst);
 }
@@ -295,7 +295,11 @@ void ThreadScheduler::end_loop(Seat& seat) {
 }  // namespace detail
 
 SubmitTogether::SubmitTogether() noexcept : outer_{!std::exchange(detail::t_held.holds, true)} {
-  if (outer_) detail::ThreadScheduler::let_go();  // there is more to do than this thread has kept
+  if (outer_) detail::ThreadScheduler::let_go();
+}
+
+void SubmitTogether::let_go() noexcept {
+  if (!detail::t_held.holds) detail::ThreadScheduler::let_go();
 }
 
 SubmitTogether::~SubmitTogether() {

@@ -73,9 +73,12 @@ void ThreadScheduler::hand_over(WorkerThread& thread) {
 
 /// With `threads_mutex_`. Returns: false when there is no thread to be had.
 bool ThreadScheduler::seat_a_spare(Seat& seat) {
-  if (!has_spare()) return false;
+  if (stopping_.load() || !has_spare()) return false;  // spares end without a look at their seat
   if (spares_.empty()) {
-    if (!start_thread(&seat)) return false;
+    if (!start_thread(&seat)) {
+      lends_.store(false, std::memory_order_relaxed);
+      return false;
+    }
   } else {
     spares_.back()->sit(&seat);
     spares_.pop_back();

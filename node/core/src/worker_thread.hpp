@@ -38,6 +38,12 @@ class alignas(64) WorkerThread final : public Turn {
     running_ = &work;
     return work.run(*this);
   }
+  bool run_briefly(Runnable& work) {
+    brief_ = true;
+    const bool again = run(work);
+    brief_ = false;
+    return again;
+  }
   /// Null when it was given away. Not to be asked inside user code.
   [[nodiscard]] Seat* seat() const noexcept { return seat_; }
   /// Before its thread looks at it again.

@@ -88,6 +88,8 @@ class Turn {
   void flush() {
     if (owed_ != nullptr) flush_owed();
   }
+  /// Its thread has something else to do soon, and a worker can go on with what runs.
+  [[nodiscard]] bool is_brief() const noexcept { return brief_; }
   /// Nobody is to be flushed any more; who is owed may be gone.
   void forget_owed() noexcept { owed_ = nullptr; }
 
@@ -123,8 +125,9 @@ class Turn {
   std::atomic<std::uint8_t> attention_{0};
   const void* subject_ = nullptr;  // as worker_
   unsigned worker_ = k_no_worker;  // its thread's outside user code; inside, the claimant's
-  Flushable* owed_ = nullptr;      // as worker_
-  unsigned owing_turns_ = 0;       // begun since
+  bool brief_ = false;
+  Flushable* owed_ = nullptr;  // as worker_
+  unsigned owing_turns_ = 0;   // begun since
   Clock::TimePoint owing_from_{};
 };
 

@@ -19,6 +19,10 @@ class SubmitTogether {
   SubmitTogether(const SubmitTogether&) = delete;
   SubmitTogether& operator=(const SubmitTogether&) = delete;
 
+  /// What the thread of a loop may have kept to run it itself, after its round, goes to a worker
+  /// now: something else comes first. So it does when the next one begins.
+  static void let_go() noexcept;
+
  private:
   const bool outer_;
 };
