@@ -37,6 +37,7 @@ bool Incoming::deliver(const PeerLinkPtr& link, const transport::Frame& batch) {
     if (!record) return !malformed;
     if (!is_quick(*record)) {
       together.reset();
+      SubmitTogether::let_go();
     } else if (!together) {
       together.emplace();
     }

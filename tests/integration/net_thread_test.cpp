@@ -74,24 +74,36 @@ TEST_F(NetThread, RunsWhatAFrameIsForWhileTheWorkersSleep) {
   }));
 }
 
+/// Holds up whoever waits for it, until it goes.
+class Barrier {
+ public:
+  ~Barrier() { latch_->count_down(); }
+  /// Who waits may outlive it.
+  [[nodiscard]] std::shared_ptr<std::latch> latch() const { return latch_; }
+
+ private:
+  std::shared_ptr<std::latch> latch_ = std::make_shared<std::latch>(1);
+};
+
 TEST_F(NetThread, IsReplacedWhileWhatItRunsDoesNotReturn) {
   const Pid squarer = b_.run(start_squarer);
-  const auto release = std::make_shared<std::latch>(1);  // who waits for it outlives this function
-  for (int stuck = 0; stuck < 8; ++stuck) {
-    const auto inside = std::make_shared<std::promise<void>>();
+  EXPECT_TRUE(b_.wait([&] {  // as above; and after a slow one it runs none for a while
+    const Barrier barrier;
+    const std::thread::id before = thread_of_b();
+    const auto inside = std::make_shared<std::promise<std::thread::id>>();
     auto heard = inside->get_future();
-    const Pid blocking = b_.node().spawn<Doing>([release, inside] {
-      inside->set_value();
-      release->wait();
+    const Pid blocking = b_.node().spawn<Doing>([latch = barrier.latch(), inside] {
+      inside->set_value(std::this_thread::get_id());
+      latch->wait();
     });
     send(blocking);
-    value_of(heard);
+    const std::thread::id stuck = value_of(heard);
     const int answer = a_.run([squarer](Context& context) -> Task<int> {
       co_return co_await context.call_for<Square>(std::nullopt, squarer, 12);
     });
     EXPECT_EQ(answer, 144);
-  }
-  release->count_down();
+    return stuck == before;
+  }));
 }
 
 }  // namespace

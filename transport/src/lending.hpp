@@ -9,6 +9,7 @@
 
 #include "grove/core/clock.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 
@@ -20,28 +21,33 @@ class Lending {
   /// What was run since the last round took so long.
   void begin_round(Clock::TimePoint now) noexcept {
     const Clock::Duration took = now - ended_;
-    if (lent_ && took > k_short) rests_until_ = now + k_rest * took;
+    if (lent_ && took > k_short) rests_until_ = now + std::min(k_rest * took, k_rest_max);
+    rests_ = now < rests_until_;
     frames_ = bytes_ = 0;
-    lent_ = false;
   }
   void heard(std::size_t frame_bytes) noexcept {
     ++frames_;
     bytes_ += frame_bytes;
   }
-  /// Returns: whether it runs what this round has woken.
+  /// Whether it will run what this round has woken, as far as is known.
+  [[nodiscard]] bool lends() const noexcept { return !rests_ && frames_ == 1 && bytes_ <= k_small; }
+  /// Returns: whether it does.
   [[nodiscard]] bool end_round(Clock::TimePoint now) noexcept {
     ended_ = now;
-    lent_ = frames_ == 1 && bytes_ <= k_small && now >= rests_until_;
-    return lent_;
+    return lent_ = lends();
   }
 
  private:
   static constexpr std::size_t k_small = 512;  // bytes: some messages, not a stream of them
-  static constexpr Clock::Duration k_short = std::chrono::microseconds{50};  // some hand-overs
+  // On a busy core others run as soon as something is sent; that is no sign of slow code.
+  static constexpr Clock::Duration k_short = std::chrono::microseconds{200};
   static constexpr int k_rest = 100;
+  static constexpr Clock::Duration k_rest_max =
+      std::chrono::seconds{10};  // the program was stopped
 
   std::size_t frames_ = 0;
   std::size_t bytes_ = 0;
+  bool rests_ = false;
   bool lent_ = false;
   Clock::TimePoint ended_{};
   Clock::TimePoint rests_until_{};

@@ -3,6 +3,7 @@
 
 #include "grove/core/check.hpp"
 #include "grove/core/read_mostly.hpp"
+#include "grove/core/submit_together.hpp"
 #include "grove/transport/endpoint.hpp"
 
 #include "gate.hpp"
@@ -23,6 +24,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -96,6 +98,20 @@ class SignalsBlocked {
 
  private:
   sigset_t before_;
+};
+
+/// Notes which thread is in a round.
+class InRound {
+ public:
+  explicit InRound(std::atomic<std::thread::id>& who) noexcept : who_{who} {
+    who_.store(std::this_thread::get_id(), std::memory_order_relaxed);
+  }
+  ~InRound() { who_.store({}, std::memory_order_relaxed); }
+  InRound(const InRound&) = delete;
+  InRound& operator=(const InRound&) = delete;
+
+ private:
+  std::atomic<std::thread::id>& who_;
 };
 
 /// Sends a part from a thread that may be interrupted by a signal. Throws: zmq::error_t.
@@ -184,6 +200,7 @@ class ZmqTransport final : public Transport, private Loop {
 
   void stop() override {
     if (stopped_.exchange(true)) return;
+    GROVE_CHECK(in_round_.load() != std::this_thread::get_id());  // it would wait for itself
     wake_.raise();
     {
       std::unique_lock lock{looping_mutex_};
@@ -262,6 +279,7 @@ class ZmqTransport final : public Transport, private Loop {
   void post(std::function<void()> action) override {
     {
       const std::lock_guard lock{posted_mutex_};
+      if (!takes_posts_) return;
       posted_.push_back(std::move(action));
     }
     wake_.raise();
@@ -313,6 +331,7 @@ class ZmqTransport final : public Transport, private Loop {
   // on_tick comes last: what there is to say is said before the thread runs something else.
   Next round() override {
     const SignalsBlocked blocked;
+    const InRound inside{in_round_};
     if (stopped_.load(std::memory_order_acquire)) return Next::stop;
     const Clock::TimePoint begun = clock_.now();
     lending_.begin_round(begun);
@@ -326,7 +345,15 @@ class ZmqTransport final : public Transport, private Loop {
     return lending_.end_round(clock_.now()) ? Next::run_here : Next::hand_over;
   }
   void interrupt() noexcept override { wake_.raise(); }
-  void ended() noexcept override { set_looping(false); }
+  void ended() noexcept override {
+    {
+      std::vector<std::function<void()>> never;  // who waits for one of them learns that it is gone
+      const std::lock_guard lock{posted_mutex_};
+      takes_posts_ = false;
+      posted_.swap(never);
+    }
+    set_looping(false);
+  }
 
   void set_looping(bool looping) {
     const std::lock_guard lock{looping_mutex_};
@@ -391,7 +418,9 @@ class ZmqTransport final : public Transport, private Loop {
       gate_.heard(head);
       if (parts > 2) head.rebuild();  // no frame of ours: let it be malformed
       lending_.heard(head.size() + tail.size());
+      if (!lending_.lends()) SubmitTogether::let_go();  // of the frame before
       events_->on_frame(route.to_string(), frame_of(std::move(head), std::move(tail)));
+      if (!lending_.lends()) SubmitTogether::let_go();
     }
     look_again_ = true;
   }
@@ -441,7 +470,11 @@ class ZmqTransport final : public Transport, private Loop {
       const std::lock_guard lock{posted_mutex_};
       actions.swap(posted_);
     }
-    for (const auto& action : actions) action();
+    for (const auto& action : actions) {
+      SubmitTogether::let_go();  // it may take its time
+      action();
+    }
+    if (!actions.empty()) SubmitTogether::let_go();
   }
 
   Clock& clock_;
@@ -457,12 +490,14 @@ class ZmqTransport final : public Transport, private Loop {
   std::atomic<bool> look_again_{true};                // see poll()
   Clock::TimePoint look_at_shared_{};                 // the net thread's
   Clock::TimePoint shared_rest_until_{};              // the net thread's
-  std::mutex posted_mutex_;                           // guards posted_
+  std::mutex posted_mutex_;                           // guards the next two
   std::vector<std::function<void()>> posted_;
+  bool takes_posts_ = true;
   Resolver resolver_;
   Lending lending_;               // the net thread's
   Clock::TimePoint next_tick_{};  // the net thread's
-  std::mutex looping_mutex_;      // guards looping_
+  std::atomic<std::thread::id> in_round_{};
+  std::mutex looping_mutex_;  // guards looping_
   std::condition_variable has_ended_;
   bool looping_ = false;
 };

@@ -82,10 +82,12 @@ struct Member {
   std::size_t queued_bytes = 0;       // for it: not sent yet, or not acknowledged
 };
 
+/// What runs on the transport's loop is short, and waits for no process.
 class Cluster {
  public:
   /// Both outlive the cluster. Call before the node's first process; destroy it when the node has
-  /// no process left, or its scheduler has stopped.
+  /// no process left, or its scheduler has stopped: with that the transport's loop ends, and what
+  /// it was still to run is dropped.
   Cluster(Node& node, transport::Transport& transport, ClusterConfig config);
   /// As stop().
   ~Cluster();

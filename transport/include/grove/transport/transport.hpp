@@ -82,7 +82,7 @@ class Transport {
   /// lies. Keeps what it is given until it has left; who sends must know when to stop. Never
   /// blocks.
   virtual SendResult send(LinkId link, Buffer frame, const Bytes& tail) = 0;
-  /// Runs `action` on the loop.
+  /// Runs `action` on the loop; drops it when that has ended.
   virtual void post(std::function<void()> action) = 0;
 };
 

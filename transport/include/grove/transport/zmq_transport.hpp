@@ -2,11 +2,11 @@
 //
 // The real network: ZeroMQ over TCP and over socket files.
 //
-// One net thread at a time, the scheduler's, owns the ROUTER that receives, the monitors of the links
-// and all timing. A link's DEALER belongs to that thread too until share(); then it is used under the
-// link's own lock by whoever sends. After one small frame the net thread itself runs the process that
-// the frame is for, when all workers sleep. So an idle link costs no hand-off between threads of
-// ours, neither way (ADR 24).
+// One net thread at a time, the scheduler's, owns the ROUTER that receives, the monitors of the
+// links and all timing. A link's DEALER belongs to that thread too until share(); then it is used
+// under the link's own lock by whoever sends. After one small frame the net thread itself runs the
+// process that the frame is for, when all workers sleep. So an idle link costs no hand-off between
+// threads of ours, neither way (ADR 24).
 #pragma once
 
 #include "grove/core/clock.hpp"
