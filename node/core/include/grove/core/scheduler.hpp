@@ -243,7 +243,8 @@ struct ThreadSchedulerOptions {
   unsigned workers = 0;  // 0: one per core
   /// User code that has not returned for so long loses its thread's place, and is told: stuck().
   /// Twenty turns of an Erlang scheduler: long for a handler, not yet noticed by a person; a
-  /// hand-over (some 30 us) for nothing costs 0.2 % of it. Bounds: > 0.
+  /// hand-over (some 30 us) for nothing costs 0.2 % of it. Above 100 ms, the threads of loops run
+  /// no processes. Bounds: > 0.
   Clock::Duration stuck_after = std::chrono::milliseconds{20};
   /// Threads, beside the workers, for places that were handed over. When all of them are stuck
   /// too, what a stuck worker has queued still goes to the others.
