@@ -242,10 +242,8 @@ void ThreadScheduler::run_loop(Loop& loop) {
       place = std::prev(loop_seats_.end());
     }
     place->loop = &loop;
-    ++loops_;
-    if (!stopping_.load() && seat_a_spare(*place)) return;
+    if (seat_a_spare(*place)) return;
     place->loop = nullptr;
-    --loops_;
   }
   throw std::system_error{std::make_error_code(std::errc::resource_unavailable_try_again),
                           "no thread for a loop"};
@@ -287,7 +285,6 @@ void ThreadScheduler::end_loop(Seat& seat) {
   {
     const std::lock_guard lock{threads_mutex_};
     loop = std::exchange(seat.loop, nullptr);
-    --loops_;
   }
   loop->ended();
 }

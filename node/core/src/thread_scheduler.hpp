@@ -93,6 +93,7 @@ class ThreadScheduler final : public Scheduler {
   bool start_thread(Seat* seat);
   bool seat_a_spare(Seat& seat);
   [[nodiscard]] bool has_spare() const;
+  [[nodiscard]] std::size_t loops() const;
   void note_spares();
   [[nodiscard]] bool all_parked();
   void wake_watchdog();
@@ -110,12 +111,11 @@ class ThreadScheduler final : public Scheduler {
   std::condition_variable sleep_wake_;
   unsigned wakeups_ = 0;  // guarded by sleep_mutex_
 
-  std::mutex threads_mutex_;           // guards the next five, but for what is in them
+  std::mutex threads_mutex_;           // guards the next four, but for what is in them
   std::deque<WorkerThread> threads_;   // of workers, then others; they stay in place
   std::vector<WorkerThread*> spares_;  // without seat or work
   std::condition_variable spares_wake_;
-  std::deque<Seat> loop_seats_;  // stay in place
-  std::size_t loops_ = 0;        // of these seats that have one
+  std::deque<Seat> loop_seats_;  // stay in place; some are free
 
   std::atomic<bool> lends_{false};  // whether the threads of loops run something else
   std::atomic<unsigned> lent_{0};   // how many do so now

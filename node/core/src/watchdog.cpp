@@ -5,6 +5,7 @@
 // thread, and its runnable is told. Time is counted in looks, so the watchdog needs no clock.
 #include "thread_scheduler.hpp"
 
+#include <algorithm>
 #include <system_error>
 
 namespace grove::detail {
@@ -90,7 +91,14 @@ bool ThreadScheduler::seat_a_spare(Seat& seat) {
 
 /// With `threads_mutex_`.
 bool ThreadScheduler::has_spare() const {
-  return !spares_.empty() || threads_.size() < seats_.size() + loops_ + spares_max_;
+  return !spares_.empty() || threads_.size() < seats_.size() + loops() + spares_max_;
+}
+
+/// With `threads_mutex_`.
+std::size_t ThreadScheduler::loops() const {
+  return static_cast<std::size_t>(
+      std::count_if(loop_seats_.begin(), loop_seats_.end(),
+                    [](const Seat& seat) { return seat.loop != nullptr; }));
 }
 
 /// With `threads_mutex_`. A loop's thread that could not be replaced soon is not lent.
@@ -113,7 +121,7 @@ bool ThreadScheduler::start_thread(Seat* seat) {
 bool ThreadScheduler::all_parked() {
   const std::lock_guard lock{threads_mutex_};
   return lent_.load(std::memory_order_seq_cst) == 0 &&
-         sleepers_.load(std::memory_order_seq_cst) + spares_.size() + loops_ == threads_.size();
+         sleepers_.load(std::memory_order_seq_cst) + spares_.size() + loops() == threads_.size();
 }
 
 void ThreadScheduler::wake_watchdog() {
