@@ -42,8 +42,8 @@ class Lending {
   // On a busy core others run as soon as something is sent; that is no sign of slow code.
   static constexpr Clock::Duration k_short = std::chrono::microseconds{200};
   static constexpr int k_rest = 100;
-  static constexpr Clock::Duration k_rest_max =
-      std::chrono::seconds{10};  // the program was stopped
+  // What took that long was no code: the program was stopped.
+  static constexpr Clock::Duration k_rest_max = std::chrono::seconds{10};
 
   std::size_t frames_ = 0;
   std::size_t bytes_ = 0;

@@ -470,11 +470,11 @@ class ZmqTransport final : public Transport, private Loop {
       const std::lock_guard lock{posted_mutex_};
       actions.swap(posted_);
     }
+    if (!actions.empty()) SubmitTogether::let_go();  // they may take their time
     for (const auto& action : actions) {
-      SubmitTogether::let_go();  // it may take its time
       action();
+      SubmitTogether::let_go();
     }
-    if (!actions.empty()) SubmitTogether::let_go();
   }
 
   Clock& clock_;
