@@ -57,6 +57,19 @@ class RemoteRules : public testing::Test {
     servant = world["b"].node().spawn(obey);
     world.run_for(1ms);
   }
+  /// Both trap exits, and `context` has linked itself to the servant.
+  Task<> trap_and_link(Context& context) {
+    context.trap_exit(true);
+    context.link(servant);
+    const Order trap{"trap"};
+    context.send(servant, trap);
+    co_await context.sleep_for(1s);
+  }
+  /// The session ends, and there is another one.
+  void change_session() {
+    world.disconnect("a", "b");
+    EXPECT_TRUE(world.run_until([this] { return world.all_connected(); }, 1min));
+  }
   SimWorld world{11};
   Pid servant;
 };
@@ -116,13 +129,8 @@ TEST_F(RemoteRules, LinksAndUnlinksThatCrossLeaveBothOfOneOpinion) {
 // LNK-11. The session changes while its code runs: it has not heard of the loss yet.
 TEST_F(RemoteRules, AnUnlinkOfALostSessionLeavesTheLinkOfTheNextOne) {
   world.run("a", [this](Context& context) -> Task<> {
-    context.trap_exit(true);
-    context.link(servant);
-    const Order trap{"trap"};
-    context.send(servant, trap);
-    co_await context.sleep_for(1s);
-    world.disconnect("a", "b");
-    EXPECT_TRUE(world.run_until([this] { return world.all_connected(); }, 1min));
+    co_await trap_and_link(context);
+    change_session();
     world["b"].node().send(servant, Order{"link", context.self()});
     world.run_for(1s);
     context.unlink(servant);
@@ -133,16 +141,11 @@ TEST_F(RemoteRules, AnUnlinkOfALostSessionLeavesTheLinkOfTheNextOne) {
 // LNK-11. The same the other way: the UNLINK has come, and has not been heard of either.
 TEST_F(RemoteRules, AnUnlinkThatCameByALostSessionLeavesTheLinkOfTheNextOne) {
   world.run("a", [this](Context& context) -> Task<> {
-    context.trap_exit(true);
-    context.link(servant);
-    const Order trap{"trap"};
-    context.send(servant, trap);
-    co_await context.sleep_for(1s);
+    co_await trap_and_link(context);
     world["b"].node().send(servant, Order{"unlink", context.self()});
     world.run_for(1s);
     context.unlink(servant);
-    world.disconnect("a", "b");
-    EXPECT_TRUE(world.run_until([this] { return world.all_connected(); }, 1min));
+    change_session();
     context.link(servant);
     co_await expect_both_linked(context, servant);
   });
