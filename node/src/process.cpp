@@ -16,7 +16,6 @@ namespace {
 constexpr int k_turn_budget = 256;  // messages, handled or sent, in one turn
 constexpr int k_long_turn_budget = 4096;
 constexpr std::chrono::milliseconds k_long_turn_time{1};
-constexpr std::chrono::microseconds k_brief_turn_time{200};
 constexpr int k_resume_cost = 8;        // of a coroutine, in messages
 constexpr unsigned k_inbox_steps = 32;  // messages handled between two looks at the inbox
 
@@ -72,7 +71,7 @@ bool Process::run(Turn& turn) noexcept {
   budget_ = static_cast<int>(
       std::clamp<std::uint32_t>(mailbox_.size(), k_turn_budget, k_long_turn_budget));
   const Clock::TimePoint limit =
-      turn.is_brief() ? node_->clock().now() + k_brief_turn_time : Clock::TimePoint::max();
+      turn.is_brief() ? node_->clock().now() + Turn::k_brief_time : Clock::TimePoint::max();
   bool again = false;
   for (;;) {
     work_off(limit);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "grove/core/clock.hpp"
+#include "grove/core/scheduler.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -21,7 +22,9 @@ class Lending {
   /// What was run since the last round took so long.
   void begin_round(Clock::TimePoint now) noexcept {
     const Clock::Duration took = now - ended_;
-    if (lent_ && took > k_short) rests_until_ = now + std::min(k_rest * took, k_rest_max);
+    // Any less is no sign of slow code: on a busy core, others run as soon as something is sent.
+    if (lent_ && took > Turn::k_brief_time)
+      rests_until_ = now + std::min(k_rest * took, k_rest_max);
     rests_ = now < rests_until_;
     frames_ = bytes_ = 0;
   }
@@ -39,8 +42,6 @@ class Lending {
 
  private:
   static constexpr std::size_t k_small = 512;  // bytes: some messages, not a stream of them
-  // On a busy core others run as soon as something is sent; that is no sign of slow code.
-  static constexpr Clock::Duration k_short = std::chrono::microseconds{200};
   static constexpr int k_rest = 100;
   // What took that long was no code: the program was stopped.
   static constexpr Clock::Duration k_rest_max = std::chrono::seconds{10};

@@ -88,8 +88,9 @@ class Turn {
   void flush() {
     if (owed_ != nullptr) flush_owed();
   }
-  /// Its thread has something else to do soon, and a worker can go on with what runs.
+  /// Its thread has something else to do: after k_brief_time, a worker goes on with what runs.
   [[nodiscard]] bool is_brief() const noexcept { return brief_; }
+  static constexpr Clock::Duration k_brief_time = std::chrono::microseconds{200};
   /// Nobody is to be flushed any more; who is owed may be gone.
   void forget_owed() noexcept { owed_ = nullptr; }
 
