@@ -29,12 +29,15 @@ class Customer : public grove::GenServer {
 
 int main(int argc, char** argv) {
   Words database, created, destroyed;
+  unsigned faults = 10;
   grove::App app;
   app.option("--database", "the file of the records; vm.db", database)
       .option("--create", "create this machine", created)
-      .option("--destroy", "destroy this machine", destroyed);
+      .option("--destroy", "destroy this machine", destroyed)
+      .number("--faults", "let so many of 100 steps fail; 10", faults);
   app.supervise([&] {
-    auto top = vm::application(database.empty() ? "vm.db" : database.back(), vm::simulated_cloud);
+    auto top =
+        vm::application(database.empty() ? "vm.db" : database.back(), vm::simulated_cloud(faults));
     top.children.push_back(
         grove::child<Customer>("customer", created, destroyed).with(grove::temporary));
     return top;

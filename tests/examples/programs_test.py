@@ -41,7 +41,7 @@ class Programs(CliTest):
 
     def test_vm_lifecycle(self):
         self.play("vm_lifecycle", "--database", str(self.here.run_dir / "vm.db"), "--create",
-                  "web-1", says=["create web-1: ok", "machine web-1: running"])
+                  "web-1", "--faults", "0", says=["create web-1: ok", "machine web-1: running"])
 
 
 if __name__ == "__main__":

@@ -210,7 +210,7 @@ TEST_F(Lifecycle, V11_AStepThatADeadWorkerHasToldIsInTheRecord) {
 TEST_F(Lifecycle, V12b_AWorkerThatDiesBeforeItIsMonitoredIsNoticed) {
   vm.local.run([](Context& context) -> Task<> {
     const vm::Machine machine{"vm1", "small", "creating", "running", 1, {}, {}};
-    const vm::Cloud cloud = vm::simulated_cloud;
+    const vm::Cloud cloud = vm::simulated_cloud(0);
     const ChildSpec spec = child<vm::Worker>("worker", cloud, machine).with(temporary);
     const StartResult worker = co_await start_child(context, "workers", spec);
     context.exit(worker.pid, ExitReason::kill());
