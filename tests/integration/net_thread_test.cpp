@@ -63,14 +63,11 @@ class NetThread : public testing::Test {
 };
 
 TEST_F(NetThread, RunsWhatAFrameIsForWhileTheWorkersSleep) {
-  std::promise<std::thread::id>* ran = nullptr;
-  const Pid doing = b_.node().spawn<Doing>([&ran] { ran->set_value(std::this_thread::get_id()); });
   EXPECT_TRUE(b_.wait([&] {  // for as long as something else is awake, a worker does it
-    std::promise<std::thread::id> handled;
-    auto future = handled.get_future();
-    ran = &handled;
-    send(doing);
-    return value_of(future) == thread_of_b();
+    const auto handled = std::make_shared<std::promise<std::thread::id>>();
+    auto heard = handled->get_future();
+    send(b_.node().spawn<Doing>([handled] { handled->set_value(std::this_thread::get_id()); }));
+    return value_of(heard) == thread_of_b();
   }));
 }
 
