@@ -298,7 +298,15 @@ bool NameLog::remove(const std::string& name, bool anywhere) {
   }
   const auto holds = anywhere ? find(name) : std::nullopt;
   if (!holds) return false;
-  tell(holds->pid.node, NamesDrop{name, holds->pid.index, holds->pid.generation});
+  NamesDrop drop{name, holds->pid.index, holds->pid.generation, {}, 0};
+  const NodeId node = holds->pid.node;
+  if (origins_.at(node).session) {
+    tell(node, std::move(drop));
+  } else {  // whoever reaches it
+    drop.node = node_name(node);
+    drop.life = node_life(node).value;
+    actions_.emplace_back(Tell{all_peers(), std::move(drop)});
+  }
   return true;
 }
 
@@ -308,6 +316,12 @@ bool NameLog::remove_all(const Pid& pid) {
 }
 
 void NameLog::on_message(NodeId /*from*/, const NamesDrop& drop) {
+  if (!drop.node.empty()) {
+    NodeId node;
+    const Origin* origin = present(drop.node, drop.life, node);
+    if (origin == nullptr || !origin->session) return;
+    return tell(node, NamesDrop{drop.name, drop.index, drop.generation, {}, 0});
+  }
   const auto place = own_.find(Pid{self_, drop.index, drop.generation});
   if (place != own_.end() && place->second == drop.name) remove(drop.name);
 }

@@ -185,6 +185,7 @@ class NameLog {
   void ask(NodeId node, Origin& origin);
   void ask_next();
   void tell_news();
+  [[nodiscard]] std::vector<NodeId> all_peers() const;
   [[nodiscard]] NamesRow row_of(NodeId node, const NameOrigin& log) const;
   [[nodiscard]] NamesDigest all_rows() const;
   [[nodiscard]] std::uint64_t summary() const;

@@ -84,11 +84,13 @@ struct NamesPart {
   bool acknowledge = false;  // a row of the origin is wanted when all is there
 };
 
-/// The receiver's process shall lose its name, because somebody has unregistered it.
+/// That process shall lose its name, because somebody has unregistered it.
 struct NamesDrop {
   std::string name;
   std::uint32_t index = 0;
   std::uint32_t generation = 0;
+  std::string node;  // empty: the receiver; else the receiver passes it on, if there is a session
+  std::uint64_t life = 0;
 };
 
 /// Whether what came from a peer can be what it says.
@@ -104,4 +106,4 @@ GROVE_MESSAGE(grove::cluster::NamesDigest, "grove.names_digest", summary, answer
 GROVE_MESSAGE(grove::cluster::NamesPull, "grove.names_pull", node, life, version, complete, after)
 GROVE_MESSAGE(grove::cluster::NamesPart, "grove.names_part", node, life, from, version, changes,
               ranged, after, until, names, acknowledge)
-GROVE_MESSAGE(grove::cluster::NamesDrop, "grove.names_drop", name, index, generation)
+GROVE_MESSAGE(grove::cluster::NamesDrop, "grove.names_drop", name, index, generation, node, life)

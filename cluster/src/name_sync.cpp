@@ -290,11 +290,16 @@ void NameLog::on_tick() {
 
 // -- telling --------------------------------------------------------------------------------
 
+std::vector<NodeId> NameLog::all_peers() const {
+  std::vector<NodeId> all;
+  for (const auto& [name, peer] : peers_) all.push_back(peer.node);
+  return all;
+}
+
 /// Every session hears of each change of ours, in order; one that is new of some of them twice.
 void NameLog::tell_news() {
   const NameOrigin& log = own().log;
-  std::vector<NodeId> all;
-  for (const auto& [name, peer] : peers_) all.push_back(peer.node);
+  const std::vector<NodeId> all = all_peers();
   for (; !all.empty() && has_news();) {
     auto news = log.changes_after(told_);
     if (!news) {  // too many: they shall ask for them

@@ -411,6 +411,19 @@ TEST_F(NameLogs, CanBeTakenAwayFromElsewhere) {
   EXPECT_FALSE(net["b"].log.remove("x", true));
 }
 
+TEST_F(NameLogs, CanBeTakenAwayThroughAThirdNode) {
+  ASSERT_TRUE(net.give("a", "x", 1));
+  net.run();
+  net.cut("a", "b");
+  net["b"].log.on_reached(net["a"].id, "c");
+  net.tick();
+  ASSERT_EQ(net.holder("b", "x"), net.pid("a", 1));
+  net.take_away("b", "x");
+  net.run();
+  net.tick();
+  EXPECT_EQ(net.holder("x"), Pid{});
+}
+
 TEST_F(NameLogs, ARegistrationAfterOthersWereSeenIsYoungerWhateverTheClocksSay) {
   const std::uint64_t hours = std::uint64_t{5} * 3600 * 1'000'000;
   net.wall += hours;  // a's clock

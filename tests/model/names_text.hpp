@@ -29,7 +29,7 @@ inline void write(std::ostream& out, const NamesPart& part) {
   for (const auto& record : part.names) write(out, record);
 }
 inline void write(std::ostream& out, const NamesDrop& drop) {
-  out << 'X' << drop.name << drop.index;
+  out << 'X' << drop.name << drop.index << drop.node << drop.life;
 }
 
 }  // namespace grove::cluster

@@ -135,7 +135,7 @@ Buffer names_control() {
   append_control(batch, NamesPull{"c", 3000, 4, false, "middle"});
   append_control(batch, NamesPart{"", 2000, 16, 18, {held, gone}, false, "", "", {}, true});
   append_control(batch, NamesPart{"c", 3000, 4, 4, {}, true, "middle", "", {held}, false});
-  append_control(batch, NamesDrop{"one", 1, 2});
+  append_control(batch, NamesDrop{"one", 1, 2, "c", 3000});
   return batch;
 }
 Buffer groups_control() {
