@@ -167,7 +167,7 @@ GroupTable::Actions GroupTable::removed(const std::vector<GroupRow>& rows) {
 GroupTable::Actions GroupTable::ended(const Pid& pid) {
   const auto place = locals_.find(pid);
   if (place == locals_.end()) return {};
-  for (const Ref& ref : std::vector<Ref>{place->second.watches}) unwatch(ref, pid);
+  for (const Ref& ref : Refs{place->second.watches}) unwatch(ref, pid);
   const auto still = locals_.find(pid);
   if (still == locals_.end()) return {};
   std::vector<GroupRow> rows;
@@ -289,8 +289,8 @@ void GroupTable::watch(const Ref& ref, const Pid& watcher, std::string_view scop
   if (group && !check_group(scope, *group)) return;  // nobody will ever be in it
   watches_.emplace(ref, Watch{watcher, std::string{scope}, group});
   (group ? group_watches_[{std::string{scope}, *group}] : scope_watches_[std::string{scope}])
-      .push_back(ref);
-  locals_[watcher].watches.push_back(ref);
+      .insert(ref);
+  locals_[watcher].watches.insert(ref);
 }
 
 bool GroupTable::unwatch(const Ref& ref, const Pid& watcher) {
@@ -299,7 +299,7 @@ bool GroupTable::unwatch(const Ref& ref, const Pid& watcher) {
   const auto [who, scope, group] = std::move(place->second);
   watches_.erase(place);
   const auto drop_from = [&ref](auto& index, const auto& entry) {
-    std::erase(entry->second, ref);
+    entry->second.erase(ref);
     if (entry->second.empty()) index.erase(entry);
   };
   if (group) {
@@ -307,14 +307,14 @@ bool GroupTable::unwatch(const Ref& ref, const Pid& watcher) {
   } else {
     drop_from(scope_watches_, scope_watches_.find(scope));
   }
-  std::erase(locals_.at(watcher).watches, ref);
+  locals_.at(watcher).watches.erase(ref);
   forget_idle(watcher);
   return true;
 }
 
 void GroupTable::note(const Key& key, bool joined, const std::vector<Pid>& pids,
                       Notes& notes) const {
-  const auto tell = [&](const std::vector<Ref>& refs) {
+  const auto tell = [&](const Refs& refs) {
     for (const Ref& ref : refs) {
       notes.push_back({watches_.at(ref).watcher, ref, joined, key.group, pids});
     }

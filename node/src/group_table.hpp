@@ -22,6 +22,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -126,10 +127,11 @@ class GroupTable {
     Numbered groups;
     std::optional<Coming> coming;
   };
+  using Refs = std::set<Ref>;
   /// One process of this node.
   struct Local {
     Numbered groups;
-    std::vector<Ref> watches;
+    Refs watches;
   };
   struct Watch {
     Pid watcher;
@@ -162,8 +164,8 @@ class GroupTable {
   std::map<NodeId, Origin> origins_;
   std::unordered_map<Pid, Local> locals_;
   std::unordered_map<Ref, Watch> watches_;
-  std::unordered_map<Key, std::vector<Ref>, KeyHash> group_watches_;
-  std::map<std::string, std::vector<Ref>, std::less<>> scope_watches_;
+  std::unordered_map<Key, Refs, KeyHash> group_watches_;
+  std::map<std::string, Refs, std::less<>> scope_watches_;
 };
 
 }  // namespace grove::detail

@@ -335,5 +335,15 @@ TEST_F(GroupWatch, EndsOnceByItsOwnProcessOrWithIt) {
   EXPECT_TRUE(a.join("g", {a.pid(1)}).notes.empty());
 }
 
+TEST_F(GroupWatch, OfAHundredThousandOfOneGroupEndWithTheirProcess) {
+  constexpr std::uint64_t k_watches = 100'000;
+  for (std::uint64_t i = 1; i <= k_watches; ++i) {
+    a.table.watch({a.id, 9, i}, a.pid(9), k_scope, Value{"g"});
+  }
+  EXPECT_EQ(a.join("g", {a.pid(1)}).notes.size(), k_watches);
+  a.table.ended(a.pid(9));
+  EXPECT_TRUE(a.join("g", {a.pid(1)}).notes.empty());
+}
+
 }  // namespace
 }  // namespace grove::detail
