@@ -280,7 +280,8 @@ Result<void> NameLog::add(const NewName& request, std::uint64_t wall_micros) {
   own_[request.pid] = request.name;
   const NameOrigin::Touched touched = change_own(record);
   if (request.ack.kind != global::NameAck::Kind::none) {
-    waiters_.push_back({request.token, own().log.version(), request.name, request.ack});
+    waiters_[{request.ack.kind, request.ack.count}].push_back(
+        {request.token, own().log.version(), request.name});
   }
   settle(self_, touched);
   return {};
@@ -329,29 +330,42 @@ void NameLog::on_message(NodeId /*from*/, const NamesDrop& drop) {
 // -- acknowledgements -----------------------------------------------------------------------
 
 void NameLog::forget_waiter(std::uint64_t token) {
-  std::erase_if(waiters_, [token](const Waiter& waiter) { return waiter.token == token; });
+  erase_waiters([token](const Waiter& waiter) { return waiter.token == token; });
 }
 
 void NameLog::fail_waiters(const std::string& name, const Pid& winner) {
-  std::erase_if(waiters_, [&](const Waiter& waiter) {
+  erase_waiters([&](const Waiter& waiter) {
     if (waiter.name != name) return false;
     actions_.emplace_back(Answered{waiter.token, false, winner});
     return true;
   });
 }
 
+std::size_t NameLog::count_of(const Wanted& wanted) const {
+  switch (wanted.first) {
+    case global::NameAck::Kind::majority: return (members_.size() + 1) / 2;
+    case global::NameAck::Kind::all: return members_.size();
+    default: return wanted.second;
+  }
+}
+
+std::size_t NameLog::known_to(std::uint64_t version) const {
+  return static_cast<std::size_t>(
+      std::count_if(peers_.begin(), peers_.end(), [&](const auto& peer) {
+        return peer.second.has >= version && members_.contains(peer.first);
+      }));
+}
+
+/// Who waits for as many as another one, and longer, is answered first.
 void NameLog::answer_waiters() {
-  std::erase_if(waiters_, [this](const Waiter& waiter) {
-    std::size_t needed = waiter.ack.count;
-    if (waiter.ack.kind == global::NameAck::Kind::majority) needed = (members_.size() + 1) / 2;
-    if (waiter.ack.kind == global::NameAck::Kind::all) needed = members_.size();
-    const auto have = std::count_if(peers_.begin(), peers_.end(), [&](const auto& peer) {
-      return peer.second.has >= waiter.version && members_.contains(peer.first);
-    });
-    if (static_cast<std::size_t>(have) < needed) return false;
-    actions_.emplace_back(Answered{waiter.token, true, {}});
-    return true;
-  });
+  for (auto entry = waiters_.begin(); entry != waiters_.end();) {
+    auto& [wanted, waiters] = *entry;
+    while (!waiters.empty() && known_to(waiters.front().version) >= count_of(wanted)) {
+      actions_.emplace_back(Answered{waiters.front().token, true, {}});
+      waiters.pop_front();
+    }
+    entry = waiters.empty() ? waiters_.erase(entry) : std::next(entry);
+  }
 }
 
 }  // namespace grove::cluster

@@ -19,13 +19,16 @@
 #include "name_messages.hpp"
 #include "name_origin.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -149,8 +152,8 @@ class NameLog {
     std::uint64_t token = 0;
     std::uint64_t version = 0;
     std::string name;
-    global::NameAck ack;
   };
+  using Wanted = std::pair<global::NameAck::Kind, std::size_t>;
   enum class Verdict : std::uint8_t { first, second, neither };
 
   // name_log.cpp: whose a name is
@@ -173,6 +176,13 @@ class NameLog {
   void disown(const Pid& pid, const std::string& name);
   void fail_waiters(const std::string& name, const Pid& winner);
   void answer_waiters();
+  [[nodiscard]] std::size_t count_of(const Wanted& wanted) const;
+  [[nodiscard]] std::size_t known_to(std::uint64_t version) const;
+  template <class Predicate>
+  void erase_waiters(Predicate predicate) {
+    for (auto& [wanted, waiters] : waiters_) std::erase_if(waiters, predicate);
+    std::erase_if(waiters_, [](const auto& entry) { return entry.second.empty(); });
+  }
 
   // name_sync.cpp: who knows what
   [[nodiscard]] Origin& own() { return origins_.at(self_); }
@@ -202,7 +212,8 @@ class NameLog {
   std::map<std::string, Peer> peers_;         // with a session, by name
   ClaimIndex claims_;                         // by the name's hash: who claims it
   std::unordered_map<Pid, std::string> own_;  // which name a process of this node has
-  std::vector<Waiter> waiters_;
+  // Each queue in the order of versions; none is empty.
+  std::map<Wanted, std::deque<Waiter>> waiters_;
   std::uint64_t told_ = 0;  // version of our names that peers were told
   std::string last_asked_;  // peer, by on_tick()
   std::size_t pulls_ = 0;   // under way

@@ -317,7 +317,7 @@ void NameLog::tell_news() {
 NameLog::Actions NameLog::take(News news) {
   const std::uint64_t untold = own().log.version() - told_;
   if (untold > (news == News::told ? 0 : k_gathered_max - 1)) tell_news();
-  if (!waiters_.empty()) answer_waiters();
+  answer_waiters();
   return std::exchange(actions_, {});
 }
 
@@ -351,7 +351,9 @@ std::string NameLog::to_text() const {
   for (const auto& [name, peer] : peers_) {
     out << name << ' ' << peer.node.value << ' ' << peer.has << '\n';
   }
-  for (const Waiter& waiter : waiters_) out << waiter.token << ' ' << waiter.version << '\n';
+  for (const auto& [wanted, waiters] : waiters_) {
+    for (const Waiter& waiter : waiters) out << waiter.token << ' ' << waiter.version << '\n';
+  }
   out << told_ << ' ' << hybrid_time_ << ' ' << last_asked_;
   return out.str();
 }

@@ -64,5 +64,19 @@ TEST_F(NameAcks, AMemberThatDiesIsNotWaitedForAnyLonger) {
   EXPECT_EQ(net["a"].answered.size(), 1U);
 }
 
+TEST_F(NameAcks, OfThousandsMayBeWaitedForAtOnce) {
+  constexpr std::uint32_t k_names = 20'000;
+  net.cut("a", "c");
+  for (std::uint32_t i = 1; i <= k_names; ++i) {
+    ASSERT_TRUE(net.give("a", std::to_string(i), i, NameAck::all()));
+    net.deliver("a", "b");
+  }
+  net.run();
+  EXPECT_TRUE(net["a"].answered.empty());
+  net.connect("a", "c");
+  net.run();
+  EXPECT_EQ(net["a"].answered.size(), k_names);
+}
+
 }  // namespace
 }  // namespace grove::cluster
