@@ -431,7 +431,7 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
   }
 
   void look_for_partition() {
-    if (!partition_) return;
+    if (!partition_ || membership_->has_left()) return;
     const auto agreed = membership_->members();
     auto members = cluster::partition_members(agreed);
     members.push_back({node_.name(), node_.life(), true, membership_->metadata().roles});

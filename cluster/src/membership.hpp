@@ -112,6 +112,7 @@ class Membership {
   Actions set_metadata(NodeMetadata metadata);
   /// Says good-bye to all that can be reached.
   Actions leave();
+  [[nodiscard]] bool has_left() const noexcept { return leaving_; }
 
   [[nodiscard]] Clock::TimePoint next_tick() const noexcept { return next_tick_; }
 

@@ -113,5 +113,12 @@ TEST_F(Minority, AServerStartedByHandIsToldWhyItHasNoName) {
             R"({shutdown,{name_refused,"this node is in the minority of a partition"}})");
 }
 
+TEST_F(Minority, IsNotWhereANodeIsThatHasLeft) {
+  world["c"].cluster().leave([] {});
+  world.run_for(120s);
+  EXPECT_EQ(world["c"].cluster().side(), Side::majority);
+  EXPECT_EQ(world["a"].cluster().side(), Side::majority);
+}
+
 }  // namespace
 }  // namespace grove
