@@ -147,6 +147,8 @@ struct Supervises {
   Clock::Duration period{};
   bool group = false;  // one end restarts several
 };
+/// Each but the first of an id counts as a restart: a child that is started by request, or started
+/// again so, is to be told under an id that is new.
 struct ChildStarted {
   Pid supervisor;
   std::string id;
