@@ -92,9 +92,13 @@ class [[nodiscard]] Task {
   [[nodiscard]] Handle release() noexcept { return std::exchange(handle_, {}); }
 
   bool await_ready() const noexcept { return !handle_; }
-  std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
+  /// Runs it within this call, so that one that does not wait leaves nothing on the stack: without
+  /// optimisation a symmetric transfer is a call, too, and returns only when something waits.
+  bool await_suspend(std::coroutine_handle<> awaiting) noexcept {
+    handle_.resume();
+    if (handle_.done()) return false;
     handle_.promise().continuation = awaiting;
-    return handle_;
+    return true;
   }
   /// Throws std::logic_error, too, when it is empty and there should be a value.
   T await_resume() {

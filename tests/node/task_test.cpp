@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Plain functions where coroutines may stand: an empty Task, `return {};`, has nothing to wait for.
+// What it costs to await a Task; and plain functions where coroutines may stand: an empty Task,
+// `return {};`, has nothing to wait for.
 #include "grove/node/async.hpp"
 #include "grove/node/parent.hpp"
 #include "grove/testkit/local_world.hpp"
@@ -16,6 +17,21 @@ namespace {
 
 using namespace std::chrono_literals;
 using testkit::LocalWorld;
+
+Task<int> one(Context& context, bool waits) {
+  if (waits) co_await context.sleep_for(1ms);
+  co_return 1;
+}
+
+TEST(AwaitedTasks, LeaveNothingOnTheStackHoweverManyDoNotWait) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    constexpr int k_awaits = 1'000'000;
+    int sum = 0;
+    for (int i = 0; i < k_awaits; ++i) sum += co_await one(context, i % 100'000 == 0);
+    EXPECT_EQ(sum, k_awaits);
+  });
+}
 
 Task<> nothing_to_do(Context&) { return {}; }
 
