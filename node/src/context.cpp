@@ -324,12 +324,20 @@ void Context::link(const Pid& pid) {
   if (process.relations().is_linked(pid)) return;  // its end, if it has come, is on its way
   const bool of_former_life = !here && pid && node_name(pid.node) == node().name();
   const bool gone = !pid || of_former_life || (here && !node().is_alive(pid));
-  if (gone && !traps_exit()) throw ProcessExit{ExitReason::noproc()};
+  if (gone) {
+    if (!traps_exit()) throw ProcessExit{ExitReason::noproc()};
+    // There never is a link. The message comes after what was sent before it, and stays, whatever
+    // this process does next.
+    process.take_inbox();
+    process.append_new(SignalKind::info, pid, detail::k_of_link,
+                       Message::make<Exit>(pid, ExitReason::noproc()));
+    return;
+  }
   auto signal =
       std::make_unique<Envelope>(SignalKind::link, self(), 0, Message::make<detail::SessionMark>());
   if (!process.relations().link(pid)) return;
-  const SessionId session = gone ? Router::k_dead_life : process.emit(pid, std::move(signal));
-  if (here && !gone) return;
+  const SessionId session = process.emit(pid, std::move(signal));
+  if (here) return;
   if (session == Router::k_no_connection || session == Router::k_dead_life) {
     // Through the own queue, so that it comes after what was sent before it.
     auto exit = std::make_unique<Envelope>(SignalKind::exit, pid);

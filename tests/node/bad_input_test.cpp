@@ -155,7 +155,8 @@ TEST(NoSuchProcess, ALinkOfWhoTrapsExitsGivesAnExit) {
   });
 }
 
-// OTP, LNK-7: no EXIT of a link comes after unlink() has returned, unless it was there before.
+// OTP, LNK-7: no EXIT of a link comes after unlink() has returned, unless it was there before; that
+// of a local dead pid is there when link() returns.
 TEST(NoSuchProcess, AfterUnlinkNoExitOfTheLinkComes) {
   LocalWorld world;
   world.run([](Context& context) -> Task<> {
@@ -165,8 +166,27 @@ TEST(NoSuchProcess, AfterUnlinkNoExitOfTheLinkComes) {
       context.link(no_one.pid);
       context.unlink(no_one.pid);
       const auto exit = co_await context.receive_for<Exit>(1s);
-      EXPECT_FALSE(exit.has_value());
+      EXPECT_EQ(exit.has_value(), no_one.reason == ExitReason::noproc());
+      const auto another = co_await context.receive_for<Exit>(1s);
+      EXPECT_FALSE(another.has_value());
     }
+  });
+}
+
+// OTP: it is a message by then, and EXT-10 says that such a one stays.
+TEST(NoSuchProcess, ALinkOfWhoTrapsExitsDoesNotEndItWhenItNoLongerDoes) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const Pid dead = co_await dead_pid(context);
+    context.node().send(context.self(), Note{1});  // that was sent before, so it comes before
+    context.trap_exit(true);
+    context.link(dead);
+    context.trap_exit(false);
+    const EnvelopePtr first = co_await context.receive_any();
+    EXPECT_TRUE(first->message.is<Note>());
+    const Exit exit = co_await context.receive<Exit>();
+    EXPECT_EQ(exit.from, dead);
+    EXPECT_EQ(exit.reason, ExitReason::noproc());
   });
 }
 

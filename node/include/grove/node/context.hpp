@@ -313,8 +313,8 @@ class Context {
 
   // -- links, monitors, exits ---------------------------------------------------------------
 
-  /// Links both ways; a second link is a no-op. Throws ProcessExit(noproc) when the process is
-  /// local and dead and this one does not trap exits; else an EXIT(noproc) follows.
+  /// Links both ways; a second link is a no-op. When the process is local and dead, throws
+  /// ProcessExit(noproc) unless this one traps exits; then it has an EXIT(noproc) in its mailbox.
   void link(const Pid& pid);
   void unlink(const Pid& pid);
   /// Each call is one monitor and gives one Down. With a mode, the reference is an alias, too;
