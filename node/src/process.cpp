@@ -118,6 +118,7 @@ void Process::settle(Turn& turn) {
   if (alive_ && doomed_) die();
   if (losing_) end_lost();
   if (!alive_ && !occupied_) drop_messages();  // what came for former lives
+  if (alive_) offer_room();  // what is left may stay, and be more than half of what may be in
   if (!mailbox_.empty() && mailbox_.head()->generation == 0) stamp_leftovers();
   // A free place can be claimed once it is parked; released after that, it could outlive its node.
   if (occupied_ && !alive_ && bury()) {

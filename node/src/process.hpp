@@ -241,6 +241,7 @@ class alignas(64) Process final : public Context, public Runnable {
   void on_want_room(const Pid& sender);
   void drop_oldest();
   void made_room();
+  void offer_room();
   void stamp_leftovers();
 
   // process_spawn.cpp

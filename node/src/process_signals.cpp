@@ -337,13 +337,18 @@ void Process::drop_oldest() {
   }
 }
 
-/// A message that took room has left the mailbox.
+/// A message that took room has left the mailbox. Within a turn those who wait for room are left
+/// to wait until half of it is free: then more of them have something to do at a time.
 void Process::made_room() {
   MailboxBound* const bound = node_->table_->bound(index_);
-  const std::uint32_t pending = bound->leave();
-  if (extras_ == nullptr || extras_->waiting_senders.empty() || pending > bound->limit() / 2) {
-    return;
-  }
+  if (bound->leave() <= bound->limit() / 2) offer_room();
+}
+
+/// Lets those who wait for room go on, if there is any.
+void Process::offer_room() {
+  if (extras_ == nullptr || extras_->waiting_senders.empty()) return;
+  const MailboxBound* const bound = node_->table_->bound(index_);
+  if (bound->pending() >= bound->limit()) return;
   const std::vector<Pid> senders = std::exchange(extras_->waiting_senders, {});
   for (const Pid& sender : senders) emit(pid(), sender, SignalKind::room, 0, {});
 }

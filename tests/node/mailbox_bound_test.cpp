@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// What is in a bounded mailbox, and when there is room in it.
+#include "grove/testkit/local_world.hpp"
+
 #include "mailbox_bounds.hpp"
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+
 namespace grove {
 namespace {
 
+using namespace std::chrono_literals;
 using detail::MailboxBound;
 using Entry = MailboxBound::Entry;
 
@@ -33,6 +40,36 @@ TEST(MailboxBound, KnowsNothingOfAnotherLife) {
   EXPECT_EQ(bound.enter(1), Entry::stale);
   bound.turn_back(1);  // by a sender of before
   EXPECT_EQ(bound.pending(), 0U);
+}
+
+struct Note {
+  int number = 0;
+};
+
+/// Takes what is behind the first three notes, and says so.
+Task<> take_the_rest(Context& context, Pid tell) {
+  const auto is_of_the_rest = [](const Note& note) { return note.number > 3; };
+  for (;;) context.send(tell, co_await context.receive<Note>(is_of_the_rest));
+}
+
+Task<> write(Context& context, Pid to, int count) {
+  for (int i = 1; i <= count; ++i) {
+    context.send(to, Note{i});
+    co_await context.sleep_for(0s);
+  }
+}
+
+TEST(SuspendedSender, GoesOnWhenThereIsRoomBesideMoreThanHalfThatStays) {
+  testkit::LocalWorld world;
+  const int taken = world.run([](Context& context) -> Task<int> {
+    const SpawnOptions four{.mailbox = {4, MailboxPolicy::suspend_sender}};
+    const Pid target = context.spawn_opt(four, take_the_rest, context.self()).pid;
+    context.spawn(write, target, 12);
+    int count = 0;
+    while (co_await context.receive_for<Note>(1s)) ++count;
+    co_return count;
+  });
+  EXPECT_EQ(taken, 9);
 }
 
 }  // namespace
