@@ -47,6 +47,9 @@ struct Groups::Impl {
 Groups::Groups(Node& node) : impl_{std::make_unique<Impl>(node)} {}
 Groups::~Groups() = default;
 
+// Who joins or leaves from inside a process's code tells watchers under the lock, which the end of
+// that process takes, too: so the watchdog may not end it meanwhile, as nowhere in the runtime.
+
 namespace {
 
 Result<void> all_of_node(const std::vector<Pid>& pids, NodeId node) {
@@ -63,6 +66,7 @@ Result<void> Groups::join(std::string_view scope, const Value& group,
                           const std::vector<Pid>& pids) {
   Node& node = impl_->node;
   if (auto good = all_of_node(pids, node.id()); !good) return good;
+  const RuntimeSection runtime{detail::current_turn()};
   {
     const std::unique_lock lock{impl_->mutex};
     for (const Pid& pid : pids) {
@@ -79,6 +83,7 @@ Result<void> Groups::join(std::string_view scope, const Value& group,
 Result<void> Groups::leave(std::string_view scope, const Value& group,
                            const std::vector<Pid>& pids) {
   if (auto good = all_of_node(pids, impl_->node.id()); !good) return good;
+  const RuntimeSection runtime{detail::current_turn()};
   {
     const std::unique_lock lock{impl_->mutex};
     auto actions = impl_->table.leave(scope, group, pids);

@@ -265,6 +265,9 @@ void Node::dead_letter(Metric reason, const Envelope& envelope, const Pid& to) {
   metrics_.add(reason);
   if (!anybody_hears_.load(std::memory_order_relaxed)) return;
   if (envelope.message.is<DeadLetter>()) return;  // or one would make the next
+  // Of a process that has come here from its code: the watchdog, in its place, has letters to tell
+  // of, too, and must not act on it while it has the lock.
+  const RuntimeSection runtime{detail::current_turn()};
   const bool unread = (envelope.flags & Envelope::k_packed) != 0;
   const MessageType* type = unread ? nullptr : envelope.message.type();
   const std::lock_guard lock{subscribers_mutex_};
