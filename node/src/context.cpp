@@ -25,6 +25,10 @@ void throw_if_refused(const detail::Process& process, NodeId at, SessionId sessi
   throw ProcessExit{process.refusal_at(at)};
 }
 
+void check_there(const Message& message) {
+  if (!message) throw ProcessExit{ExitReason::symbol("badarg")};
+}
+
 // Where two sides change, the signal is made first: when memory is too short, neither has.
 
 /// Monitors a process by its pid, or one of this node by `name`, which the pid then comes from.
@@ -94,6 +98,7 @@ bool Context::abandon_spawn(const Ref& request) {
 
 void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message&& message) {
   const RuntimeSection runtime{detail::current_turn()};
+  check_there(message);
   detail::Process& process = process_of(*this);
   if (!to || !process.alive()) {
     Envelope lost{kind, self(), serial};
@@ -110,6 +115,7 @@ void Context::post(const Pid& to, SignalKind kind, std::uint64_t serial, Message
 
 void Context::post_reply(const From& to, Message&& message) {
   const RuntimeSection runtime{detail::current_turn()};
+  check_there(message);  // before its caller is forgotten
   detail::Process& process = process_of(*this);
   // When another process was asked, the caller, or the caller's session, tells it.
   const bool is_asked = !to.asked || to.asked == process.pid();

@@ -289,6 +289,7 @@ void Node::subscribe_dead_letters(const Pid& subscriber) {
 }
 
 void Node::send_message(const Pid& to, Message message) {
+  if (!message) throw ProcessExit{ExitReason::symbol("badarg")};
   auto envelope = std::make_unique<Envelope>(SignalKind::info, Pid{id_, 0, 0});
   envelope->message = std::move(message);
   if (to.node == id_) {

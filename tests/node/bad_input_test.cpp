@@ -208,6 +208,35 @@ TEST(NoSuchProcess, ALinkOfWhoDoesNotTrapEndsIt) {
   });
 }
 
+// What a Message was that has been forwarded. OTP has no such value; a wrong argument is badarg.
+TEST(NoMessage, IsNeitherSentNorAnAnswer) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const Pid here = context.self();
+    const auto forward_twice = [here](Context& own) -> Task<> {
+      const EnvelopePtr letter = co_await own.receive_any();
+      own.forward(here, std::move(letter->message));
+      own.forward(here, std::move(letter->message));
+    };
+    const Spawned forwarder = context.spawn_monitor(forward_twice);
+    context.send(forwarder.pid, Note{7});
+    const EnvelopePtr first = co_await context.receive_any();
+    EXPECT_TRUE(first->message.is<Note>());
+    const Down down = co_await context.receive<Down>();
+    EXPECT_EQ(down.reason, ExitReason::symbol("badarg"));
+
+    const auto answer_by_nothing = [](Context& own) -> Task<> {
+      const EnvelopePtr question = co_await own.receive_any();
+      own.reply_message({question->from, question->serial}, Message{});
+    };
+    const Pid server = context.spawn(answer_by_nothing);
+    const auto ask = [server](Context& own) -> Task<> { (void)co_await own.call<Ask>(server); };
+    const ExitReason reason = co_await end_of(context, ask);
+    EXPECT_EQ(reason, ExitReason::symbol("badarg"));
+  });
+  EXPECT_THROW(world.node().send_message(Pid{}, Message{}), ProcessExit);
+}
+
 // OTP: register of a dead or remote pid is badarg; a timer for a remote pid is badarg, for a dead
 // one it never fires.
 TEST(NoSuchProcess, GetsNoNameAndNoTimer) {

@@ -176,6 +176,7 @@ class Context {
   void cast(const ServerRef& server, T message) {
     post_ref(server, SignalKind::cast, Message::make<T>(std::move(message)));
   }
+  /// Errors: ProcessExit(badarg) for no message, such as one that was forwarded before.
   void forward(const Pid& to, Message message) {
     post(to, SignalKind::info, 0, std::move(message));
   }
@@ -265,6 +266,7 @@ class Context {
     post_reply(from, Message::make<T>(std::move(value)));
   }
   void reply(const From& from) { post_reply(from, Message::make<detail::Ok>()); }
+  /// Errors: as forward().
   void reply_message(const From& from, Message message) { post_reply(from, std::move(message)); }
 
   // -- timers -------------------------------------------------------------------------------

@@ -162,6 +162,7 @@ class Node {
   void send(const Pid& to, T message) {
     send_message(to, Message::make<T>(std::move(message)));
   }
+  /// Errors: ProcessExit(badarg) for no message, such as one that was sent before.
   void send_message(const Pid& to, Message message);
   void exit(const Pid& pid, const ExitReason& reason);
   /// Whether a local process lives now. False for any other pid. Not ordered after signals that
