@@ -36,6 +36,13 @@ std::string default_name() {
   return std::string{"grove@"} + (host[0] != '\0' ? host : "localhost");
 }
 
+/// Without slashes behind it: with one a directory would be its own parent.
+std::string run_dir() {
+  std::string dir = from_environment("GROVE_RUN_DIR", default_run_dir());
+  while (dir.size() > 1 && dir.ends_with('/')) dir.pop_back();
+  return dir;
+}
+
 /// Of a list with commas, without blanks around each.
 std::vector<std::string> list_from_environment(const char* name) {
   std::vector<std::string> list;
@@ -84,7 +91,7 @@ Parsed parse(int argc, char** argv, const App& app) {
       "GROVE_RUN_DIR, GROVE_NODE, GROVE_LOG. Flags win over them.\n"
       "Exit codes: 0 yes, 1 no (health), 64 usage, 65 bad data, 69 unavailable, 70 internal, "
       "75 try again,\n  77 no permission, 78 configuration.");
-  to.run_dir = from_environment("GROVE_RUN_DIR", default_run_dir());
+  to.run_dir = run_dir();
 
   CLI::App* run = line.add_subcommand("run", "Start a node and stay with it until it is stopped.");
   to.name_is_given = !from_environment("GROVE_NAME").empty();

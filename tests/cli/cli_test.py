@@ -230,6 +230,9 @@ class Usage(CliTest):
         self.here.env["GROVE_RUN_DIR"] = str(self.here.run_dir / "deep" / "er")
         self.here.node("b")
         self.assertEqual((self.here.run_dir / "deep" / "er").stat().st_mode & 0o777, 0o700)
+        self.here.env["GROVE_RUN_DIR"] = str(self.here.run_dir / "slash") + "//"
+        self.here.node("c")
+        self.assertEqual((self.here.run_dir / "slash").stat().st_mode & 0o777, 0o700)
 
     def test_a_path_too_long_for_a_socket_holds_no_node(self):
         deep = self.here.run_dir / ("d" * 120)
