@@ -117,6 +117,7 @@ class AdminServer::Impl {
     acceptor_.listen(asio::socket_base::max_listen_connections, error);
     if (error) return fail("listen on");
     path_ = path;
+    if (lstat(path.c_str(), &made_) != 0) made_ = {};
     accept();
     thread_ = std::thread{[this] { io_.run(); }};
     return {};
@@ -132,7 +133,7 @@ class AdminServer::Impl {
       });
       thread_.join();
     }
-    if (!path_.empty()) unlink(std::exchange(path_, {}).c_str());
+    if (!path_.empty()) remove_socket(std::exchange(path_, {}));
   }
 
  private:
@@ -153,6 +154,14 @@ class AdminServer::Impl {
     std::error_code error;
     probe.connect(stream_protocol::endpoint{path}, error);
     return !error;
+  }
+
+  /// Unless somebody took it away, and another node has one of its own there by now.
+  void remove_socket(const std::string& path) const {
+    struct stat there {};
+    const bool ours = lstat(path.c_str(), &there) == 0 && there.st_dev == made_.st_dev &&
+                      there.st_ino == made_.st_ino;
+    if (ours) unlink(path.c_str());
   }
 
   void accept() {
@@ -558,6 +567,7 @@ class AdminServer::Impl {
   std::size_t unanswered_ = 0;  // requests
   bool stopping_ = false;
   std::string path_;
+  struct stat made_ {};  // the file at path_
   std::thread thread_;
 };
 

@@ -353,6 +353,14 @@ class OneNode(CliTest):
         self.refused(UNAVAILABLE, "no node runs", "members")
         self.assertEqual(self.here.node("a").states(), {"a": "up"})
 
+    def test_a_node_that_ends_takes_away_no_socket_but_its_own(self):
+        first = self.here.node("a")
+        (self.here.run_dir / "a.sock").unlink()  # as who tidies up may
+        second = self.here.node("a")
+        first.process.terminate()
+        self.assertEqual(first.ended(), OK)
+        self.assertEqual(second.states(), {"a": "up"})
+
     def test_a_node_outlives_the_reader_of_its_log(self):
         reader, writer = os.pipe()
         process = self.here.begin("grove", "run", "--name", "a", stderr=writer)
