@@ -8,7 +8,19 @@
 
 #include <nlohmann/json.hpp>
 
+#include <iostream>
+
 namespace grove {
+namespace {
+
+/// A script would take nothing for an answer. Health is told by the code alone.
+int delivered(const cli::Settings& settings, int code) {
+  std::cout.flush();
+  if (std::cout || code != cli::k_ok || settings.verb == "health") return code;
+  return cli::complain(false, cli::k_unavailable, "cannot write the answer to stdout");
+}
+
+}  // namespace
 
 int run(int argc, char** argv, App app) {
   const cli::Parsed parsed = cli::parse(argc, argv, app);
@@ -17,7 +29,7 @@ int run(int argc, char** argv, App app) {
   if (settings.verb == "run") return cli::run_node(settings, app);
   if (settings.verb == "keygen") return cli::keygen(settings.out);
   const auto answer = cli::ask(settings);
-  if (answer) return cli::print(settings, *answer);
+  if (answer) return delivered(settings, cli::print(settings, *answer));
   const auto code_of = [](Errc error) {
     if (error == Errc::bad_argument) return cli::k_usage;
     return error == Errc::timeout ? cli::k_try_again : cli::k_unavailable;

@@ -293,6 +293,18 @@ class OneNode(CliTest):
         self.refused(UNAVAILABLE, '"nope"', "whereis", "nope")
         self.refused(USAGE, "UTF-8", "whereis", os.fsdecode(b"\xff"))
 
+    def test_an_answer_that_cannot_be_written_is_none(self):
+        self.here.node("a")
+
+        def into_a_full_disk(*args):
+            with open("/dev/full", "w") as full:
+                command = self.here.begin("grove", *args, stdout=full, stderr=subprocess.PIPE)
+            return command.communicate(timeout=LIMIT)[1].decode(), command.returncode
+        cannot = ("grove: cannot write the answer to stdout\n", UNAVAILABLE)
+        for args in (["members"], ["metrics", "--json"], ["ps"]):
+            self.assertEqual(into_a_full_disk(*args), cannot)
+        self.assertEqual(into_a_full_disk("health"), ("", OK))  # the code says it all
+
     def test_a_kill_carries_any_sensible_reason(self):
         a = self.here.tracker("a", "--track", "txn-1")
         others = [pid for pid in a.pids() if pid != a.pid_of("txn-1")]
