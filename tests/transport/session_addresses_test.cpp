@@ -185,6 +185,27 @@ TEST_F(Addresses, ThatAreForgottenAreNotDialledAnyMoreAndSessionsStay) {
   EXPECT_TRUE(x.sessions.forget_seed("10.0.0.8:1"));
 }
 
+TEST_F(Addresses, ThatAreAskedForAgainAreAnsweredAnew) {
+  SessionHost& a = net.add("a", 10, {.address = "10.0.0.1:1"});
+  SessionHost& x = net.add("x", 20, {.seeds = {"10.0.0.1:1"}});
+  net.pass(1s);
+  ASSERT_EQ(x.sessions.seeds()[0].answered_by, "a");
+  net.kill(a);
+  net.pass(10s);
+  EXPECT_EQ(x.sessions.seeds()[0].answered_by, "a") << "it was joined once, and comes back perhaps";
+  net.perform(x, x.sessions.add_seed("10.0.0.1:1", net.now));
+  net.pass(10s);
+  EXPECT_EQ(x.sessions.seeds()[0].answered_by, "");
+  EXPECT_EQ(x.sessions.seeds()[0].trouble, trouble(x, "a"));
+  EXPECT_NE(trouble(x, "a"), "");
+
+  net.add("a", 11, {.address = "10.0.0.1:1"});
+  net.pass(3s);
+  expect_one_session(x);
+  EXPECT_EQ(x.sessions.seeds()[0].answered_by, "a");
+  EXPECT_EQ(x.sessions.seeds()[0].trouble, "");
+}
+
 TEST_F(Addresses, OfAListAreNotDialledWhenTheAnswerComesAfterTheyWentFromIt) {
   SessionHost& b = net.add("b", 11, {});
   net.also_at("listed.example:1", b);

@@ -157,20 +157,26 @@ Sessions::Actions Sessions::on_resolved(const std::string& address,
   requests_resolved(address, found, now);
   if (asked_otherwise && seed == seeds_.end()) return take();
   if (found.empty()) seed_failed(address, "the name cannot be resolved", now);
-  bool strangers = found.empty();
+  bool unmet = found.empty();
   for (const std::string& one : found) {
     if (is_met(address, one, now)) continue;
     if (const auto node = known_at(one)) {
-      if (const auto peer = peers_.find(*node); peer != peers_.end()) look_for(peer->second, now);
+      if (const auto peer = peers_.find(*node); peer != peers_.end()) {
+        look_for(peer->second, now);
+        if (seed != seeds_.end() && seed->second.answered_by.empty()) {
+          if (!peer->second.trouble.empty()) seed->second.trouble = peer->second.trouble;
+          unmet = true;
+        }
+      }
       continue;
     }
-    strangers = true;
+    unmet = true;
     const bool on_its_way = std::any_of(outbound_.begin(), outbound_.end(), [&](const auto& entry) {
       return entry.second.address == one;
     });
     if (!on_its_way) dial(one, {}, address, now);
   }
-  if (seed != seeds_.end() && !strangers) {
+  if (seed != seeds_.end() && !unmet) {
     seed->second.backoff = {};
     seed->second.resolve_at = now + config_.times.look_again;
   }
@@ -192,6 +198,9 @@ Sessions::Actions Sessions::add_seed(const std::string& address, Clock::TimePoin
   Seed& seed = seeds_[address];
   seed.listed = false;
   seed.resolve_at = now;
+  // Who asks wants to know of now: whoever answered before may be gone.
+  seed.answered_by.clear();
+  seed.trouble.clear();
   return on_tick(now);
 }
 

@@ -168,7 +168,7 @@ class Sessions {
   /// attempts have become rare. Older ones are ignored.
   Actions add_peer(const std::string& name, Life life, const std::string& address,
                    Clock::TimePoint now);
-  Actions add_seed(const std::string& address, Clock::TimePoint now);
+  Actions add_seed(const std::string& address, Clock::TimePoint now);  // as new if it is known
   /// Looks for whoever is there no more; sessions stay, and an attempt under way runs to its end.
   /// Errors: not_found; refused, when a list names it.
   Result<void> forget_seed(const std::string& address);
