@@ -228,6 +228,7 @@ Parsed parse(int argc, char** argv, const App& app) {
   if (to.join.empty()) to.join = list_from_environment("GROVE_JOIN");
   if (to.roles.empty()) to.roles = list_from_environment("GROVE_ROLES");
   if (to.meta.empty()) to.meta = list_from_environment("GROVE_META");
+  if (to.verb != "run") return parsed;  // the others log nothing
   const std::map<std::string, LogLevel> levels{{"debug", LogLevel::debug},
                                                {"info", LogLevel::info},
                                                {"warning", LogLevel::warning},

@@ -161,7 +161,8 @@ class Usage(CliTest):
     def test_without_a_node_every_verb_says_how_to_start_one(self):
         for verb in VERBS:
             self.refused(NO if verb == "health" else UNAVAILABLE, "grove run --name", verb)
-        self.refused(UNAVAILABLE, "no node named zz", "members", "--node", "zz")
+        self.refused(UNAVAILABLE, "no node named zz", "members", "--node", "zz",
+                     env={"GROVE_LOG": "loud"})  # which is for `run`
 
     def test_help_and_version_are_no_errors(self):
         self.expect(self.here.grove("--help"), OK, "Exit codes", "GROVE_RUN_DIR", "whereis")
@@ -172,9 +173,8 @@ class Usage(CliTest):
         self.refused(USAGE, ['"bogus" is no command', "--help"], "bogus")
         self.refused(USAGE, "extra", "members", "extra")
         self.refused(USAGE, "ADDRESS", "join")
-        self.refused(USAGE, "NAME", "whereis")
-        self.refused(USAGE, "PID", "info")
-        self.refused(USAGE, "PID", "kill")
+        for what, verb in (("NAME", "whereis"), ("PID", "info"), ("PID", "kill")):
+            self.refused(USAGE, what, verb)
         self.refused(USAGE, "--live", "health", "--live", "--ready")
         self.expect(self.here.grove(), USAGE, "say what to do", "--help")
 
