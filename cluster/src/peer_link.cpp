@@ -17,9 +17,12 @@ void PeerLink::forget(const Pid& local) {
 }
 
 void PeerLink::suspend(const Pid& process) {
-  if (std::find(waiting_.begin(), waiting_.end(), process) == waiting_.end()) {
-    waiting_.push_back(process);
-  }
+  if (waits_.insert(transport::local_id(process))) waiting_.push_back(process);
+}
+
+std::vector<Pid> PeerLink::take_waiting() {
+  waits_ = {};
+  return std::exchange(waiting_, {});
 }
 
 void PeerLink::flush() {
@@ -48,7 +51,7 @@ std::optional<std::vector<Pid>> PeerLink::acknowledge(std::uint64_t sequence) {
   const std::lock_guard lock{mutex_};
   if (!queue_.acknowledge(sequence)) return std::nullopt;
   if (!queue_.half_empty()) return std::vector<Pid>{};
-  return std::exchange(waiting_, {});
+  return take_waiting();
 }
 
 bool PeerLink::stalled(Clock::TimePoint now, Clock::Duration limit) {
@@ -66,7 +69,7 @@ PeerLink::Closed PeerLink::close() {
   const std::lock_guard lock{mutex_};
   open_ = false;
   queue_.clear();
-  Closed closed{.watchers = {}, .waiting = std::exchange(waiting_, {})};
+  Closed closed{.watchers = {}, .waiting = take_waiting()};
   closed.watchers.reserve(watchers_.size());
   watchers_.for_each(
       [&](std::uint64_t local) { closed.watchers.push_back(transport::pid_of(here_, local)); });

@@ -118,6 +118,7 @@ class PeerLink {
   static constexpr std::size_t k_behind_bytes = std::size_t{4} << 20U;
 
   void suspend(const Pid& process);
+  std::vector<Pid> take_waiting();
   void add_watcher(const Pid& local) {
     here_ = local.node;
     watchers_.insert(transport::local_id(local));
@@ -134,6 +135,7 @@ class PeerLink {
   ProcessSet watchers_;
   NodeId here_{};             // of all of them
   std::vector<Pid> waiting_;  // for room
+  ProcessSet waits_;          // the same
 };
 using PeerLinkPtr = std::shared_ptr<PeerLink>;
 

@@ -20,13 +20,14 @@ namespace grove::cluster {
 
 class ProcessSet {
  public:
-  /// Bounds: `id` is not 0, here and below.
-  void insert(std::uint64_t id) {
+  /// Returns: whether it is new. Bounds: `id` is not 0, here and below.
+  bool insert(std::uint64_t id) {
     if (2 * (size_ + 1) > slots_.size()) resize(slots_.empty() ? k_size_min : 2 * slots_.size());
     std::size_t slot = slot_of(id);
-    if (slots_[slot] == id) return;
+    if (slots_[slot] == id) return false;
     slots_[slot] = id;
     ++size_;
+    return true;
   }
   void erase(std::uint64_t id) {
     if (size_ == 0) return;

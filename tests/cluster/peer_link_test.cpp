@@ -95,6 +95,19 @@ TEST_F(PeerLinkTest, GivesRoomInTheOrderInWhichItWasAskedForAndOnce) {
   EXPECT_EQ(link.acknowledge(2), std::nullopt);  // it is not sent yet
 }
 
+TEST_F(PeerLinkTest, AMultitudeWaitsForRoomWithoutOneLookingAtAllTheOthers) {
+  constexpr std::uint32_t many = 300'000;  // for a minute, if each did
+  append(process(many), k_budget + 1);
+  std::vector<Pid> all;
+  for (std::uint32_t index = many; index > 0; --index) {
+    all.push_back(process(index));
+    for (int twice = 0; twice < 2; ++twice) {
+      ASSERT_EQ(append(all.back(), 0, WhenBusy::send_and_wait), Appended::crowded);
+    }
+  }
+  EXPECT_EQ(link.close().waiting, all);
+}
+
 TEST_F(PeerLinkTest, AFullBatchDoesNotWaitForTheEndOfTheTurn) {
   constexpr std::size_t k_half = cluster::k_batch_bytes / 2;
   EXPECT_EQ(append(process(1), k_half), Appended::ok);
