@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a program sets of its cluster that no option says, and what it does with it.
-#include "grove/node/gen_server.hpp"
-#include "grove/run.hpp"
+#include "grove/grove.hpp"
 
 #include <gtest/gtest.h>
 
@@ -16,6 +15,9 @@
 #include <unistd.h>
 #include <utility>
 #include <vector>
+
+int twice(int number) { return 2 * number; }
+GROVE_REMOTE(twice, "app.twice")
 
 namespace grove {
 namespace {
@@ -102,6 +104,25 @@ TEST_F(AppTest, IsAsThePageShows) {
   app({}).configure(config);
   EXPECT_EQ(config.names.order, NameOrder::keep_newest);
   EXPECT_EQ(config.partition.policy->side({}), Side::minority);
+}
+
+/// Uses of what the pages show that which no other header of this test brings.
+Task<> use_the_rest(Context& context, int* result) {
+  (void)pg::join(context, "all", context.self());
+  context.monitor_nodes(true);
+  const auto event = co_await context.receive_for<NodeUp>(std::chrono::seconds{0});
+  const int number = co_await erpc::call<twice>(context, "app", std::chrono::seconds{5}, 21);
+  *result = event ? 0 : number * static_cast<int>(pg::members(context, "all").size());
+}
+
+TEST_F(AppTest, NeedsOneHeader) {
+  int result = 0;
+  SupervisorSpec spec;
+  spec.auto_shutdown = AutoShutdown::any_significant;
+  spec.children.push_back(
+      task_child("rest", {}, use_the_rest, &result).with(Restart::temporary).significant());
+  run(App{std::move(spec)});
+  EXPECT_EQ(result, 42);
 }
 
 TEST_F(AppTest, WhatItThrowsIsToldAndEndsIt) {
