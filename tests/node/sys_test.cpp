@@ -90,6 +90,21 @@ class Local : public GenServer {
   std::vector<Add> state_{{1}, {2}};
 };
 
+/// It can be looked at, and not replaced.
+class Lent : public GenServer {
+ public:
+  using Handles = grove::Handles<>;
+  const Total& state() const { return state_; }
+
+ private:
+  Total state_{3, {}};
+};
+class Told : public GenServer {
+ public:
+  using Handles = grove::Handles<>;
+  Value state() const { return Value::symbol("told"); }
+};
+
 template <class Server, class... Args>
 Task<Pid> start(Context& context, Args... args) {
   ServerOptions options;
@@ -115,6 +130,24 @@ Task<std::string> failure_of(Task<> task) {
     co_return to_string(failed.reason());
   }
   co_return "none";
+}
+
+TEST(Sys, AStateThatIsConstOrAValueIsShownAndNotReplaced) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const Pid lent = co_await start<Lent>(context);
+    const Pid told = co_await start<Told>(context);
+    const Value text = co_await sys::get_state(context, lent);
+    EXPECT_EQ(text, Value{"test.total{3,\"\"}"});
+    const Total total = co_await sys::get_state<Total>(context, lent);
+    EXPECT_EQ(total.sum, 3);
+    const Value word = co_await sys::get_state<Value>(context, told);
+    EXPECT_EQ(word, Value::symbol("told"));
+    const Value shown = co_await sys::get_state(context, told);
+    EXPECT_EQ(shown, Value::symbol("told"));
+    const Total fresh{1, {}};
+    EXPECT_EQ(co_await failure_of(sys::replace_state(context, lent, fresh)), "no_state");
+  });
 }
 
 TEST(Sys, GetStateShowsWhatTheServerShows) {

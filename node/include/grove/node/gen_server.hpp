@@ -16,7 +16,8 @@
 // types in it; handle_info(Down), handle_info(Exit) and handle_info(ServerTimeout); `init()`;
 // `terminate(const ExitReason&)`; `handle_hibernate()`. Each may be a plain function or a coroutine
 // (Task<...>); while a coroutine waits, its server handles nothing else. The constructor and all of
-// these run in the server's process; an exception ends it, after terminate().
+// these run in the server's process; an exception ends it, after terminate(). Callbacks that are
+// private, or take something else, do not compile.
 // A plain message of a type that it does not handle is a dead letter, logged once per type and
 // process (OTP logs each); a cast or call of such a type ends the server.
 // To show its state: `debug_state()` or `state()`, see sys.hpp.

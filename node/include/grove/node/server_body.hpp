@@ -56,14 +56,28 @@ Message answer_of(Returned&& returned) {
   }
 }
 
-/// A server that shows its state to sys.hpp.
+/// A server that shows its state to sys.hpp; and one whose state can be replaced, too.
 template <class Impl>
 concept HasState = requires(Impl& impl) {
-  requires std::is_lvalue_reference_v<decltype(impl.state())>;
-  requires std::copyable<std::remove_reference_t<decltype(impl.state())>>;
+  requires std::copy_constructible<std::remove_cvref_t<decltype(impl.state())>>;
 };
 template <HasState Impl>
-using StateOf = std::remove_reference_t<decltype(std::declval<Impl&>().state())>;
+using StateOf = std::remove_cvref_t<decltype(std::declval<Impl&>().state())>;
+template <class Impl>
+concept LendsState = HasState<Impl> && std::copyable<StateOf<Impl>> && requires(Impl& impl) {
+  requires std::same_as<decltype(impl.state()), std::add_lvalue_reference_t<StateOf<Impl>>>;
+};
+
+/// What is made of a server and this has two members of a name exactly when the server has one:
+/// also when that is private, or takes something else, and would never be called.
+struct CallbackNames {
+  void init();
+  void terminate();
+  void handle_hibernate();
+  void debug_state();
+};
+template <class Impl>
+struct WithNames : Impl, CallbackNames {};
 
 /// What is the same for all servers: names, the starter's answer, time-outs, system messages.
 class ServerBodyBase : public Body {
@@ -165,6 +179,7 @@ class ServerBody final : public detail::ServerBodyBase {
     static_assert(every_message_has_a_handler(typename Impl::Handles{}),
                   "a type in Handles has no handle_call, handle_cast, handle_info or "
                   "handle_continue that is public");
+    callbacks_can_be_called();
   }
 
   Task<> start(Context& context) override {
@@ -191,6 +206,26 @@ class ServerBody final : public detail::ServerBodyBase {
   }
 
  private:
+  static constexpr void callbacks_can_be_called() {
+    if constexpr (!std::is_final_v<Impl>) {
+      using Names = detail::WithNames<Impl>;
+      static_assert(
+          requires { &Names::init; } || requires(Impl & impl) { impl.init(); },
+          "init() must be public and take nothing");
+      static_assert(
+          requires { &Names::terminate; } ||
+              requires(Impl & impl, const ExitReason& why) { impl.terminate(why); },
+          "terminate(const ExitReason&) must be public and take that");
+      static_assert(
+          requires { &Names::handle_hibernate; } ||
+              requires(Impl & impl) { impl.handle_hibernate(); },
+          "handle_hibernate() must be public and take nothing");
+      static_assert(
+          requires { &Names::debug_state; } ||
+              requires(const Impl& impl) { Value{impl.debug_state()}; },
+          "debug_state() must be public, const, and give what a Value can be made of");
+    }
+  }
   template <class... Ts>
   static consteval bool every_message_has_a_handler(Handles<Ts...>) {
     return (has_a_handler<Ts>() && ...);
@@ -391,7 +426,7 @@ class ServerBody final : public detail::ServerBodyBase {
   }
 
   State state() override {
-    if constexpr (detail::HasState<Impl>) {
+    if constexpr (detail::LendsState<Impl>) {
       return {&impl_->state(), &k_message_type<detail::StateOf<Impl>>};
     } else {
       return {};
@@ -412,6 +447,7 @@ class ServerBody final : public detail::ServerBodyBase {
       return std::as_const(*impl_).debug_state();
     } else if constexpr (detail::HasState<Impl>) {
       using Own = detail::StateOf<Impl>;
+      if constexpr (std::is_same_v<Own, Value>) return impl_->state();
       if constexpr (detail::Travels<Own>) return to_string(Message::make<Own>(impl_->state()));
     }
     return std::nullopt;

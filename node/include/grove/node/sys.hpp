@@ -5,7 +5,8 @@
 //
 //   Value debug_state() const;   what get_state() is to show, or
 //   State& state();              the state itself: get_state<State>() and replace_state<State>()
-//                                work on it, and get_state() shows it if it may travel
+//                                work on it, and get_state() shows it if it may travel; one that is
+//                                returned const, or by value, cannot be replaced
 //
 // Servers of any node, where nothing else is said. A request is handled in order with the server's
 // other messages, so that a server busy in a handler answers after it; while suspended it handles
@@ -59,8 +60,8 @@ template <class S>
 }
 
 /// Makes `change(state)` the state, in the server. Returns: a copy of it.
-/// Errors: as get_state<S>(); when `change` throws, {callback_failed, Reason}: nothing has changed;
-/// badarg, of a server of another node.
+/// Errors: as get_state<S>(), no_state also when it is const or a value; when `change` throws,
+/// {callback_failed, Reason}: nothing has changed; badarg, of a server of another node.
 template <class S, class F>
 requires std::is_invocable_r_v<S, F&, S> Task<S> replace_state(Context& context, Pid server,
                                                                F change,
