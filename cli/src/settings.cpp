@@ -90,7 +90,7 @@ Parsed parse(int argc, char** argv, const App& app) {
       "GROVE_PARTITION, GROVE_MINORITY,\n  GROVE_CLUSTER, GROVE_COOKIE or GROVE_COOKIE_FILE, "
       "GROVE_RUN_DIR, GROVE_NODE, GROVE_LOG. Flags win over them.\n"
       "Exit codes: 0 yes, 1 no (health), 64 usage, 65 bad data, 69 unavailable, 70 internal, "
-      "75 try again,\n  77 no permission, 78 configuration.");
+      "75 try again,\n  78 configuration.");
   to.run_dir = run_dir();
 
   CLI::App* run = line.add_subcommand("run", "Start a node and stay with it until it is stopped.");

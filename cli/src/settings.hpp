@@ -21,7 +21,6 @@ enum ExitCode : int {
   k_unavailable = 69,
   k_internal = 70,
   k_try_again = 75,
-  k_no_permission = 77,
   k_config = 78,
 };
 

@@ -87,7 +87,8 @@ class App {
 /// a second later or more ends the program at once, with 75. Once it has ended, the first two stay
 /// blocked in the thread that called, for the program is to end.
 /// Returns: 0, or a code of sysexits.h: 64 usage, 65 bad data, 69 unavailable, 70 internal,
-/// 75 try again, 77 no permission, 78 configuration; `health` returns 1 for "no".
+/// 75 try again, 78 configuration; `health` returns 1 for "no". A tree that ends by itself is 70,
+/// whatever its reason: docs/inspect.md.
 int run(int argc, char** argv, App app = {});
 
 }  // namespace grove
