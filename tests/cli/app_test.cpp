@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a program sets of its cluster that no option says, and what it does with it.
+#include "grove/core/random.hpp"
 #include "grove/grove.hpp"
+#include "grove/transport/zmq_transport.hpp"
 
 #include <gtest/gtest.h>
 
@@ -132,6 +134,41 @@ TEST_F(AppTest, WhatItThrowsIsToldAndEndsIt) {
   EXPECT_EQ(run(App{}.configure(fails)), 70);
   EXPECT_EQ(run(App{}.on_start(refuses)), 64);
   EXPECT_EQ(run(App{}.on_start(fails)), 70);
+}
+
+TEST(WithoutRun, AProgramIsANodeAsThePageShows) {
+  const std::string secret = transport::random_cookie();
+  const auto serve = [](Context& context) -> Task<int> {
+    co_return co_await erpc::call<twice>(context, "embedded", std::chrono::seconds{5}, 21);
+  };
+  // [snippet embedded]
+  const auto clock = grove::make_system_clock();
+  const auto scheduler = grove::make_thread_scheduler();
+  grove::Node node{{.name = "embedded",
+                    .clock = clock.get(),
+                    .scheduler = scheduler.get(),
+                    .log = grove::make_stderr_log("embedded", grove::LogLevel::info)}};
+  const auto network = grove::transport::make_zmq_transport(*clock);
+  grove::ClusterConfig config;
+  config.listen = "127.0.0.1:0";
+  config.cookie = grove::transport::Cookie{secret};
+  config.random_seed = grove::seed_from_system();
+  grove::Cluster cluster{node, *network, std::move(config)};
+  if (const auto bound = cluster.start(); !bound) throw std::runtime_error{bound.error().detail};
+
+  auto served = node.async(serve);  // a coroutine of a Context&: starts servers, a supervisor ...
+  const int result = served.get();
+
+  std::promise<void> left;
+  cluster.leave([&] { left.set_value(); });
+  left.get_future().wait();
+  node.kill_all();
+  const bool clean = node.wait_until_empty(std::chrono::seconds{5});
+  cluster.stop();
+  scheduler->stop();
+  // [/snippet embedded]
+  EXPECT_EQ(result, 42);
+  EXPECT_TRUE(clean);
 }
 
 }  // namespace
