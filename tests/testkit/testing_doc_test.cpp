@@ -5,6 +5,7 @@
 #include "grove/node/supervisor.hpp"
 #include "grove/testkit/checkers.hpp"
 #include "grove/testkit/faults.hpp"
+#include "grove/testkit/local_world.hpp"
 #include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
@@ -57,6 +58,22 @@ TEST(Bank, TakesNoMoneyWhileItsLedgerIsOutOfReach) {
   EXPECT_EQ(world.run("b", pay), 10);
 }
 // [/snippet partition]
+
+// [snippet local]
+TEST(Bank, BeginsAnewWhenItsLedgerIsKilled) {
+  LocalWorld world;
+  const int total = world.run([](Context& context) -> Task<int> {
+    const SupervisorSpec bank{.children = {child<Ledger>("ledger").as("ledger")}};
+    co_await start_supervisor(context, bank);
+    (void)co_await context.call<Deposit>("ledger", 5);
+    context.exit(*context.whereis("ledger"), ExitReason::kill());
+    co_await context.sleep_for(seconds{1});  // of virtual time
+    co_return co_await context.call<Deposit>("ledger", 7);
+  });
+  EXPECT_EQ(total, 7);
+  EXPECT_EQ(world.log().count(LogLevel::error), 0U);  // a kill is no crash
+}
+// [/snippet local]
 
 // [snippet steps]
 TEST(Bank, BooksADepositWhenItArrivesAndNotBefore) {
