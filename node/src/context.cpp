@@ -533,8 +533,11 @@ Waiter::~Waiter() {
 
 void Waiter::await_suspend(std::coroutine_handle<> handle) {
   const RuntimeSection runtime{current_turn()};
+  auto& process = static_cast<Process&>(context_);
+  // It may be awaited again: what it took before has been had.
+  if (taken_ != nullptr) process.free_message(std::exchange(taken_, nullptr));
   handle_ = handle;
-  static_cast<Process&>(context_).set_waiter(this);
+  process.set_waiter(this);
 }
 
 EnvelopePtr Waiter::release() {

@@ -157,6 +157,26 @@ TEST(Receive, ZeroTimeoutTakesWhatIsQueuedAlready) {
   });
 }
 
+TEST(Receive, ThatIsAwaitedAgainGivesTheNextAndKeepsNoRoom) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const auto echo = [](Context& own, Pid to) -> Task<> {
+      auto next = own.receive<Ping>();
+      for (;;) {
+        const Ping ping = co_await next;
+        own.send(to, Pong{ping.number});
+      }
+    };
+    const SpawnOptions two{.mailbox = {2, MailboxPolicy::drop_newest}};
+    const Pid target = context.spawn_opt(two, echo, context.self()).pid;
+    for (int i = 0; i < 5; ++i) {
+      context.send(target, Ping{i});
+      const auto pong = co_await context.receive_for<Pong>(1s);
+      EXPECT_TRUE(pong && pong->number == i);
+    }
+  });
+}
+
 TEST(Receive, AnExitSignalInATimedWaitEndsItsProcess) {
   LocalWorld world;
   bool went_on = false;
