@@ -17,6 +17,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <fcntl.h>
 #include <filesystem>
@@ -57,7 +58,8 @@ class DirectoryLock {
  public:
   explicit DirectoryLock(const std::string& dir)
       : fd_{open(dir.empty() ? "." : dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)} {
-    if (fd_ >= 0) flock(fd_, LOCK_EX);
+    while (fd_ >= 0 && flock(fd_, LOCK_EX) != 0 && errno == EINTR) {
+    }
   }
   ~DirectoryLock() {
     if (fd_ >= 0) close(fd_);

@@ -57,6 +57,24 @@ struct EndSignals {
   asio::signal_set caught{io, SIGINT, SIGTERM};
 };
 
+/// Runs what is posted to `io`, on a thread of its own, for as long as it lives.
+class Loop {
+ public:
+  explicit Loop(asio::io_context& io)
+      : io_{io}, work_{io.get_executor()}, thread_{[&io] { io.run(); }} {}
+  ~Loop() {
+    io_.stop();
+    thread_.join();
+  }
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+ private:
+  asio::io_context& io_;
+  asio::executor_work_guard<asio::io_context::executor_type> work_;
+  std::thread thread_;
+};
+
 /// What the root process learned when the tree ended.
 struct TreeEnd {
   bool started = false;
@@ -201,9 +219,11 @@ int run_node(const Settings& settings, const App& app) {
   auto started = std::make_shared<std::atomic<bool>>(false);
   auto root_pid = std::make_shared<std::promise<Pid>>();
   const std::shared_future<Pid> root = root_pid->get_future().share();
+  const auto root_is_known = [root] {
+    return root.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
+  };
   asio::steady_timer patience{io};
-  const auto stop_tree = [&] {  // on `io`
-    if (stopping.exchange(true)) return;
+  const auto tell_root = [&] {  // on `io`
     node.exit(root.get(), ExitReason::shutdown());
     patience.expires_after(k_tree_wait);
     patience.async_wait([&log](const std::error_code& cancelled) {
@@ -212,35 +232,14 @@ int run_node(const Settings& settings, const App& app) {
       std::_Exit(k_internal);
     });
   };
+  const auto stop_tree = [&] {  // on `io`
+    if (!stopping.exchange(true) && root_is_known()) tell_root();
+  };
   std::atomic<bool> in_minority{false};
   stop_in_minority = [&] {
     in_minority = true;
     asio::post(io, stop_tree);
   };
-  AdminServer admin{node,
-                    cluster,
-                    {.app_started = [started] { return started->load(); },
-                     .root =
-                         [root] {
-                           const bool known =
-                               root.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
-                           return known ? root.get() : Pid{};
-                         },
-                     .stop = [&io, stop_tree] { asio::post(io, stop_tree); },
-                     .to_join = addresses->join}};
-  if (const auto up = admin.start(socket_path(settings.run_dir, settings.name)); !up) {
-    return fail(up.error().code == Errc::already_started ? k_unavailable : k_config,
-                up.error().detail);
-  }
-  const auto bound = cluster.start();
-  if (!bound) return fail(code_of(bound.error()), bound.error().detail);
-  log->info("grove " + std::string{version()} + ", node " + settings.name + ", listening on " +
-            *bound +
-            (found->cookie.empty() ? ", loopback only (no cookie is set)" : ", encrypted"));
-
-  auto ended = node.async([&app, &cluster, started, root_pid](Context& context) {
-    return root_process(context, app, &cluster, started, root_pid);
-  });
   Clock::TimePoint signalled;
   const std::function<void()> await_another = [&] {
     signals.caught.async_wait([&](const std::error_code& error, int) {
@@ -256,8 +255,33 @@ int run_node(const Settings& settings, const App& app) {
     stop_tree();
     await_another();
   });
-  asio::executor_work_guard<asio::io_context::executor_type> work{io.get_executor()};
-  std::thread listener{[&io] { io.run(); }};  // to the very end: a second signal is heard then too
+  // Now, for to start may take its time: --listen may be a name. To the very end, for a second
+  // signal is heard then too.
+  const Loop loop{io};
+
+  AdminServer admin{node,
+                    cluster,
+                    {.app_started = [started] { return started->load(); },
+                     .root = [root, root_is_known] { return root_is_known() ? root.get() : Pid{}; },
+                     .stop = [&io, stop_tree] { asio::post(io, stop_tree); },
+                     .to_join = addresses->join}};
+  if (const auto up = admin.start(socket_path(settings.run_dir, settings.name)); !up) {
+    return fail(up.error().code == Errc::already_started ? k_unavailable : k_config,
+                up.error().detail);
+  }
+  const auto bound = cluster.start();
+  if (!bound) return fail(code_of(bound.error()), bound.error().detail);
+  log->info("grove " + std::string{version()} + ", node " + settings.name + ", listening on " +
+            *bound +
+            (found->cookie.empty() ? ", loopback only (no cookie is set)" : ", encrypted"));
+
+  auto ended = node.async([&app, &cluster, started, root_pid](Context& context) {
+    return root_process(context, app, &cluster, started, root_pid);
+  });
+  asio::post(io, [&] {
+    root.wait();
+    if (stopping) tell_root();  // it was not there yet
+  });
   ended.wait();
   const bool told = stopping.exchange(true);
   asio::post(io, [&patience] { patience.cancel(); });
@@ -293,8 +317,6 @@ int run_node(const Settings& settings, const App& app) {
     std::_Exit(code == k_ok ? k_internal : code);
   }
   scheduler->stop();
-  io.stop();
-  listener.join();
   return code;
 }
 

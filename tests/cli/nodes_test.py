@@ -4,7 +4,9 @@
 
 Usage: nodes_test.py FOLDER_WITH_THE_BINARIES [unittest's arguments]
 """
+import fcntl
 import ipaddress
+import os
 import resource
 import signal
 import socket
@@ -12,7 +14,7 @@ import subprocess
 import sys
 import unittest
 
-from cli_test import (CONFIG, NO, OK, TRY_AGAIN, UNAVAILABLE, USAGE, CliTest, bin_dir,
+from cli_test import (CONFIG, LIMIT, NO, OK, TRY_AGAIN, UNAVAILABLE, USAGE, CliTest, bin_dir,
                       eventually)
 
 
@@ -298,6 +300,24 @@ class Addresses(CliTest):
         self.assertGreater(c_at(a)["incarnation"], 0)
         self.assertEqual(a.ask("metrics")["metrics"]["sessions_up_total"], ups + 1)
         self.assertEqual(c.ask("metrics")["metrics"]["members_declared_dead_total"], 0)
+
+
+class Start(CliTest):
+    def test_a_node_that_has_not_started_yet_hears_signals(self):
+        directory = self.here.run_dir / "sockets"
+        directory.mkdir()
+        held = os.open(directory, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)  # as a name server that does not answer, to a name
+        log = self.here.run_dir / "log"
+        with log.open("w") as file:
+            process = self.here.begin("grove", "run", "--listen", f"ipc://{directory}/a.ipc",
+                                      stderr=file)
+        eventually(lambda: self.here.grove("health", "--live").returncode == OK)
+        process.send_signal(signal.SIGINT)
+        eventually(lambda: "signal 2: stopping" in log.read_text())
+        self.assertIsNone(process.poll())
+        os.close(held)
+        self.assertEqual(process.wait(LIMIT), OK)
 
 
 class Limits(CliTest):

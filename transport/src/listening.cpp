@@ -79,7 +79,8 @@ UnixAddress unix_address(const std::string& path) {  // parse_endpoint has seen 
 Descriptor lock_directory(const std::string& path) {
   const std::string directory = path.substr(0, path.rfind('/') + 1);
   Descriptor lock{open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (lock.get() >= 0) flock(lock.get(), LOCK_EX);
+  while (lock.get() >= 0 && flock(lock.get(), LOCK_EX) != 0 && errno == EINTR) {
+  }
   return lock;
 }
 
