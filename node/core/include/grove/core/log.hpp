@@ -26,7 +26,7 @@ class Log {
   void error(std::string_view text) { write(LogLevel::error, text); }
 };
 
-/// Lines `time level [name] text` on stderr, from `least` on.
+/// Lines `time level [name] text` on stderr, from `least` on; lost, and counted, if nobody reads.
 [[nodiscard]] std::shared_ptr<Log> make_stderr_log(std::string_view name, LogLevel least);
 /// Drops everything.
 [[nodiscard]] std::shared_ptr<Log> make_null_log();
