@@ -155,6 +155,15 @@ TEST(Address, OfANodeAdmitsItsShortAndItsLongName) {
   EXPECT_TRUE(parse_endpoint("h:5", AddressUse::dial)->admits("anybody"));
 }
 
+TEST(Address, OfANodeAdmitsItInWhateverCaseItsHostIsWritten) {
+  for (const char* written : {"a@Desktop-1A", "a@desktop-1a"}) {
+    const Endpoint endpoint = *parse_endpoint(written, AddressUse::dial, 5);
+    EXPECT_TRUE(endpoint.admits("a@Desktop-1A")) << written;  // as the machine calls itself
+    EXPECT_TRUE(endpoint.admits("a@desktop-1a")) << written;
+    EXPECT_FALSE(endpoint.admits("A@desktop-1a")) << written;
+  }
+}
+
 TEST(Address, OfNoPortHasTheOneThatIsGiven) {
   EXPECT_EQ(parse_endpoint("h", AddressUse::dial, 9)->port, 9);
   EXPECT_EQ(parse_endpoint("h:8", AddressUse::dial, 9)->port, 8);

@@ -19,6 +19,13 @@ bool all_of(std::string_view text, bool (*is)(unsigned char)) {
 bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
 bool is_letter(unsigned char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_of_dns(unsigned char c) { return is_digit(c) || is_letter(c) || c == '-' || c == '_'; }
+/// Of DNS names, which are the same in whatever case.
+std::string lower(std::string_view text) {
+  std::string out{text};
+  std::transform(text.begin(), text.end(), out.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 32) : c; });
+  return out;
+}
 bool is_printable(unsigned char c) { return c > ' ' && c != 127; }
 
 /// The usual form of a numeric address. Returns: nothing when it is none of `family`.
@@ -80,9 +87,7 @@ Refused read_host(std::string_view text, Endpoint& endpoint) {
     return "a host is a DNS name (letters, digits, - and _, with dots between), an IPv4 address or "
            "an IPv6 address in brackets";
   }
-  endpoint.host = text;
-  std::transform(text.begin(), text.end(), endpoint.host.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 32) : c; });
+  endpoint.host = lower(text);
   return {};
 }
 
@@ -164,7 +169,8 @@ bool Endpoint::is_local() const {
 }
 
 bool Endpoint::admits(std::string_view name) const {
-  return node.empty() || name == node || name == node + '@' + host;
+  return node.empty() || name == node ||
+         (name.starts_with(node + '@') && lower(name.substr(node.size() + 1)) == host);
 }
 
 Result<Endpoint> parse_endpoint(std::string_view text, AddressUse use, std::uint16_t port_if_none) {
