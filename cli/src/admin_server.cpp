@@ -71,6 +71,9 @@ class DirectoryLock {
   int fd_;
 };
 
+/// A program that the node starts, and that outlives it, would listen in its place.
+void keep_from_children(int descriptor) { fcntl(descriptor, F_SETFD, FD_CLOEXEC); }
+
 /// Why a node to join cannot be reached, without its address said twice.
 std::string trouble_of(const transport::Sessions::SeedView& seed) {
   const std::string& text = seed.trouble;
@@ -112,6 +115,7 @@ class AdminServer::Impl {
     };
     acceptor_.open(stream_protocol{}, error);
     if (error) return fail("open");
+    keep_from_children(acceptor_.native_handle());
     const mode_t mask = umask(0177);
     acceptor_.bind(stream_protocol::endpoint{path}, error);
     umask(mask);
@@ -170,6 +174,7 @@ class AdminServer::Impl {
     acceptor_.async_accept([this](const std::error_code& error, stream_protocol::socket socket) {
       if (!acceptor_.is_open()) return;
       if (!error) {
+        keep_from_children(socket.native_handle());
         read(std::make_shared<Client>(std::move(socket)));
         accept();
         return;

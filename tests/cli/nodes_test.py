@@ -4,6 +4,7 @@
 
 Usage: nodes_test.py FOLDER_WITH_THE_BINARIES [unittest's arguments]
 """
+import contextlib
 import fcntl
 import ipaddress
 import os
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import sys
 import unittest
+from pathlib import Path
 
 from cli_test import (CONFIG, LIMIT, NO, OK, TRY_AGAIN, UNAVAILABLE, USAGE, CliTest, bin_dir,
                       eventually)
@@ -328,6 +330,18 @@ class Limits(CliTest):
         self.assertEqual(hard, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
         self.assertNotEqual(hard, 256)
         self.assertEqual(soft, hard)
+
+    def test_what_a_node_has_open_is_not_handed_to_programs_that_it_starts(self):
+        a, b = self.here.node("a"), self.here.node("b")
+        self.expect(self.here.grove("join", b.address, "--node", "a"), OK)
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(str(self.here.run_dir / "a.sock"))
+            self.expect(self.here.grove("health", "--node", "a"), OK)  # it has been accepted
+            for entry in Path(f"/proc/{a.process.pid}/fdinfo").iterdir():
+                with contextlib.suppress(FileNotFoundError):  # it is closed meanwhile
+                    flags = int(entry.read_text().split("flags:")[1].split()[0], 8)
+                    file = os.readlink(entry.parent.parent / "fd" / entry.name)
+                    self.assertTrue(int(entry.name) <= 2 or flags & os.O_CLOEXEC, file)
 
     def test_messages_beyond_a_peers_budget_are_dealt_with_as_asked(self):
         def node(name, *args):
