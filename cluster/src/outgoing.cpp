@@ -32,7 +32,9 @@ void end_named_watch(Node& node, PeerLink& link, std::uint64_t to, const Envelop
 
 /// Why a call has no answer. That has no wire form as an answer, but as the end of the call.
 const ExitReason* failure_in(const Envelope& envelope) {
-  return envelope.kind() == SignalKind::reply ? envelope.message.get<ExitReason>() : nullptr;
+  if (envelope.kind() != SignalKind::reply) return nullptr;
+  const auto* failure = envelope.message.get<detail::CallFailure>();
+  return failure == nullptr ? nullptr : &failure->reason;
 }
 
 /// An UNLINK whose link ended with its session: the two may be linked anew over this one.

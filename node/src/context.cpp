@@ -571,7 +571,7 @@ Message CallWaiter::await_resume() {
     context().end_call(serial_);
     throw ProcessExit{ExitReason::symbol("timeout")};
   }
-  if (const auto* reason = answer->get<ExitReason>()) throw ProcessExit{*reason};
+  if (const auto* failure = answer->get<CallFailure>()) throw ProcessExit{failure->reason};
   return *std::move(answer);
 }
 

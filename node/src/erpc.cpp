@@ -56,8 +56,8 @@ Error detail::error_of(const Message& end) {
     }
     return {is_undefined(why) ? Failure::undefined : Failure::refused, why};
   }
-  const auto* down = end.get<ExitReason>();
-  const ExitReason reason = down == nullptr ? ExitReason::noproc() : *down;
+  const auto* down = end.get<grove::detail::CallFailure>();
+  const ExitReason reason = down == nullptr ? ExitReason::noproc() : down->reason;
   if (reason == ExitReason::noconnection()) return {Failure::noconnection, reason};
   return {Failure::signal, reason};
 }

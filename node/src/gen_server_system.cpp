@@ -30,10 +30,11 @@ class SystemReceive final : public Waiter {
 
 /// What a call throws when it is answered so.
 Message failure(std::string_view what) {
-  return Message::make<ExitReason>(ExitReason::symbol(what));
+  return Message::make<CallFailure>(ExitReason::symbol(what));
 }
 Message failure(std::string_view what, Value why) {
-  return Message::make<ExitReason>(Value::tuple({Value::symbol(what), std::move(why)}));
+  return Message::make<CallFailure>(
+      ExitReason{Value::tuple({Value::symbol(what), std::move(why)})});
 }
 
 }  // namespace

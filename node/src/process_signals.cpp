@@ -395,7 +395,7 @@ void Process::on_down(const Pid& from, std::uint64_t serial, const ExitReason& r
     // How a child has ended that was asked for there is told as it is: it may read like that.
     const bool of_child = (watch->spawn & Watch::k_call) != 0;
     append_new(SignalKind::reply, from, serial,
-               Message::make<ExitReason>(
+               Message::make<CallFailure>(
                    of_child ? reason : failure_of_call(node_->id(), from.node, reason)));
     return;
   }
@@ -478,7 +478,7 @@ void Process::on_system(Envelope* envelope) {
   // One from elsewhere came with a monitor signal of its own, too.
   if (extras_ != nullptr) extras_->relations.on_demonitor({envelope->from, envelope->serial});
   emit(pid(), envelope->from, SignalKind::reply, envelope->serial,
-       Message::make<ExitReason>(ExitReason::symbol("not_a_server")));
+       Message::make<CallFailure>(ExitReason::symbol("not_a_server")));
   inbox_.free(envelope);
 }
 

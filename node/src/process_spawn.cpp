@@ -144,7 +144,7 @@ void Process::on_spawn_failed(const Pid& target, std::uint64_t request, const Ex
   } else if ((watch->spawn & (Watch::k_call | Watch::k_awaited)) == Watch::k_call) {
     append_new(SignalKind::reply, target, request, Message::make<SpawnRefused>(reason));
   } else if ((watch->spawn & Watch::k_call) != 0) {
-    append_new(SignalKind::reply, target, request, Message::make<ExitReason>(reason));
+    append_new(SignalKind::reply, target, request, Message::make<CallFailure>(reason));
   } else {  // as OTP: somebody who is not there, and has ended so
     const Pid nobody{watch->target.node, 0, 1};
     append_new(SignalKind::reply, nobody, request, Message::make<Pid>(nobody));

@@ -16,7 +16,7 @@ void Process::on_trace(const Envelope& envelope, const sys::TraceOptions& option
   if (options.limit == 0) {
     if (!others) end_trace();
   } else if (others && node_->is_alive(trace->tracer)) {
-    answer = Message::make<ExitReason>(ExitReason::symbol("already_traced"));
+    answer = Message::make<CallFailure>(ExitReason::symbol("already_traced"));
   } else {
     trace = std::make_unique<Trace>(Trace{envelope.from, options});
     traced_ = true;

@@ -183,6 +183,33 @@ TEST(Request, WhoseAnswerWasTakenIsAskedForInVain) {
 
 // -- sets of requests, OTP's request_id_collection() ----------------------------------------
 
+/// How a job has ended, say: an answer, whatever it reads like.
+struct HowItEnded {
+  using Reply = ExitReason;
+};
+
+class Undertaker : public GenServer {
+ public:
+  using Handles = grove::Handles<HowItEnded>;
+  ExitReason handle_call(HowItEnded) { return ExitReason::normal(); }
+};
+
+TEST(Answers, MayBeExitReasons) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const StartResult started = co_await start_link<Undertaker>(context);
+    const ExitReason called = co_await context.call<HowItEnded>(started.pid);
+    EXPECT_TRUE(called.is_normal());
+    Request<ExitReason> request = context.send_request<HowItEnded>(started.pid);
+    const std::optional<ExitReason> waited = co_await context.wait_response(request, 1s);
+    EXPECT_TRUE(waited && waited->is_normal());
+    RequestSet<ExitReason, int> set;
+    set.add(context.send_request<HowItEnded>(started.pid), 1);
+    const auto answer = co_await receive_response(context, set, 1s);
+    EXPECT_TRUE(answer && answer->outcome.ok() && answer->outcome.value().is_normal());
+  });
+}
+
 struct After {
   using Reply = std::string;
   std::chrono::milliseconds time{0};

@@ -161,6 +161,10 @@ struct ExitSignal {
 struct DownSignal {
   ExitReason reason;
 };
+/// In the place of an answer: why there is none. An ExitReason is an answer like any other.
+struct CallFailure {
+  ExitReason reason;
+};
 struct SessionMark {
   SessionId session = 0;  // the session it came over; 0 for a local sender
 };

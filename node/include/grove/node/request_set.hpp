@@ -32,7 +32,9 @@ class AnyResponse;
 
 template <class Reply>
 TaskOutcome<Reply> outcome_of_call(Message& answer) {
-  if (const auto* reason = answer.get<ExitReason>()) return TaskOutcome<Reply>::exit(*reason);
+  if (const auto* failure = answer.get<CallFailure>()) {
+    return TaskOutcome<Reply>::exit(failure->reason);
+  }
   if constexpr (std::is_void_v<Reply>) {
     return TaskOutcome<Reply>{std::monostate{}};
   } else {

@@ -120,7 +120,7 @@ class CallWaiter final : public Waiter {
   void await_suspend(std::coroutine_handle<> handle);
   /// Throws ProcessExit: the server's reason, noproc, {nodedown, Node}, or timeout.
   Message await_resume();
-  /// Instead of that. Returns: the answer, or the ExitReason; nothing after a timeout, and then the
+  /// Instead of that. Returns: the answer, or a CallFailure; nothing after a timeout, and then the
   /// call stays under way.
   std::optional<Message> resume_open();
 
@@ -265,7 +265,9 @@ class Response final : public OpenResponse {
   Answer await_resume() {
     std::optional<Message> answer = take();
     if (!answer) return Answer{};
-    if (const auto* reason = answer->template get<ExitReason>()) throw ProcessExit{*reason};
+    if (const auto* failure = answer->template get<CallFailure>()) {
+      throw ProcessExit{failure->reason};
+    }
     if constexpr (std::is_void_v<Reply>) {
       return true;
     } else {
