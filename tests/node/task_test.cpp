@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What it costs to await a Task; and plain functions where coroutines may stand: an empty Task,
-// `return {};`, has nothing to wait for.
+// What it is to await a Task, once and again; and plain functions where coroutines may stand: an
+// empty Task, `return {};`, has nothing to wait for.
 #include "grove/node/async.hpp"
 #include "grove/node/parent.hpp"
 #include "grove/testkit/local_world.hpp"
@@ -30,6 +30,34 @@ TEST(AwaitedTasks, LeaveNothingOnTheStackHoweverManyDoNotWait) {
     int sum = 0;
     for (int i = 0; i < k_awaits; ++i) sum += co_await one(context, i % 100'000 == 0);
     EXPECT_EQ(sum, k_awaits);
+  });
+}
+
+TEST(AwaitedTasks, HaveNothingToWaitForTheSecondTime) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    int runs = 0;
+    const auto pause = [](Context& own, int* count) -> Task<> {
+      co_await own.sleep_for(1s);
+      ++*count;
+    };
+    Task<> once = pause(context, &runs);
+    co_await once;
+    co_await once;
+    EXPECT_EQ(runs, 1);
+
+    const auto number = [](Context& own) -> Task<int> {
+      co_await own.sleep_for(1s);
+      co_return 7;
+    };
+    Task<int> seven = number(context);
+    const int value = co_await seven;
+    EXPECT_EQ(value, 7);
+    try {
+      (void)co_await seven;
+      ADD_FAILURE() << "it was awaited before";
+    } catch (const std::logic_error&) {
+    }
   });
 }
 

@@ -4,7 +4,8 @@
 // it destroys its frame, and that is how a process is killed: RAII runs, `catch` never sees it.
 //
 // Parameters of coroutines are values, never references (other than Context&).
-// A plain function may return an empty one, `return {};`: there is nothing to wait for.
+// A plain function may return an empty one, `return {};`: there is nothing to wait for. Nor is
+// there when one is awaited again: it runs once.
 #pragma once
 
 #include "grove/core/message.hpp"
@@ -53,7 +54,10 @@ struct Promise : PromiseBase {
   }
   T take() {
     if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
-    return std::move(*result);
+    if (!result) throw std::logic_error{"a Task has its value once"};
+    T value = *std::move(result);
+    result.reset();
+    return value;
   }
   std::optional<T> result;
 };
@@ -91,7 +95,7 @@ class [[nodiscard]] Task {
   [[nodiscard]] Handle handle() const noexcept { return handle_; }
   [[nodiscard]] Handle release() noexcept { return std::exchange(handle_, {}); }
 
-  bool await_ready() const noexcept { return !handle_; }
+  bool await_ready() const noexcept { return !handle_ || handle_.done(); }
   /// Runs it within this call, so that one that does not wait leaves nothing on the stack: without
   /// optimisation a symmetric transfer is a call, too, and returns only when something waits.
   bool await_suspend(std::coroutine_handle<> awaiting) noexcept {
@@ -100,7 +104,8 @@ class [[nodiscard]] Task {
     handle_.promise().continuation = awaiting;
     return true;
   }
-  /// Throws std::logic_error, too, when it is empty and there should be a value.
+  /// Throws std::logic_error, too, when there should be a value and it is empty, or was awaited
+  /// before.
   T await_resume() {
     if (handle_) return handle_.promise().take();
     if constexpr (!std::is_void_v<T>) throw std::logic_error{"an empty Task has no value"};
