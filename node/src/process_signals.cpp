@@ -222,7 +222,8 @@ SessionId Process::emit(const Pid& to, EnvelopePtr envelope) {
       if (is_message(kind) || kind == SignalKind::reply) {
         node_->dead_letter(Metric::dead_letters_no_connection, *envelope, to);
       }
-      return Router::k_no_connection;
+      const bool of_former_life = node_name(to.node) == node_->name();
+      return of_former_life ? Router::k_dead_life : Router::k_no_connection;
     }
     goes_abroad();
     return settle_route(to.node, node_->router_->route(to, std::move(envelope)));

@@ -55,6 +55,7 @@ std::vector<NoOne> no_ones(Context& context, Pid dead) {
           {Pid{here, 9999999, 1}, ExitReason::noproc()},
           {Pid{here, 0xFFFFFFFFU, 0xFFFFFFFFU}, ExitReason::noproc()},
           {Pid{here, 0, 1}, ExitReason::noproc()},
+          {Pid{intern_node(context.node().name(), Life{7}), 1, 1}, ExitReason::noproc()},
           {Pid{intern_node("elsewhere", Life{7}), 1, 1}, ExitReason::noconnection()}};
 }
 
@@ -88,7 +89,7 @@ TEST(NoSuchProcess, SendsExitsAndRepliesDoNothingAndAreCounted) {
   EXPECT_EQ(metrics.get(Metric::dead_letters_no_process) +
                 metrics.get(Metric::dead_letters_late_reply) +
                 metrics.get(Metric::dead_letters_no_connection),
-            7U * 4U);
+            8U * 4U);
 }
 
 // OTP: monitor gives DOWN noproc, or noconnection; demonitor twice is fine.
