@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Answers for people: tables, trees, sentences.
+#include "grove/core/printable.hpp"
+
 #include "admin_client.hpp"
 
 #include <fmt/format.h>
@@ -17,33 +19,16 @@ namespace {
 using Json = nlohmann::json;
 using Row = std::vector<std::string>;
 
-/// Without control characters, which a terminal would obey: they come from other nodes, too.
-std::string tame(const std::string& cell) {
-  std::string out;
-  unsigned char before = 0;
-  for (const char c : cell) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool second_set = before == 0xc2 && byte >= 0x80 && byte < 0xa0;  // in UTF-8
-    if (second_set) out.pop_back();
-    if (second_set) out += "\\xc2";
-    if (byte < 0x20 || byte == 0x7f || second_set) {
-      out += fmt::format("\\x{:02x}", byte);
-    } else {
-      out += c;
-    }
-    before = byte;
-  }
-  return out;
-}
-
 std::string text(const Json& object, const char* key) {
   const auto value = object.find(key);
   if (value == object.end() || value->is_null()) return "";
-  return tame(value->is_string() ? value->get<std::string>() : value->dump());
+  return printable(value->is_string() ? value->get<std::string>() : value->dump());
 }
 
 void table(const Row& head, std::vector<Row> rows) {
-  for (Row& row : rows) std::transform(row.begin(), row.end(), row.begin(), tame);
+  for (Row& row : rows) {
+    for (std::string& cell : row) cell = printable(cell);
+  }
   std::vector<std::size_t> widths(head.size());
   for (std::size_t i = 0; i < head.size(); ++i) widths[i] = head[i].size();
   for (const Row& row : rows) {
@@ -145,7 +130,8 @@ void print_tree(const Json& result) {
   }
   const std::function<void(const Json&, const std::string&, const std::string&)> show =
       [&](const Json& process, const std::string& lead, const std::string& branch) {
-        std::cout << lead << branch << tame(title(process)) << "  " << text(process, "pid") << '\n';
+        std::cout << lead << branch << printable(title(process)) << "  " << text(process, "pid")
+                  << '\n';
         const auto [first, last] = children.equal_range(text(process, "pid"));
         const std::string deeper = lead + (branch.empty() ? "" : branch == "└─ " ? "   " : "│  ");
         for (auto child = first; child != last; ++child) {
@@ -190,7 +176,8 @@ void print_fields(const Json& result) {
     if (value.is_array()) {
       std::string list;
       for (const Json& item : value) {
-        list += (list.empty() ? "" : " ") + (item.is_string() ? tame(item.get<std::string>()) : "");
+        list += (list.empty() ? "" : " ") +
+                (item.is_string() ? printable(item.get<std::string>()) : "");
       }
       std::cout << fmt::format("{:<17} {}\n", key, list);
     } else {

@@ -66,6 +66,13 @@ TEST_F(StderrLog, HasALineForEachThingThatIsSaid) {
   EXPECT_NE(said.find(" error   [me] two\n"), std::string::npos) << said;
 }
 
+TEST_F(StderrLog, IsObeyedByNoTerminal) {
+  log->info(
+      "a\x1b[2Jb\xc2\x9b"
+      "31m\n\tc\xc3\x9b\x7f");
+  EXPECT_NE(read_all().find("[me] a\\x1b[2Jb\\xc2\\x9b31m\n\tc\xc3\x9b\\x7f\n"), std::string::npos);
+}
+
 TEST_F(StderrLog, ThatNobodyReadsHoldsUpNobodyAndSaysWhatIsLost) {
   fill();
   for (int i = 0; i < 1000; ++i) log->info("lost");  // they would wait for ever

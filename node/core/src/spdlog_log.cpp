@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/core/log.hpp"
+#include "grove/core/printable.hpp"
 
 #include <spdlog/details/os.h>
 #include <spdlog/sinks/base_sink.h>
@@ -123,7 +124,9 @@ class SpdlogLog final : public Log {
     logger_.flush_on(spdlog::level::debug);
   }
   void write(LogLevel level, std::string_view text) override {
-    logger_.log(spdlog_level(level), spdlog::string_view_t{text.data(), text.size()});
+    if (!writes(level)) return;
+    const std::string shown = printable(text, "\n\t");  // some of it comes from other nodes
+    logger_.log(spdlog_level(level), spdlog::string_view_t{shown.data(), shown.size()});
   }
   bool writes(LogLevel level) const override { return logger_.should_log(spdlog_level(level)); }
 
