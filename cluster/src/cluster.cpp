@@ -104,15 +104,17 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
     if (config_.auto_connect == transport::AutoConnect::never) {
       return Error{Errc::refused, "this node connects only by hand"};
     }
-    transport_.post(
-        [this, seed = to_string(*valid)] { perform(sessions_->add_seed(seed, now())); });
+    transport_.post([this, seed = cluster::dialled(address, config_.port)] {
+      perform(sessions_->add_seed(seed, now()));
+    });
     return {};
   }
 
   void forget_seed(const std::string& address, std::function<void(Result<void>)> done) {
     transport_.post([this, address, done = std::move(done)] {
       const auto valid = transport::parse_endpoint(address, transport::AddressUse::dial);
-      done(valid ? sessions_->forget_seed(to_string(*valid)) : Result<void>{valid.error()});
+      done(valid ? sessions_->forget_seed(cluster::dialled(address, config_.port))
+                 : Result<void>{valid.error()});
     });
   }
 
@@ -121,7 +123,12 @@ class Cluster::Impl final : public Router, private transport::Transport::Events 
       const auto address = transport::parse_endpoint(node, transport::AddressUse::dial);
       if (!address && !is_node_name(node)) return done(address.error());
       connecting_.emplace(++last_connect_, std::move(done));
-      perform(sessions_->connect(last_connect_, node, now()));
+      const auto peers = sessions_->peers();
+      const bool known =
+          node == node_.name() || std::any_of(peers.begin(), peers.end(),
+                                              [&](const auto& peer) { return peer.name == node; });
+      const std::string target = known ? node : cluster::dialled(node, config_.port);
+      perform(sessions_->connect(last_connect_, target, now()));
     });
   }
 

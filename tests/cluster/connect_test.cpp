@@ -120,5 +120,28 @@ TEST(ConnectedByThemselves, NodesDialAgainAfterADisconnect) {
   EXPECT_EQ(world.total(Metric::sessions_down), 2U);
 }
 
+TEST(AnAddress, WithoutAPortHasThatOfTheConfigurationInCode) {
+  SimWorld world{1, AutoConnect::never};
+  world.configure([](ClusterConfig& config) { config.port = 1; });  // where they are
+  for (const char* name : {"a", "b"}) world.add_node(name);
+  EXPECT_TRUE(world.connect("a", "b.sim"));
+  EXPECT_TRUE(world.connect("a", "b"));
+
+  SimWorld seeking{1};
+  seeking.configure([](ClusterConfig& config) { config.port = 1; });
+  seeking.add_node("a");
+  Cluster& a = seeking["a"].cluster();
+  EXPECT_TRUE(a.join("b.sim"));
+  std::vector<std::string> seeds;
+  a.seeds([&](const auto& all) {
+    for (const auto& seed : all) seeds.push_back(seed.address);
+  });
+  bool forgotten = false;
+  a.forget_seed("b.sim", [&](const Result<void>& done) { forgotten = static_cast<bool>(done); });
+  seeking.run_for(1ms);
+  EXPECT_EQ(seeds, (std::vector<std::string>{"a.sim:1", "b.sim:1"}));
+  EXPECT_TRUE(forgotten);
+}
+
 }  // namespace
 }  // namespace grove

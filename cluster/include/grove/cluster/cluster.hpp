@@ -32,7 +32,7 @@ struct ClusterConfig {
   std::vector<std::string> seeds;  // nodes to join; a DNS name may stand for several
   /// Of more of them, one a line, # begins a comment; read again when it changes. Empty: none.
   std::string seeds_file;
-  std::uint16_t port = transport::k_default_port;  // of seeds that name none
+  std::uint16_t port = transport::k_default_port;  // of addresses to join that name none
   NodeMetadata metadata;                           // what others are told of this node
   PartitionConfig partition;
   transport::Cookie cookie;
