@@ -77,8 +77,7 @@ std::string ServerBodyBase::name_elsewhere() const {
 
 // -- start ----------------------------------------------------------------------------------
 
-bool ServerBodyBase::take_name(Context& context) {
-  const ServerName& name = options_.name;
+bool take_name(Context& context, const ServerName& name, const From& starter) {
   if (name.empty()) return true;
   auto taken = register_as(context, name);
   auto holder = holder_of(context, name);
@@ -91,7 +90,7 @@ bool ServerBodyBase::take_name(Context& context) {
   }
   if (taken) return true;
   if (holder && taken.error().code == Errc::name_taken) {
-    answer(context, StartResult::Status::already_started, *holder);
+    answer_start(context, starter, StartResult::Status::already_started, *holder);
     context.unlink(context.parent());  // a starter hears of this by the answer alone
     context.stop(ExitReason::normal());
   } else {
@@ -113,7 +112,7 @@ void ServerBodyBase::give_name_back(Context& context) {
 Task<> ServerBodyBase::begin(Context& context, GenServer& server, const Init& init) {
   if (init.ignored()) {
     give_name_back(context);  // before the starter goes on
-    answer(context, StartResult::Status::ignored, {});
+    answer_start(context, starter_, StartResult::Status::ignored, {});
     context.stop(ExitReason::normal());
     return {};
   }
@@ -124,28 +123,39 @@ Task<> ServerBodyBase::begin(Context& context, GenServer& server, const Init& in
     context.stop(init.stopped() ? *init.stopped() : *server.next_->stop);
     return {};
   }
-  answer(context, StartResult::Status::ok, context.self());
+  answer_start(context, starter_, StartResult::Status::ok, context.self());
   return unfinished(server) ? finish(context, server) : Task<>{};
 }
 
-void ServerBodyBase::answer(Context& context, StartResult::Status status, const Pid& pid) {
-  if (starter_.serial != 0) context.reply(starter_, StartAck{status, pid});
+void answer_start(Context& context, const From& starter, StartResult::Status status,
+                  const Pid& pid) {
+  if (starter.serial != 0) context.reply(starter, StartAck{status, pid});
 }
 
-// The server's StartAck is the answer to a call that began with the spawn, so a server that dies
-// in its init, or hangs there, is told apart without a message that could stray.
+SpawnOptions spawn_options_of(const ServerOptions& options, std::uint64_t serial) {
+  SpawnOptions spawn;
+  spawn.link = options.link;
+  spawn.trap_exit = options.trap_exit;
+  spawn.priority = options.priority;
+  spawn.mailbox = options.mailbox;
+  spawn.label = options.label;
+  spawn.start_serial = serial;
+  return spawn;
+}
+
 Task<StartResult> start_server(Context& context, std::unique_ptr<ServerBodyBase> body) {
   const std::uint64_t serial = context.make_ref().serial;
   const Timeout timeout = body->options().timeout;
   body->set_starter({context.self(), serial});
-  SpawnOptions options;
-  options.link = body->options().link;
-  options.trap_exit = body->options().trap_exit;
-  options.priority = body->options().priority;
-  options.mailbox = body->options().mailbox;
-  options.label = body->options().label;
-  options.start_serial = serial;
+  SpawnOptions options = spawn_options_of(body->options(), serial);
   const Pid pid = context.spawn_body(std::move(options), std::move(body)).pid;
+  Task<StartResult> start = await_start(context, pid, serial, timeout);
+  co_return co_await start;
+}
+
+// The StartAck is the answer to a call that began with the spawn, so a server that dies in its
+// init, or hangs there, is told apart without a message that could stray.
+Task<StartResult> await_start(Context& context, Pid pid, std::uint64_t serial, Timeout timeout) {
   StartResult result;
   try {
     Call<StartAck> start{context, serial, timeout};

@@ -4,6 +4,7 @@
 // in partitions is in shared_names_test.cpp.
 #include "grove/node/cluster_names.hpp"
 #include "grove/node/supervisor.hpp"
+#include "grove/node/task_supervisor.hpp"
 #include "grove/testkit/sim_world.hpp"
 
 #include <gtest/gtest.h>
@@ -59,8 +60,36 @@ class ASingleton : public testing::Test {
     return leader ? node_name(leader->node) : "nobody";
   }
   Wish wish;
+  int running = 0;
   SimWorld world{3};
 };
+
+/// Counts itself while it runs.
+Task<> counted(Context& context, int* running) {
+  struct Running {
+    explicit Running(int& number) : count{number} { ++count; }
+    ~Running() { --count; }
+    int& count;
+  } const here{*running};
+  (void)co_await context.receive_any();
+}
+
+TEST_F(ASingleton, MayBeATaskAndRunsOnOneNodeThen) {
+  for (const std::string name : {"a", "b", "c"}) {
+    SupervisorSpec app;
+    app.children.push_back(
+        global::singleton("leader", task_child("leader", {permanent}, counted, &running)));
+    world.start(name, std::move(app));
+  }
+  world.run_for(1s);
+  EXPECT_EQ(running, 1);
+  EXPECT_EQ(leads(), "a");
+  world.kill("b");
+  Node& node = world["a"].node();
+  node.exit(*node.whereis("leader", Scope::cluster), ExitReason::kill());
+  world.run_for(2s);
+  EXPECT_EQ(running, 1);
+}
 
 TEST_F(ASingleton, IsIgnoredWhereItsServerIgnoresItsStart) {
   wish.nodes = {"b", "c"};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "grove/node/async.hpp"
 
+#include "grove/node/registry.hpp"
 #include "grove/node/task_supervisor.hpp"
 #include "grove/testkit/local_world.hpp"
 
@@ -10,6 +11,7 @@
 
 #include <chrono>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -418,6 +420,45 @@ TEST(TaskSupervisor, IsWrittenDownInATreeAsAnyChild) {
     const std::optional<TaskOutcome<int>> outcome = co_await task.yield(2s);
     // [/snippet task_supervisor]
     EXPECT_EQ(outcome->value(), 7);
+  });
+}
+
+struct Stop {};
+
+/// Says whether it has `name`, and crashes when it is told to stop.
+Task<> named_task(Context& context, Pid told, ServerRef name) {
+  context.send(told, context.resolve(name) == context.self());
+  (void)co_await context.receive<Stop>();
+  throw std::runtime_error("stopped");
+}
+
+TEST(TaskSupervisor, ATaskHasTheNameOfItsSpecBeforeItRuns) {
+  LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    SupervisorSpec tree;
+    tree.children.push_back(registry("keys", RegistryKind::unique));
+    const Via key{"keys", 7};
+    const Pid self = context.self();
+    tree.children.push_back(task_child("a", {permanent}, named_task, self, ServerRef{"a"}).as("a"));
+    tree.children.push_back(task_child("b", {permanent}, named_task, self, ServerRef{key}).as(key));
+    const StartResult started = co_await start_supervisor(context, tree);
+    EXPECT_TRUE(started.ok());
+    EXPECT_TRUE(co_await context.receive<bool>());
+    EXPECT_TRUE(co_await context.receive<bool>());
+
+    const ChildSpec again = task_child("c", {}, named_task, self, ServerRef{"a"}).as("a");
+    const StartResult taken = co_await start_child(context, started.pid, again);
+    EXPECT_EQ(taken.status, StartResult::Status::already_started);
+    EXPECT_EQ(taken.pid, context.whereis("a"));
+    const ChildSpec nameless = task_child("d", {}, named_task, self, ServerRef{"d"}).as("");
+    const StartResult refused = co_await start_child(context, started.pid, nameless);
+    EXPECT_EQ(refused.status, StartResult::Status::failed);
+
+    context.send("a", Stop{});
+    context.send(key, Stop{});
+    EXPECT_TRUE(co_await context.receive<bool>());  // both are back, under their names
+    EXPECT_TRUE(co_await context.receive<bool>());
+    EXPECT_FALSE(co_await context.receive_for<bool>(1s));  // nobody else has run
   });
 }
 

@@ -79,6 +79,17 @@ struct CallbackNames {
 template <class Impl>
 struct WithNames : Impl, CallbackNames {};
 
+/// Names the running process. Returns: false when it cannot be; its starter hears of that, and it
+/// ends with this turn.
+bool take_name(Context& context, const ServerName& name, const From& starter);
+/// Tells a starter that waits what came of it.
+void answer_start(Context& context, const From& starter, StartResult::Status status,
+                  const Pid& pid);
+/// Of a process that answers the start of that serial.
+[[nodiscard]] SpawnOptions spawn_options_of(const ServerOptions& options, std::uint64_t serial);
+/// Waits for that answer, or for the end of the process.
+Task<StartResult> await_start(Context& context, Pid pid, std::uint64_t serial, Timeout timeout);
+
 /// What is the same for all servers: names, the starter's answer, time-outs, system messages.
 class ServerBodyBase : public Body {
  public:
@@ -108,7 +119,7 @@ class ServerBodyBase : public Body {
   virtual Task<> run_hibernate() = 0;
 
   /// Takes the server's name. Returns: false when it is taken; the starter has been told.
-  bool take_name(Context& context);
+  bool take_name(Context& context) { return detail::take_name(context, options_.name, starter_); }
   /// It does not become a server.
   void give_name_back(Context& context);
   /// After init: tells the starter, and goes on as init has asked.
@@ -148,7 +159,6 @@ class ServerBodyBase : public Body {
 
   [[nodiscard]] Pid parent(Context& context) const;
   const ExitReason* reason_to_end(Context& context, const Envelope& envelope) const;
-  void answer(Context& context, StartResult::Status status, const Pid& pid);
   Message use_state(const SysRequest& request);
   Task<> stay_suspended(Context& context);
   void await_idleness(Context& context, Timeout timeout);

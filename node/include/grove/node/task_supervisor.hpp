@@ -52,18 +52,36 @@ Task<> run_owned_task(Context& context, Pid owner, F function, Args... args) {
   co_await task;
 }
 
+/// The same for a child that has a name: it has it before its function runs.
+template <class Body, class... Args>
+Task<> run_named(Context& context, ServerName name, From starter, Body body, Args... args) {
+  if (!take_name(context, name, starter)) co_return;
+  answer_start(context, starter, StartResult::Status::ok, context.self());
+  Task<> task = body(context, std::move(args)...);
+  co_await task;
+}
+
 /// A child of a supervisor that runs `body(context, args...)`.
 template <class Body, class... Args>
 ChildSpec task_spec(std::string id, TaskOptions options, Body body, Args... args) {
-  ChildSpec spec{std::move(id),
-                 [body, args...](Context& context, ServerOptions server) -> Task<StartResult> {
-                   SpawnOptions spawn{.link = true};
-                   spawn.label = std::move(server.label);
-                   StartResult result;
-                   result.pid = context.spawn_opt(std::move(spawn), body, args...).pid;
-                   result.status = StartResult::Status::ok;
-                   co_return result;
-                 }};
+  ChildSpec spec{
+      std::move(id), [body, args...](Context& context, ServerOptions server) -> Task<StartResult> {
+        const bool named = !server.name.empty();
+        const std::uint64_t serial = named ? context.make_ref().serial : 0;
+        SpawnOptions spawn = spawn_options_of(server, serial);
+        if (named) {
+          const From self{context.self(), serial};
+          const Pid pid =
+              context.spawn_opt(spawn, run_named<Body, Args...>, server.name, self, body, args...)
+                  .pid;
+          Task<StartResult> start = await_start(context, pid, serial, server.timeout);
+          co_return co_await start;
+        }
+        StartResult result;
+        result.pid = context.spawn_opt(std::move(spawn), body, args...).pid;
+        result.status = StartResult::Status::ok;
+        co_return result;
+      }};
   spec.restart = options.restart;
   spec.shutdown = options.shutdown;
   return spec;
@@ -86,7 +104,8 @@ Task<AsyncTask<R>> start_async_under(Context& context, ServerRef supervisor, Chi
   return dynamic_supervisor(std::move(id), spec);
 }
 
-/// A task as a child of any supervisor. Its result is dropped. `function` is as async()'s.
+/// A task as a child of any supervisor. Its result is dropped. `function` is as async()'s. With a
+/// name, by as(), it has that before it runs, and the start waits for it as for a server's init.
 template <class F, class... Args>
 [[nodiscard]] ChildSpec task_child(std::string id, TaskOptions options, F function, Args... args) {
   return detail::task_spec(std::move(id), options, detail::run_task<F, Args...>, Ref{},
