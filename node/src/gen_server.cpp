@@ -195,7 +195,7 @@ void ServerBodyBase::unhandled_info(Context& context, const Envelope& envelope) 
   unhandled_.push_back(type);
   context.node().log().warning(
       options_.label + ' ' + to_string(context.self()) +
-      " got a message that it does not handle: " + to_string(envelope.message));
+      " was sent a message that no handle_info() of it takes: " + to_string(envelope.message));
 }
 
 Task<> ServerBodyBase::finish_after(Context& context, GenServer& server, Task<> handler) {

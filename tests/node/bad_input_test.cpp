@@ -297,6 +297,8 @@ TEST(UnhandledMessage, IsLoggedOncePerTypeAndCountedEachTime) {
     EXPECT_EQ(answer, 1);
   });
   EXPECT_EQ(world.log().count(LogLevel::warning), 2U);
+  const std::string line = world.log().lines().back().second;
+  EXPECT_NE(line.find("no handle_info() of it takes: "), std::string::npos) << line;
   EXPECT_EQ(world.node().metrics().get(Metric::dead_letters_unhandled), 20U);
 }
 
