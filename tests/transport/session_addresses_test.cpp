@@ -185,6 +185,22 @@ TEST_F(Addresses, ThatAreForgottenAreNotDialledAnyMoreAndSessionsStay) {
   EXPECT_TRUE(x.sessions.forget_seed("10.0.0.8:1"));
 }
 
+TEST_F(Addresses, OfAListThatAreAskedForAreOfTheListAllTheSame) {
+  SessionHost& x = net.add("x", 20, {});
+  const auto is_listed = [&x] { return x.sessions.seeds().at(0).listed; };
+  for (const bool list_first : {true, false}) {
+    if (list_first) net.perform(x, x.sessions.set_listed_seeds({"10.0.0.9:1"}, net.now));
+    net.perform(x, x.sessions.add_seed("10.0.0.9:1", net.now));
+    if (!list_first) net.perform(x, x.sessions.set_listed_seeds({"10.0.0.9:1"}, net.now));
+    EXPECT_TRUE(is_listed());
+    EXPECT_EQ(x.sessions.forget_seed("10.0.0.9:1").error().code, Errc::refused);
+    net.perform(x, x.sessions.set_listed_seeds({}, net.now));
+    EXPECT_FALSE(is_listed()) << "but asked for";
+    EXPECT_TRUE(x.sessions.forget_seed("10.0.0.9:1"));
+    EXPECT_TRUE(x.sessions.seeds().empty());
+  }
+}
+
 TEST_F(Addresses, ThatAreAskedForAgainAreAnsweredAnew) {
   SessionHost& a = net.add("a", 10, {.address = "10.0.0.1:1"});
   SessionHost& x = net.add("x", 20, {.seeds = {"10.0.0.1:1"}});

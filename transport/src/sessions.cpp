@@ -18,7 +18,7 @@ constexpr auto k_warnings_time = std::chrono::minutes{1};
 
 Sessions::Sessions(SessionsConfig config)
     : config_{std::move(config)}, random_{config_.random_seed} {
-  for (const std::string& seed : config_.seeds) seeds_.emplace(seed, Seed{});
+  for (const std::string& seed : config_.seeds) seeds_[seed].asked = true;
 }
 
 Sessions::Actions Sessions::take() {

@@ -196,7 +196,7 @@ void Sessions::look_sooner(Clock::TimePoint now) {
 
 Sessions::Actions Sessions::add_seed(const std::string& address, Clock::TimePoint now) {
   Seed& seed = seeds_[address];
-  seed.listed = false;
+  seed.asked = true;
   seed.resolve_at = now;
   // Who asks wants to know of now: whoever answered before may be gone.
   seed.answered_by.clear();
@@ -215,18 +215,19 @@ Result<void> Sessions::forget_seed(const std::string& address) {
 
 Sessions::Actions Sessions::set_listed_seeds(const std::vector<std::string>& addresses,
                                              Clock::TimePoint now) {
+  for (auto& [address, seed] : seeds_) {
+    seed.listed = std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+  }
   std::erase_if(seeds_, [&](const auto& entry) {
     const auto& [address, seed] = entry;
-    const bool stays =
-        !seed.listed || std::find(addresses.begin(), addresses.end(), address) != addresses.end();
+    const bool stays = seed.listed || seed.asked;
     if (!stays && seed.looking_up) unlisted_.insert(address);
     return !stays;
   });
   for (const std::string& address : addresses) {
     const auto [place, fresh] = seeds_.try_emplace(address);
-    if (!fresh) continue;
     place->second.listed = true;
-    place->second.resolve_at = now;
+    if (fresh) place->second.resolve_at = now;
   }
   return on_tick(now);
 }

@@ -267,7 +267,8 @@ class Sessions {
   };
   using Peers = std::map<std::string, Peer>;
   struct Seed {
-    bool listed = false;  // by set_listed_seeds() alone
+    bool asked = false;   // one by one
+    bool listed = false;  // by set_listed_seeds()
     bool looking_up = false;
     Clock::TimePoint resolve_at;
     Clock::Duration backoff{};
