@@ -12,12 +12,16 @@
 #include <functional>
 #include <iostream>
 #include <map>
+#include <poll.h>
+#include <unistd.h>
 
 namespace grove::cli {
 namespace {
 
 using Json = nlohmann::json;
 using Row = std::vector<std::string>;
+
+constexpr int k_patience_ms = 100;
 
 std::string text(const Json& object, const char* key) {
   const auto value = object.find(key);
@@ -223,7 +227,9 @@ int complain(bool json, int code, const std::string& why) {
     const Json error{{"schema_version", 1}, {"error", why}, {"code", code}};
     std::cout << error.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
   }
-  std::cerr << "grove: " << why << '\n';
+  // A node does not wait for somebody to read why it ends.
+  pollfd out{STDERR_FILENO, POLLOUT, 0};
+  if (poll(&out, 1, k_patience_ms) != 0) std::cerr << "grove: " << why << '\n';
   return code;
 }
 

@@ -7,6 +7,7 @@ Usage: nodes_test.py FOLDER_WITH_THE_BINARIES [unittest's arguments]
 import contextlib
 import fcntl
 import ipaddress
+import json
 import os
 import resource
 import signal
@@ -16,8 +17,8 @@ import sys
 import unittest
 from pathlib import Path
 
-from cli_test import (CONFIG, LIMIT, NO, OK, TRY_AGAIN, UNAVAILABLE, USAGE, CliTest, bin_dir,
-                      eventually)
+from cli_test import (CONFIG, INTERNAL, LIMIT, NO, OK, TRY_AGAIN, UNAVAILABLE, USAGE, CliTest,
+                      bin_dir, eventually)
 
 
 def free_port():
@@ -320,6 +321,25 @@ class Start(CliTest):
         self.assertIsNone(process.poll())
         os.close(held)
         self.assertEqual(process.wait(LIMIT), OK)
+
+
+class Log(CliTest):
+    def test_a_node_whose_log_nobody_reads_lives_and_ends_all_the_same(self):
+        reader, log = os.pipe()
+        self.addCleanup(os.close, reader)
+        process = self.here.begin("grove", "run", "--name", "a", stderr=log)
+        eventually(lambda: self.here.grove("health").returncode == OK)
+        os.set_blocking(log, False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(log, b"x")
+        os.set_blocking(log, True)  # for the node, too
+        os.close(log)
+        b = self.here.node("b")
+        self.expect(self.here.grove("join", b.address, "--node", "a"), OK)  # which it logs
+        root = json.loads(self.here.grove("ps", "--node", "a", "--json").stdout)["root"]
+        self.expect(self.here.grove("kill", root, "--node", "a"), OK)
+        self.assertEqual(process.wait(LIMIT), INTERNAL)  # and says why
 
 
 class Limits(CliTest):
