@@ -30,8 +30,7 @@
 namespace grove::cli {
 namespace {
 
-constexpr auto k_tree_wait = std::chrono::seconds{20};  // for the tree to end in good order
-constexpr auto k_kill_wait = std::chrono::seconds{5};   // for killed processes to be gone
+constexpr auto k_kill_wait = std::chrono::seconds{5};  // for killed processes to be gone
 // Signals to a program and to its group come together: both say one thing, once.
 constexpr auto k_one_signal = std::chrono::seconds{1};
 
@@ -225,10 +224,11 @@ int run_node(const Settings& settings, const App& app) {
   asio::steady_timer patience{io};
   const auto tell_root = [&] {  // on `io`
     node.exit(root.get(), ExitReason::shutdown());
-    patience.expires_after(k_tree_wait);
-    patience.async_wait([&log](const std::error_code& cancelled) {
+    patience.expires_after(app.patience());
+    patience.async_wait([&](const std::error_code& cancelled) {
       if (cancelled) return;
-      log->error("a process is stuck in its handler; ending without it");
+      log->error("the tree has not ended in " + std::to_string(app.patience().count()) +
+                 " ms (see App::stop_within); ending without it");
       std::_Exit(k_internal);
     });
   };

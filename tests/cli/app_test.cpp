@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
@@ -48,6 +49,10 @@ class AppTest : public testing::Test {
   AppTest() { setenv("GROVE_RUN_DIR", run_dir_.c_str(), 1); }
   ~AppTest() override { std::filesystem::remove_all(run_dir_); }
   int run(App app) {
+    sigset_t end;  // a run before this one has left it blocked, in what a death test starts, too
+    sigemptyset(&end);
+    sigaddset(&end, SIGTERM);
+    pthread_sigmask(SIG_UNBLOCK, &end, nullptr);
     std::vector<std::string> words{"app",      "run",         "--name", "app",
                                    "--listen", "127.0.0.1:0", "--role", "said"};
     std::vector<char*> args;
@@ -125,6 +130,27 @@ TEST_F(AppTest, NeedsOneHeader) {
       task_child("rest", {}, use_the_rest, &result).with(Restart::temporary).significant());
   run(App{std::move(spec)});
   EXPECT_EQ(result, 42);
+}
+
+/// Has the node told to stop, and takes an hour to end then.
+class Slow : public GenServer {
+ public:
+  using Handles = grove::Handles<Done>;
+  Slow() {
+    context().trap_exit(true);
+    context().send(self(), Done{});
+  }
+  void handle_info(Done) { std::raise(SIGTERM); }
+  Task<> terminate(const ExitReason&) { co_await context().sleep_for(std::chrono::hours{1}); }
+};
+
+TEST_F(AppTest, EndsWithoutATreeThatTakesLongerThanItSays) {
+  testing::FLAGS_gtest_death_test_style = "threadsafe";
+  SupervisorSpec spec;
+  spec.children.push_back(child<Slow>("slow").with(Shutdown::infinity()));
+  App slow{std::move(spec)};
+  slow.stop_within(std::chrono::milliseconds{10});
+  EXPECT_EXIT(run(std::move(slow)), testing::ExitedWithCode(70), "has not ended in 10 ms");
 }
 
 TEST_F(AppTest, WhatItThrowsIsToldAndEndsIt) {

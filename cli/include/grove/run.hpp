@@ -11,6 +11,7 @@
 #include "grove/cluster/cluster.hpp"
 #include "grove/node/supervisor.hpp"
 
+#include <chrono>
 #include <functional>
 #include <string>
 #include <variant>
@@ -45,6 +46,12 @@ class App {
     on_start_ = std::move(use);
     return *this;
   }
+  /// How long the tree may take to end when the node is told to stop, 20 s unless this says more or
+  /// less: all shutdown times in it, one after the other. Then the program ends without it, 70.
+  App& stop_within(std::chrono::milliseconds time) {
+    patience_ = time;
+    return *this;
+  }
   /// `--flag VALUE`, any number of times.
   App& option(std::string flag, std::string help, std::vector<std::string>& values) {
     options_.push_back({std::move(flag), std::move(help), &values});
@@ -67,6 +74,7 @@ class App {
     std::variant<std::vector<std::string>*, unsigned*, bool*> value;
   };
   [[nodiscard]] const std::vector<Option>& options() const noexcept { return options_; }
+  [[nodiscard]] std::chrono::milliseconds patience() const noexcept { return patience_; }
   [[nodiscard]] SupervisorSpec tree() const { return tree_ ? tree_() : SupervisorSpec{}; }
   void configure(ClusterConfig& config) const {  // run() does
     if (configure_) configure_(config);
@@ -80,6 +88,7 @@ class App {
   std::function<void(ClusterConfig&)> configure_;
   std::function<void(Cluster&)> on_start_;
   std::vector<Option> options_;
+  std::chrono::milliseconds patience_ = std::chrono::seconds{20};
 };
 
 /// Runs the command line. Blocks until the node or the command has ended.
