@@ -69,8 +69,7 @@ bool demonitor(Context& context, const Ref& ref) {
     const auto* leave = envelope.message.get<PgLeave>();
     return (join != nullptr && join->ref == ref) || (leave != nullptr && leave->ref == ref);
   };
-  while (process.remove_message(is_of)) {
-  }
+  process.remove_messages(is_of);
   return true;
 }
 

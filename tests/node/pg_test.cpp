@@ -122,6 +122,22 @@ TEST(Pg, AMonitorThatEndsTakesWhatItHasSentAlong) {
   });
 }
 
+// Each message of the mailbox is looked at once: else this takes a minute.
+TEST(Pg, AMonitorThatEndsTakesAHundredThousandFromBehindAsManyOthers) {
+  LocalWorld{}.run([](Context& context) -> Task<> {
+    constexpr int k_others = 100'000;
+    for (int i = 0; i < k_others; ++i) context.send(context.self(), i);
+    const auto watch = pg::monitor(context, "g");
+    for (int i = 0; i < 50'000; ++i) {
+      EXPECT_TRUE(pg::join(context, "g", context.self()));
+      EXPECT_TRUE(pg::leave(context, "g", context.self()));
+    }
+    EXPECT_TRUE(pg::demonitor(context, watch.ref));
+    for (int i = 0; i < k_others; ++i) EXPECT_EQ(co_await context.receive<int>(), i);
+    EXPECT_EQ(co_await context.receive_any(0ms), nullptr);
+  });
+}
+
 TEST(Pg, AMonitorsWordTakesNoRoomInABoundedMailbox) {
   LocalWorld world;
   Pids seen;
