@@ -11,11 +11,13 @@
 #include "grove/node/timer.hpp"
 
 #include "relations.hpp"
+#include "small_map.hpp"
 
 #include <cstdint>
 #include <forward_list>
 #include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace grove::detail {
@@ -55,8 +57,8 @@ struct Extras {
   const MessageType* handling = nullptr;  // by the body's coroutine, since it first waited, at:
   Clock::TimePoint handling_from{};
   std::unique_ptr<Trace> trace;
-  std::vector<Pid> no_room_at;       // bounded mailboxes that this process has overfilled
-  std::vector<Pid> waiting_senders;  // who waits for room in this one's
+  SmallMap<Pid, std::monostate> no_room_at;  // mailboxes that this process has overfilled
+  std::vector<Pid> waiting_senders;          // who waits for room in this one's
   std::uint64_t reductions_high = 0;
 };
 // Each linked process has one: the allocator's next size is 320.

@@ -9,7 +9,6 @@
 #include "process.hpp"
 #include "process_table.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace grove::detail {
@@ -155,7 +154,7 @@ void Process::act(Envelope* envelope) {
       break;
     case SignalKind::want_room: on_want_room(from); break;
     case SignalKind::room:
-      std::erase(extras().no_room_at, from);
+      extras().no_room_at.erase(from);
       held_ = !extras_->no_room_at.empty();
       break;
   }
@@ -365,9 +364,9 @@ void Process::on_want_room(const Pid& sender) {
 }
 
 void Process::wait_for_room(const Pid& at) {
-  std::vector<Pid>& places = extras().no_room_at;
-  if (at == pid() || std::find(places.begin(), places.end(), at) != places.end()) return;
-  places.push_back(at);
+  auto& places = extras().no_room_at;
+  if (at == pid() || places.find(at) != nullptr) return;
+  places.insert(at, {});
   held_ = true;
   if (at.node == node_->id()) emit(pid(), at, SignalKind::want_room, 0, {});  // a router knows
 }

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <vector>
 
 namespace grove {
 namespace {
@@ -70,6 +71,28 @@ TEST(SuspendedSender, GoesOnWhenThereIsRoomBesideMoreThanHalfThatStays) {
     co_return count;
   });
   EXPECT_EQ(taken, 9);
+}
+
+Task<> take_all(Context& context) {
+  co_await context.sleep_for(1s);
+  for (;;) co_await context.receive_any();
+}
+
+// Each of them is noted and forgotten at a constant cost: else this takes a quarter of a minute.
+TEST(SuspendedSender, MayHaveOverfilledAHundredThousandMailboxes) {
+  testkit::LocalWorld world;
+  world.run([](Context& context) -> Task<> {
+    const SpawnOptions one{.mailbox = {1, MailboxPolicy::suspend_sender}};
+    std::vector<Pid> targets;
+    for (int i = 0; i < 100'000; ++i) targets.push_back(context.spawn_opt(one, take_all).pid);
+    for (const Pid& target : targets) {
+      for (int number = 1; number <= 2; ++number) context.send(target, Note{number});
+    }
+    const Clock& clock = context.node().clock();
+    const Clock::TimePoint before = clock.now();
+    co_await context.sleep_for(0s);
+    EXPECT_EQ(clock.now() - before, 1s);
+  });
 }
 
 }  // namespace
