@@ -362,6 +362,7 @@ Result<void> Node::register_name(const std::string& name, const Pid& pid, Scope 
   if (name.empty() || name.size() > 255) {
     return Error{Errc::bad_argument, "a name has 1 to 255 bytes"};
   }
+  const RuntimeSection runtime{detail::current_turn()};
   if (scope == Scope::local) {
     if (pid.node != id_) return not_of_this_node();
     return names_->add(name, pid, *table_);
@@ -386,6 +387,7 @@ Result<void> Node::mark_named(const Pid& pid) {
 }
 
 bool Node::unregister_name(const std::string& name, Scope scope) {
+  const RuntimeSection runtime{detail::current_turn()};
   if (scope == Scope::local) return names_->remove(name);
   if (router_ == nullptr) return false;
   owe_router(*this);
