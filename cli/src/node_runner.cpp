@@ -269,7 +269,8 @@ int run_node(const Settings& settings, const App& app) {
     return fail(up.error().code == Errc::already_started ? k_unavailable : k_config,
                 up.error().detail);
   }
-  const auto bound = cluster.start();
+  // Not on this thread: a signal, which it may be that takes, would break off what is waited for.
+  const auto bound = std::async(std::launch::async, [&] { return cluster.start(); }).get();
   if (!bound) return fail(code_of(bound.error()), bound.error().detail);
   log->info("grove " + std::string{version()} + ", node " + settings.name + ", listening on " +
             *bound +
