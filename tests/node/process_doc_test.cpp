@@ -73,7 +73,7 @@ TEST(ProcessPage, ACoroutineAndAHandlerAreProcesses) {
     // [snippet spawn]
     const grove::Pid one = context.spawn_link(ponger, 1);
     const grove::Pid other = context.spawn<Ponger>(7);
-    const auto [pid, monitor] = context.spawn_monitor(ponger, 3);
+    const grove::Spawned third = context.spawn_monitor(ponger, 3);
     context.send(one, Ping{context.self()});
     const Pong pong = co_await context.receive<Pong>();
     // [/snippet spawn]
@@ -81,9 +81,9 @@ TEST(ProcessPage, ACoroutineAndAHandlerAreProcesses) {
     context.send(other, Ping{context.self()});
     const Pong seven = co_await context.receive<Pong>();
     EXPECT_EQ(seven.count, 7);
-    context.exit(pid, ExitReason::symbol("enough"));
+    context.exit(third.pid, ExitReason::symbol("enough"));
     // [snippet down]
-    const auto is_its = [&](const grove::Down& down) { return down.ref == monitor; };
+    const auto is_its = [&](const grove::Down& down) { return down.ref == third.ref; };
     const auto down = co_await context.receive_for<grove::Down>(5s, is_its);
     if (down) context.node().log().info("it ended: " + to_string(down->reason));
     // [/snippet down]
