@@ -11,7 +11,7 @@ class Customer : public grove::GenServer {
   Customer(Words created, Words destroyed) : created_{created}, destroyed_{destroyed} {}
   grove::Task<grove::Init> init() {
     for (const std::string& id : created_) {
-      const std::string answer = co_await context().call<vm::Create>("manager", id, k_size);
+      const std::string answer = co_await context().call<vm::Create>("manager", id, size_);
       node().log().info("create " + id + ": " + answer);
     }
     for (const std::string& id : destroyed_) {
@@ -22,7 +22,7 @@ class Customer : public grove::GenServer {
   }
 
  private:
-  const std::string k_size = "small";
+  const std::string size_ = "small";
   Words created_;
   Words destroyed_;
 };
