@@ -341,7 +341,7 @@ void NameLog::fail_waiters(const std::string& name, const Pid& winner) {
   });
 }
 
-std::size_t NameLog::count_of(const Wanted& wanted) const {
+std::size_t NameLog::nodes_wanted(const Wanted& wanted) const {
   switch (wanted.first) {
     case global::NameAck::Kind::majority: return (members_.size() + 1) / 2;
     case global::NameAck::Kind::all: return members_.size();
@@ -349,7 +349,7 @@ std::size_t NameLog::count_of(const Wanted& wanted) const {
   }
 }
 
-std::size_t NameLog::known_to(std::uint64_t version) const {
+std::size_t NameLog::nodes_that_know(std::uint64_t version) const {
   return static_cast<std::size_t>(
       std::count_if(peers_.begin(), peers_.end(), [&](const auto& peer) {
         return peer.second.has >= version && members_.contains(peer.first);
@@ -360,7 +360,7 @@ std::size_t NameLog::known_to(std::uint64_t version) const {
 void NameLog::answer_waiters() {
   for (auto entry = waiters_.begin(); entry != waiters_.end();) {
     auto& [wanted, waiters] = *entry;
-    while (!waiters.empty() && known_to(waiters.front().version) >= count_of(wanted)) {
+    while (!waiters.empty() && nodes_that_know(waiters.front().version) >= nodes_wanted(wanted)) {
       actions_.emplace_back(Answered{waiters.front().token, true, {}});
       waiters.pop_front();
     }

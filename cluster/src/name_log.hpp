@@ -153,6 +153,7 @@ class NameLog {
     std::uint64_t version = 0;
     std::string name;
   };
+  /// How many others shall know; a count for Kind::nodes alone.
   using Wanted = std::pair<global::NameAck::Kind, std::size_t>;
   enum class Verdict : std::uint8_t { first, second, neither };
 
@@ -176,8 +177,8 @@ class NameLog {
   void disown(const Pid& pid, const std::string& name);
   void fail_waiters(const std::string& name, const Pid& winner);
   void answer_waiters();
-  [[nodiscard]] std::size_t count_of(const Wanted& wanted) const;
-  [[nodiscard]] std::size_t known_to(std::uint64_t version) const;
+  [[nodiscard]] std::size_t nodes_wanted(const Wanted& wanted) const;
+  [[nodiscard]] std::size_t nodes_that_know(std::uint64_t version) const;
   template <class Predicate>
   void erase_waiters(Predicate predicate) {
     for (auto& [wanted, waiters] : waiters_) std::erase_if(waiters, predicate);

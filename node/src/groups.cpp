@@ -47,9 +47,6 @@ struct Groups::Impl {
 Groups::Groups(Node& node) : impl_{std::make_unique<Impl>(node)} {}
 Groups::~Groups() = default;
 
-// Who joins or leaves from inside a process's code tells watchers under the lock, which the end of
-// that process takes, too: so the watchdog may not end it meanwhile, as nowhere in the runtime.
-
 namespace {
 
 Result<void> all_of_node(const std::vector<Pid>& pids, NodeId node) {
@@ -62,6 +59,8 @@ Result<void> all_of_node(const std::vector<Pid>& pids, NodeId node) {
 
 }  // namespace
 
+// Who joins or leaves from inside a process's code tells watchers under the lock, which the end of
+// that process takes, too: so the watchdog may not end it meanwhile, as nowhere in the runtime.
 Result<void> Groups::join(std::string_view scope, const Value& group,
                           const std::vector<Pid>& pids) {
   Node& node = impl_->node;
