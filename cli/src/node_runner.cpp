@@ -57,16 +57,16 @@ struct EndSignals {
 };
 
 /// Runs what is posted to `io`, on a thread of its own, for as long as it lives.
-class Loop {
+class IoThread {
  public:
-  explicit Loop(asio::io_context& io)
+  explicit IoThread(asio::io_context& io)
       : io_{io}, work_{io.get_executor()}, thread_{[&io] { io.run(); }} {}
-  ~Loop() {
+  ~IoThread() {
     io_.stop();
     thread_.join();
   }
-  Loop(const Loop&) = delete;
-  Loop& operator=(const Loop&) = delete;
+  IoThread(const IoThread&) = delete;
+  IoThread& operator=(const IoThread&) = delete;
 
  private:
   asio::io_context& io_;
@@ -257,7 +257,7 @@ int run_node(const Settings& settings, const App& app) {
   });
   // Now, for to start may take its time: --listen may be a name. To the very end, for a second
   // signal is heard then too.
-  const Loop loop{io};
+  const IoThread io_thread{io};
 
   AdminServer admin{node,
                     cluster,

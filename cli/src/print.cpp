@@ -21,7 +21,7 @@ namespace {
 using Json = nlohmann::json;
 using Row = std::vector<std::string>;
 
-constexpr int k_patience_ms = 100;
+constexpr int k_patience_ms = 100;  // with whoever reads stderr, as of a node's log
 
 std::string text(const Json& object, const char* key) {
   const auto value = object.find(key);
